@@ -1,0 +1,35 @@
+"""
+What can go wrong, by whose fault it is: the class decides the exit status, the text is one line for a person.
+"""
+
+from __future__ import annotations
+
+
+class EchoError(Exception):
+    """
+    Anything that this package reports as an error.
+
+    :cvar exit_status: what a command that ends with this error returns to the shell.
+    """
+
+    exit_status = 1
+
+
+class ConfigurationError(EchoError):
+    """What the user wrote can't be meant: an option, a key of the file, a value."""
+
+    exit_status = 2
+
+
+class UnavailableError(EchoError):
+    """What the user wrote is fine, but this machine can't do it now: a busy port, a reactor that it lacks."""
+
+
+def one_line(text: str) -> str:
+    """
+    Make text safe to print as one line: whatever is not printable is shown as its escape.
+
+    :param text: any text, also of a peer or of a file.
+    :return: the same text without control characters, line ends and lone surrogates.
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

@@ -1,0 +1,157 @@
+"""
+The echo of one stream connection, and the factory that knows who is connected.
+
+Nothing here knows of settings, plugins, files or logs. RFC 862 asks that all data received be sent back;
+what that takes beyond writing what was read:
+
+- a peer that sends and then closes its sending side still gets all of its bytes (`Echo.readConnectionLost`);
+- a peer that sends and does not read stops being read (`Echo.start_flow_control`), so that it costs at most
+  one full transport buffer (64 KiB) and one read (64 KiB) of memory.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Protocol as TypingProtocol
+
+from twisted.internet.interfaces import (
+    IAddress,
+    IConsumer,
+    IFileDescriptor,
+    IHalfCloseableProtocol,
+    IHandshakeListener,
+    IPushProducer,
+    ISSLTransport,
+    ITCPTransport,
+)
+from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
+from twisted.python.failure import Failure
+from zope.interface import Attribute, implementer
+
+GREETING = b"Hello\n"
+"""What a new connection is sent by default, as the C server did that this project began with."""
+
+
+class ConnectionObserver(TypingProtocol):
+    """
+    Somebody who wants to know of connections: a log, a counter.
+
+    It is called once for each connection and each end of one, never for data, and must not raise.
+    """
+
+    def connected(self, connection: Echo) -> None:
+        """A connection was made; nothing was sent on it yet."""
+
+    def disconnected(self, connection: Echo, reason: Failure) -> None:
+        """A connection has ended; ``reason`` is what the transport gave to ``connectionLost``."""
+
+
+class IEchoTransport(ITCPTransport, IConsumer, IPushProducer, IFileDescriptor):
+    """What an echo needs of its transport; those of TCP, Unix sockets and TLS all have it."""
+
+    disconnecting: bool = Attribute("Whether it is going to close as soon as its buffer is empty.")
+
+
+@implementer(IHalfCloseableProtocol, IHandshakeListener)
+class Echo(Protocol):
+    """
+    Send back every byte, in order, until the peer closes; then what is left, then close.
+
+    :ivar bytes_received: how many bytes came in (and were given to the transport to go back).
+    :ivar connected_at: when the connection was made, in seconds of the factory's clock.
+    """
+
+    factory: EchoFactory
+    transport: IEchoTransport
+
+    bytes_received = 0
+    connected_at = 0.0
+
+    def connectionMade(self) -> None:
+        """Greet, and have the transport stop reading while it can't send."""
+        self.factory.add(self)
+        if self.factory.greeting:
+            self.transport.write(self.factory.greeting)
+        # Over TLS, a write before the end of the handshake is buffered, and would stop the reading that the
+        # handshake needs: flow control has to wait for handshakeCompleted.
+        if not ISSLTransport.providedBy(self.transport):
+            self.start_flow_control()
+
+    def handshakeCompleted(self) -> None:
+        """The TLS handshake is done: data can flow, so its flow can be controlled."""
+        self.start_flow_control()
+
+    def start_flow_control(self) -> None:
+        """Make the transport its own producer: while its send buffer is over 64 KiB, it does not read."""
+        self.transport.registerProducer(self.transport, True)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Send it back."""
+        self.bytes_received += len(data)
+        self.transport.write(data)
+
+    def readConnectionLost(self) -> None:
+        """The peer will send no more, but may still read: what is buffered goes out, then the connection closes."""
+        self.close()
+
+    def writeConnectionLost(self) -> None:
+        """Never by our own doing; ``connectionLost`` follows when the peer ends its side, too."""
+
+    def close(self) -> None:
+        """Send what is buffered, then close."""
+        # While a producer is registered and paused, loseConnection would wait for it for ever (Twisted #6461).
+        self.transport.unregisterProducer()
+        self.transport.loseConnection()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The connection is gone, for whatever reason."""
+        self.factory.remove(self, reason)
+
+
+class EchoFactory(ServerFactory):
+    """
+    Makes an `Echo` for each connection.
+
+    :param greeting: what each new connection is sent first; ``b""`` for nothing, as RFC 862 has it.
+    :param observer: who is told of connections and of their ends.
+    :param seconds: a clock, in seconds, that never runs backwards.
+
+    :ivar connections: those that are connected now.
+    """
+
+    protocol: Callable[[], Echo] = Echo  # type: ignore[assignment]
+    noisy = False
+
+    def __init__(
+        self,
+        greeting: bytes = GREETING,
+        *,
+        observer: ConnectionObserver | None = None,
+        seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if not isinstance(greeting, bytes):
+            raise TypeError(f"greeting must be bytes, not {type(greeting).__name__}")
+        self.greeting = greeting
+        self.observer = observer
+        self.seconds = seconds
+        self.connections: set[Echo] = set()
+
+    def buildProtocol(self, addr: IAddress | None) -> Echo:  # type: ignore[override]
+        """Make the protocol of one connection."""
+        connection = self.protocol()
+        connection.factory = self
+        return connection
+
+    def add(self, connection: Echo) -> None:
+        """Called by a connection that was made."""
+        connection.connected_at = self.seconds()
+        self.connections.add(connection)
+        if self.observer is not None:
+            self.observer.connected(connection)
+
+    def remove(self, connection: Echo, reason: Failure) -> None:
+        """Called by a connection that has ended."""
+        self.connections.discard(connection)
+        if self.observer is not None:
+            self.observer.disconnected(connection, reason)

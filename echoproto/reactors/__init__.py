@@ -1,0 +1,1 @@
+"""Which event loop: the names there are, what this platform has of them, and how one gets installed."""

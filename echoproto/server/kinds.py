@@ -1,0 +1,156 @@
+"""
+The kinds of value that a setting can have: how each is read from a word of the command line and from TOML.
+
+Both readers raise `ValueError` for what is not allowed; what is allowed is said by ``allowed``, in words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from ipaddress import ip_address
+from typing import Protocol
+
+from attrs import frozen
+
+ENDPOINTS = ("tcp", "tcp6", "unix", "systemd", "ssl", "tls")
+"""The endpoint strings that can be served without losing a byte; others are refused."""
+
+
+class Kind(Protocol):
+    """How the values of a setting are read."""
+
+    @property
+    def allowed(self) -> str:
+        """What is allowed, in words."""
+
+    def from_text(self, text: str) -> object:
+        """Read a word of the command line."""
+
+    def from_toml(self, value: object) -> object:
+        """Check a value that the TOML reader gave."""
+
+
+def _require(condition: bool) -> None:
+    if not condition:
+        raise ValueError
+
+
+@frozen
+class WholeNumber:
+    """A whole number, both bounds included."""
+
+    minimum: int
+    maximum: int
+
+    @property
+    def allowed(self) -> str:
+        return f"a whole number from {self.minimum} to {self.maximum}"
+
+    def from_text(self, text: str) -> int:
+        value = int(text)
+        _require(str(value) == text)  # int() also takes " 8", "+8", "8_000" and other scripts' digits
+        return self.from_toml(value)
+
+    def from_toml(self, value: object) -> int:
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise ValueError
+        _require(self.minimum <= value <= self.maximum)
+        return value
+
+
+@frozen
+class Text:
+    """Text of limited length, taken as it stands."""
+
+    maximum: int
+
+    @property
+    def allowed(self) -> str:
+        return f"text of up to {self.maximum} characters"
+
+    def from_text(self, text: str) -> str:
+        return self.from_toml(text)
+
+    def from_toml(self, value: object) -> str:
+        if not isinstance(value, str):
+            raise ValueError
+        _require(len(value) <= self.maximum)
+        return value
+
+
+@frozen
+class Choice:
+    """One of a few words."""
+
+    words: Sequence[str]
+
+    @property
+    def allowed(self) -> str:
+        return " or ".join(self.words)
+
+    def from_text(self, text: str) -> str:
+        return self.from_toml(text)
+
+    def from_toml(self, value: object) -> str:
+        if not isinstance(value, str):
+            raise ValueError
+        _require(value in self.words)
+        return value
+
+
+@frozen
+class Switch:
+    """On or off."""
+
+    allowed: str = "on or off (in a file: true or false)"
+
+    def from_text(self, text: str) -> bool:
+        words = {"on": True, "true": True, "off": False, "false": False}
+        _require(text in words)
+        return words[text]
+
+    def from_toml(self, value: object) -> bool:
+        if not isinstance(value, bool):
+            raise ValueError
+        return value
+
+
+@frozen
+class Address:
+    """An IP address of this host; empty for all of them."""
+
+    allowed: str = (
+        'an IP address such as 127.0.0.1 or ::1; "0.0.0.0" is all of IPv4, "::" all of IPv6, empty all of both'
+    )
+
+    def from_text(self, text: str) -> str:
+        return self.from_toml(text)
+
+    def from_toml(self, value: object) -> str:
+        if not isinstance(value, str):
+            raise ValueError
+        if value:
+            ip_address(value)
+        return value
+
+
+@frozen
+class Endpoints:
+    """A list of Twisted endpoint strings; on the command line, one at a time."""
+
+    allowed: str = (
+        f"an endpoint string that begins with {', '.join(ENDPOINTS)}, such as tcp:8888:interface=127.0.0.1 "
+        "(in a file: an array of such strings)"
+    )
+
+    def from_text(self, text: str) -> tuple[str, ...]:
+        return self.from_toml([text])
+
+    def from_toml(self, value: object) -> tuple[str, ...]:
+        if not isinstance(value, list):
+            raise ValueError
+        for description in value:
+            _require(isinstance(description, str) and re.match(r"[a-z0-9]+(?=:)", description) is not None)
+            _require(description.split(":", 1)[0] in ENDPOINTS)
+        return tuple(value)

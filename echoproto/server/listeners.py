@@ -1,0 +1,171 @@
+"""
+Where the service listens: endpoints made of the settings, and opening all of them or none.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+import socket
+from collections.abc import Sequence
+
+from attrs import frozen
+from twisted.internet import error, tcp
+from twisted.internet.defer import Deferred, execute
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IReactorTCP, IStreamServerEndpoint
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from echoproto.errors import ConfigurationError, EchoError, UnavailableError
+from echoproto.server.settings import Settings
+
+WITHOUT_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EINVAL, errno.ENOPROTOOPT)
+"""How a system answers that has no IPv6, has it switched off, or keeps it apart from IPv4 (OpenBSD)."""
+
+EXAMPLE = "an endpoint string looks like tcp:8888:interface=127.0.0.1"
+
+ADVICE = {
+    errno.EADDRINUSE: "stop the program that holds it, or choose another",
+    errno.EACCES: "ports below 1024 need root or CAP_NET_BIND_SERVICE, paths the right to write there",
+    errno.EADDRNOTAVAIL: "no network interface of this host has that address",
+}
+
+
+@frozen
+class Listener:
+    """
+    One place to listen at.
+
+    :ivar description: what a person calls it: ``port 8888 on all addresses``, or the endpoint string.
+    """
+
+    description: str
+    endpoint: IStreamServerEndpoint
+
+
+class _Port(tcp.Port):
+    """A TCP port that says whether its IPv6 socket serves IPv4, too; left alone, that depends on the system."""
+
+    ipv6_only = True
+
+    def createInternetSocket(self) -> socket.socket:
+        skt: socket.socket = super().createInternetSocket()
+        if self.addressFamily == socket.AF_INET6:
+            skt.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, self.ipv6_only)
+        return skt
+
+
+@implementer(IStreamServerEndpoint)
+@frozen
+class TCPEndpoint:
+    """
+    Listen on one TCP port with one socket.
+
+    :ivar interface: an IP address; ``0.0.0.0`` for all of IPv4, ``::`` for all of IPv6, empty for both at once.
+    :ivar port: 0 to 65535; 0 for one that the system picks.
+    """
+
+    reactor: IReactorTCP
+    port: int
+    interface: str
+    backlog: int
+
+    def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
+        """Listen; the Deferred has its result already."""
+        return execute(self._listen, protocolFactory)
+
+    def _listen(self, factory: IProtocolFactory) -> IListeningPort:
+        if self.interface:
+            return self._open(factory, self.interface, ipv6_only=True)
+        try:
+            return self._open(factory, "::", ipv6_only=False)
+        except error.CannotListenError as problem:
+            if getattr(problem.socketError, "errno", None) not in WITHOUT_IPV6:
+                raise
+            return self._open(factory, "0.0.0.0", ipv6_only=True)  # noqa: S104 - all addresses are what was asked for
+
+    def _open(self, factory: IProtocolFactory, interface: str, *, ipv6_only: bool) -> IListeningPort:
+        port = _Port(self.port, factory, self.backlog, interface, self.reactor)
+        port.ipv6_only = ipv6_only
+        port.startListening()
+        return port
+
+
+def listeners(settings: Settings, reactor: IReactorTCP) -> list[Listener]:
+    """
+    Where the settings say to listen; nothing is opened yet.
+
+    :raise ConfigurationError: if an endpoint string can't be understood, or a file that it names can't be used.
+    """
+    found = [_from_string(reactor, description, settings.backlog) for description in settings.listen]
+    port = settings.served_port
+    if port is not None:
+        endpoint = TCPEndpoint(reactor, port, settings.interface, settings.backlog)
+        found.insert(0, Listener(f"port {port} on {settings.interface or 'all addresses'}", endpoint))
+    return found
+
+
+def _from_string(reactor: IReactorTCP, description: str, backlog: int) -> Listener:
+    try:
+        if ":backlog=" not in description and not description.startswith("systemd:"):
+            try:
+                return Listener(description, serverFromString(reactor, f"{description}:backlog={backlog}"))
+            except TypeError:
+                pass  # it may give a backlog by position; if that was not it, the next line finds it wrong, too
+        return Listener(description, serverFromString(reactor, description))
+    except Exception as problem:  # each endpoint's parser raises what it likes
+        raise ConfigurationError(f"{description!r}: {_reason(problem)}; {EXAMPLE}") from problem
+
+
+def open_all(listeners: Sequence[Listener], factory: IProtocolFactory) -> list[IListeningPort]:
+    """
+    Listen everywhere, or nowhere.
+
+    :return: the open ports, in the order of the listeners.
+    :raise UnavailableError: if one can't be opened; those that were are being closed.
+    """
+    ports: list[IListeningPort] = []
+    try:
+        for listener in listeners:
+            ports.append(_open(listener, factory))  # noqa: PERF401 - what is open has to be known if one fails
+    except EchoError:
+        for port in ports:
+            port.stopListening()
+        raise
+    return ports
+
+
+def _open(listener: Listener, factory: IProtocolFactory) -> IListeningPort:
+    results: list[IListeningPort | Failure] = []
+    waiting = listener.endpoint.listen(factory).addBoth(results.append)
+    if not results:
+        waiting.cancel()
+        raise UnavailableError(f"can't listen on {listener.description}: it does not open at once")
+    port = results[0]
+    if isinstance(port, Failure):
+        # Twisted leaves it to the socket to find a port number over 65535.
+        fault = ConfigurationError if port.check(OverflowError) else UnavailableError
+        raise fault(f"can't listen on {listener.description}: {_reason(port.value)}") from port.value
+    _keep_tail(port)
+    return port
+
+
+def _keep_tail(port: IListeningPort) -> None:
+    """Without pyOpenSSL there is no TLS to keep the tail of."""
+    try:
+        from echoproto.server.tls import keep_tail
+    except ImportError:
+        return
+    keep_tail(getattr(port, "factory", None))
+
+
+def _reason(problem: BaseException | None) -> str:
+    """Why, without the numbers and the names of functions that exceptions are full of."""
+    if isinstance(problem, error.CannotListenError):
+        problem = problem.socketError if isinstance(problem.socketError, OSError) else problem
+    if isinstance(problem, OSError) and problem.strerror:
+        advice = ADVICE.get(problem.errno or 0)
+        name = f"{problem.filename}: " if problem.filename else ""
+        return f"{name}{problem.strerror}" + (f"; {advice}" if advice else "")
+    return re.sub(r"^[\w.]+\(\) ", "", str(problem)) or type(problem).__name__

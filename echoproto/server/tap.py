@@ -1,0 +1,258 @@
+"""
+What ``twistd`` and ``twist`` ask for: the options of ``echo``, and the service made of them.
+
+Whatever goes wrong before the service runs ends the process with one line on standard error:
+`usage.UsageError` would have the whole usage text printed first, any other exception a traceback.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+from twisted.logger import ILogObserver, Logger, textFileLogObserver
+from twisted.python import usage
+from twisted.python.components import Componentized
+
+from echoproto import __version__
+from echoproto.errors import ConfigurationError, EchoError, one_line
+from echoproto.protocol import EchoFactory
+from echoproto.reactors import choice
+from echoproto.reactors.clock import follow_monotonic_clock
+from echoproto.server.connectionlog import ConnectionLog
+from echoproto.server.descriptors import raise_descriptor_limit
+from echoproto.server.listeners import listeners, open_all
+from echoproto.server.logformat import json_observer, json_observer_for_twistd
+from echoproto.server.service import EchoService
+from echoproto.server.settings import Given, Setting, Settings, join, nearest, table
+from echoproto.server.tomlfile import read_file
+
+log = Logger("echoproto")
+
+
+class StartFailed(SystemExit, Exception):
+    """
+    The service can't start.
+
+    As `SystemExit` it ends the process without a traceback; as `Exception` it has ``twistd`` remove its pid file
+    and tell the waiting parent of a daemon, neither of which it does for a mere `SystemExit`.
+    """
+
+    # Of what it says of itself, 100 bytes reach that parent; the module's name would take a fifth of them.
+    __module__ = "builtins"
+
+    def __init__(self, error: EchoError) -> None:
+        super().__init__(error.exit_status)
+        self.error = error
+
+    def __str__(self) -> str:
+        return one_line(str(self.error))
+
+
+def _print_error(message: object) -> None:
+    """One line on the real standard error, which the log may have taken the place of; it may also be closed."""
+    if sys.__stderr__ is not None:
+        print(f"echo: {one_line(str(message))}", file=sys.__stderr__)
+
+
+def _give_up(error: EchoError) -> NoReturn:
+    _print_error(error)
+    raise SystemExit(error.exit_status)
+
+
+@contextmanager
+def _naming(origin: str) -> Iterator[None]:
+    """Put the place where a value came from before what is wrong with it."""
+    try:
+        yield
+    except EchoError as error:
+        raise type(error)(f"{origin}: {error}") from error
+
+
+def _read(setting: Setting, text: str, origin: str) -> Any:
+    try:
+        return setting.kind.from_text(text)
+    except ValueError as error:
+        raise ConfigurationError(f"{origin}: {text!r} is not {setting.kind.allowed}") from error
+
+
+class Options(usage.Options):
+    """
+    The options of ``twistd echo``: those of the settings' table, ``--config`` and ``--check``.
+
+    :ivar settings: what they and the file come to, once they are parsed.
+    :ivar given: what was given, and where.
+    :ivar reactor_name: the reactor that is installed, once they are parsed.
+    """
+
+    longdesc = (
+        "Sends back every byte that it is sent. An option beats the file, the file beats the default. "
+        "Exit status: 1 if this machine can't do what is asked for (a port in use, a reactor that it lacks), "
+        "2 if what is asked for can't be meant."
+    )
+    optFlags = [["check", None, "Say what would be served, and where each setting comes from, without serving."]]
+    optParameters = [
+        ["config", "c", None, "TOML file with settings by the names of these options, such as port = 8888."],
+        *(
+            [setting.name, setting.short, None, f"{setting.help} [default: {setting.shown_default}]"]
+            for setting in table()
+            if setting.name != "listen"
+        ),
+    ]
+
+    settings: Settings
+    given: Mapping[str, Given]
+    reactor_name: str
+
+    def opt_listen(self, description: str) -> None:  # noqa: D102 - the help text is the table's
+        self.setdefault("listen", []).append(description)
+
+    opt_l = opt_listen
+    opt_listen.__doc__ = next(setting.help for setting in table() if setting.name == "listen")
+
+    def opt_version(self) -> NoReturn:
+        """Display the version and exit."""
+        print(f"echoproto {__version__}")
+        raise SystemExit(0)
+
+    def parseOptions(self, options: list[str] | None = None) -> None:
+        """Parse the options, install the reactor, and with ``--check`` say what would be served and exit."""
+        try:
+            super().parseOptions(options)
+        except usage.UsageError as error:
+            _give_up(ConfigurationError(f"{error}{self._nearest_option(str(error))}; see 'twistd echo --help'"))
+        except EchoError as error:
+            _give_up(error)
+
+    def _nearest_option(self, complaint: str) -> str:
+        words = complaint.split()
+        if words[:1] != ["option"]:
+            return ""
+        return nearest(words[1], [f"--{name.removesuffix('=')}" for name in self.longOpt])
+
+    def parseArgs(self, *words: str) -> None:
+        """There is nothing to give but options."""
+        if words:
+            raise ConfigurationError(f"unexpected {words[0]!r}: all settings are options, such as --port 8888")
+
+    def postOptions(self) -> None:
+        """Join the options with the file, and install the reactor that they name."""
+        given = read_file(self["config"]) if self["config"] is not None else {}
+        self.given = given | self._from_command_line()
+        self.settings = join(self.given)
+        with _naming(self.given["reactor"].origin if "reactor" in self.given else "reactor"):
+            self.reactor_name = choice.settle(self.settings.reactor)
+        from twisted.internet import reactor
+
+        follow_monotonic_clock(reactor)
+        if self["check"]:
+            self._check()
+
+    def _from_command_line(self) -> dict[str, Given]:
+        given = {}
+        for setting in table():
+            text = self.get(setting.name)
+            if text is None:
+                continue
+            origin = f"--{setting.name}"
+            values = [_read(setting, each, origin) for each in (text if isinstance(text, list) else [text])]
+            given[setting.name] = Given(sum(values, ()) if isinstance(text, list) else values[0], origin)
+        return given
+
+    def _check(self) -> NoReturn:
+        """Open the listeners as a start would, so that the verdict is the same; close them before anyone is served."""
+        service = _make(self)
+        ports = open_all(service.listeners, service.factory)
+        print("echo: the settings are good; a start would listen on")
+        for listener in service.listeners:
+            print(f"  {listener.description}")
+        print(f"with the reactor {self.reactor_name}, and these settings:")
+        rows = []
+        for setting in table():
+            value = getattr(self.settings, setting.name.replace("-", "_"))
+            shown = setting.shown_default if value == setting.default else one_line(repr(value))
+            origin = self.given[setting.name].origin if setting.name in self.given else "default"
+            rows.append((setting.name, shown, origin))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for row in rows:
+            print("  " + "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+        _close_now(ports)
+        raise SystemExit(0)
+
+
+class _ServiceForTwistd(EchoService):
+    """The service as ``twistd`` and ``twist`` run it: its errors end the process, and its log may be JSON."""
+
+    runner_options: Mapping[str, Any]
+    log_format: str | None
+
+    def setServiceParent(self, parent: Componentized) -> None:
+        """Join the application; the log observer that it holds is the one that ``twistd`` is going to use."""
+        super().setServiceParent(parent)
+        if self.log_format == "json" and "nodaemon" in self.runner_options:
+            try:
+                parent.setComponent(ILogObserver, json_observer_for_twistd(self.runner_options))
+            except EchoError as error:
+                _give_up(error)
+
+    def _open(self) -> None:
+        raise_descriptor_limit(self.reactor_name)
+        try:
+            super()._open()
+        except EchoError as error:
+            _turn_reactor_once()
+            _print_error(error)
+            if self._logs_elsewhere():
+                log.critical("{error}", error=one_line(str(error)))
+            raise StartFailed(error) from error
+
+    def _logs_elsewhere(self) -> bool:
+        """Whether a line on standard error would not be seen by who reads the log."""
+        options = self.runner_options
+        return not options.get("nodaemon", True) or options.get("logfile") not in (None, "", "-")
+
+
+def makeService(options: Options) -> EchoService:
+    """
+    Make the service that the options ask for; nothing listens before it starts.
+
+    :param options: parsed; they have installed the reactor.
+    """
+    try:
+        return _make(options)
+    except EchoError as error:
+        _give_up(error)
+
+
+def _make(options: Options) -> _ServiceForTwistd:
+    from twisted.internet import reactor
+
+    wanted = options.settings
+    with _naming(options.given["listen"].origin if "listen" in options.given else "listen"):
+        places = listeners(wanted, reactor)
+    observer = ConnectionLog(reactor, wanted.log_rate) if wanted.log_connections else None
+    factory = EchoFactory(wanted.greeting_bytes, observer=observer, seconds=reactor.seconds)
+    service = _ServiceForTwistd(places, factory, options.reactor_name, observer)
+    runner_options = getattr(options, "parent", None) or {}
+    service.log_format = wanted.log_format
+    service.runner_options = runner_options
+    if wanted.log_format is not None and "fileLogObserverFactory" in runner_options:
+        # twist chooses by whether its output is a terminal, and logs from here on with what it finds there.
+        factories = {"text": textFileLogObserver, "json": json_observer}
+        runner_options["fileLogObserverFactory"] = factories[wanted.log_format]
+    return service
+
+
+def _close_now(ports: list[Any]) -> None:
+    for port in ports:
+        port.stopListening()
+    _turn_reactor_once()
+
+
+def _turn_reactor_once() -> None:
+    """Ports close, and Unix sockets are removed, in the next turn of a reactor; before the end there is none."""
+    from twisted.internet import reactor
+
+    reactor.iterate(0)

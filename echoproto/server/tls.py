@@ -1,0 +1,51 @@
+"""
+TLS that loses no tail: what stock Twisted would drop of an echo when the peer ends the stream.
+
+`twisted.protocols.tls.BufferingTLSTransport` parks small writes until the next turn of the reactor; when the peer's
+close_notify arrives with its last data, the echo of that data is dropped. And no TLS transport of Twisted's lets the
+bytes flow out that are buffered below it when the peer closes the TCP connection without a close_notify.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
+from zope.interface import implementer
+
+from echoproto.protocol import IEchoTransport
+
+
+@implementer(IHalfCloseableProtocol)
+class EchoTLS(TLSMemoryBIOProtocol):
+    """
+    TLS without aggregation of writes (an echo writes once per read), which flushes before it closes.
+
+    Set it as the ``protocol`` of a `TLSMemoryBIOFactory`.
+    """
+
+    transport: IEchoTransport
+
+    def dataReceived(self, data: bytes) -> None:
+        """Decrypt; if that ended the stream, see to it that what is buffered gets out."""
+        super().dataReceived(data)
+        if self.transport.disconnecting:
+            # The TLS layer has asked the TCP layer to flush and close, which waits for ever for a producer that it
+            # has paused (Twisted #6461).
+            self.transport.unregisterProducer()
+
+    def readConnectionLost(self) -> None:
+        """The peer has closed its side of the TCP connection, with or without a close_notify: flush, then close."""
+        self.transport.loseConnection()
+
+    def writeConnectionLost(self) -> None:
+        """``connectionLost`` follows."""
+
+
+def keep_tail(factory: object) -> None:
+    """
+    Have TLS connections made by `EchoTLS`.
+
+    :param factory: that of a listening port; if it is not TLS's, nothing is changed.
+    """
+    if isinstance(factory, TLSMemoryBIOFactory):
+        factory.protocol = EchoTLS

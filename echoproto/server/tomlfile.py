@@ -1,0 +1,108 @@
+"""
+Reading settings from a TOML file; every complaint names the file, the line, the key and what is allowed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import reprlib
+import tomllib
+from collections.abc import Mapping
+
+from echoproto.errors import ConfigurationError
+from echoproto.server.settings import Given, nearest, table
+
+MAXIMUM_SIZE = 65536
+"""Bytes; no set of settings comes near it, and /dev/zero has no end."""
+
+LONG = 64
+"""Bits of a number that is not worth showing."""
+
+
+def read_file(path: str) -> dict[str, Given]:
+    """
+    Read the settings that a file gives.
+
+    :param path: of a TOML file, in UTF-8, with the settings as its top-level keys.
+    :raise ConfigurationError: if it can't be read, is empty, or holds what is not allowed.
+    """
+    text = _read_text(path)
+    try:
+        document = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # also digits and brackets beyond Python's own limits
+        problem, line = _where(str(error), text)
+        raise ConfigurationError(f"{path}:{line}: not TOML: {problem}") from error
+    return _settings(document, path, text)
+
+
+def _read_text(path: str) -> str:
+    try:
+        # Not to wait for ever for somebody to write into a named pipe: opened so, it is just empty.
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+            os.set_blocking(file.fileno(), True)
+            content = file.read(MAXIMUM_SIZE + 1)
+    except OSError as error:
+        raise ConfigurationError(f"{path}: can't be read: {error.strerror}") from error
+    if len(content) > MAXIMUM_SIZE:
+        raise ConfigurationError(f"{path}: is larger than {MAXIMUM_SIZE} bytes, which no set of settings is")
+    if not content.strip():
+        raise ConfigurationError(f"{path}: is empty; it should hold settings, such as port = 8888")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigurationError(f"{path}:{line}: is not UTF-8 text") from error
+
+
+def _where(message: str, text: str) -> tuple[str, int]:
+    """Split what `tomllib` says into the problem and its line."""
+    found = re.fullmatch(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)", message, re.DOTALL)
+    if found is None:
+        return message, 1
+    return found[1], int(found[2]) if found[2] else text.count("\n") + 1
+
+
+def _settings(document: Mapping[str, object], path: str, text: str) -> dict[str, Given]:
+    known = {setting.name: setting for setting in table()}
+    given = {}
+    for key, value in document.items():
+        origin = f"{path}:{_line_of(key, text)}: {key}"
+        if key not in known:
+            hint = nearest(key, list(known))
+            raise ConfigurationError(f"{origin}: unknown key{hint}; known are {', '.join(known)}")
+        try:
+            given[key] = Given(known[key].kind.from_toml(value), origin)
+        except ValueError as error:
+            raise ConfigurationError(f"{origin}: {_shown(value)} is not {known[key].kind.allowed}") from error
+    return given
+
+
+def _shown(value: object) -> str:
+    """A value as Python writes it, but short."""
+    if isinstance(value, int) and value.bit_length() > LONG:  # Python refuses to write out a very long one
+        return f"a number of {value.bit_length()} bits"
+    return reprlib.repr(value)
+
+
+def _line_of(key: str, text: str) -> int:
+    """
+    The line on which a top-level key is first written.
+
+    `tomllib` does not keep it. A line that looks like the key may still be part of a string of several lines;
+    then what stands before it is not a whole document.
+    """
+    written = re.compile(rf"""\s*(?:\[\s*)*["']?{re.escape(key)}["']?\s*[=.\]]""")
+    lines = text.split("\n")
+    for number, line in enumerate(lines, 1):
+        if written.match(line) and _is_toml("".join(f"{before}\n" for before in lines[: number - 1])):
+            return number
+    return 1  # written with an escape in its name, which is none of ours
+
+
+def _is_toml(text: str) -> bool:
+    try:
+        tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return False
+    return True

@@ -1,0 +1,184 @@
+"""The installed ``twistd`` as a child process, serving an echo on a port that the system picks."""
+
+import os
+import queue
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sysconfig
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from twisted.internet import reactor
+from twisted.trial.unittest import SynchronousTestCase
+
+from echoproto.reactors.choice import name_of
+
+REACTOR = name_of(reactor)
+"""The reactor that these tests run on is the one that they have the child serve on."""
+
+PATIENCE = 30.0
+"""Seconds after which a child that has not said what it should is given up."""
+
+LISTENING = r"Listening, server socket fd is (\d+), address (\S+), port (\d+|None), reactor (\S+)"
+
+
+def script(name: str) -> str:
+    """Where a command of this Python's environment is installed."""
+    path = os.path.join(sysconfig.get_path("scripts"), name)
+    if not os.path.exists(path):
+        raise AssertionError(f"{path} is not installed")
+    return path
+
+
+def tool(case: SynchronousTestCase, name: str) -> str:
+    """A program of the system, such as ``ncat``; where it is missing, the test is skipped, but never in CI."""
+    path = shutil.which(name)
+    if path is None:
+        if os.environ.get("CI"):
+            raise AssertionError(f"{name} is not installed, which CI has to do")
+        case.skipTest(f"{name} is not installed")
+    return path
+
+
+class Child:
+    """A running process whose output is read as it comes."""
+
+    def __init__(
+        self, *words: str, cwd: str, env: dict[str, str] | None = None, preexec: list[str] | None = None
+    ) -> None:
+        self.process = subprocess.Popen(
+            [*(preexec or []), *words],
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.lines: list[str] = []
+        self._queue: queue.Queue[str | None] = queue.Queue()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as output:
+            for line in output:
+                self._queue.put(line.rstrip("\n"))
+        self._queue.put(None)
+
+    def wait_for(self, pattern: str) -> re.Match[str]:
+        """The first line from here on that has a pattern in it."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                line = self._queue.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                raise AssertionError(f"no {pattern!r} within {PATIENCE} s in {self.lines}") from None
+            if line is None:
+                raise AssertionError(f"no {pattern!r} before the end in {self.lines}")
+            self.lines.append(line)
+            if found := re.search(pattern, line):
+                return found
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """End it, and give its exit status; what it printed is in ``lines``."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        try:
+            status = self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+        self._reader.join(PATIENCE)
+        while not self._queue.empty():
+            line = self._queue.get()
+            if line is not None:
+                self.lines.append(line)
+        return status
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+
+class Server(Child):
+    """A child that serves; `connect` gives a socket to where it listens first."""
+
+    host = "127.0.0.1"
+
+    def listening(self) -> re.Match[str]:
+        found = self.wait_for(LISTENING)
+        self.port = 0 if found[3] == "None" else int(found[3])
+        return found
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection((self.host, self.port), timeout=PATIENCE)
+
+    def status(self, field: str) -> int:
+        """A number of /proc/PID/status, such as VmRSS in KiB."""
+        with open(f"/proc/{self.pid}/status", encoding="ascii") as file:
+            [line] = [line for line in file if line.startswith(f"{field}:")]
+        return int(line.split()[1])
+
+    def sockets(self) -> int:
+        """How many of its descriptors are sockets of the network."""
+        with (
+            open(f"/proc/{self.pid}/net/tcp", encoding="ascii") as one,
+            open(f"/proc/{self.pid}/net/tcp6", encoding="ascii") as two,
+        ):
+            inodes = {line.split()[9] for file in (one, two) for line in file.readlines()[1:]}
+        links = [os.readlink(f"/proc/{self.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{self.pid}/fd")]
+        return sum(link.startswith("socket:") and link[8:-1] in inodes for link in links)
+
+
+class TwistdCase(SynchronousTestCase):
+    """A test case with children; each is ended, and must not have logged a traceback."""
+
+    def folder(self) -> str:
+        """An empty folder that is not the checkout: what is installed has to be enough."""
+        return self.enterContext(tempfile.TemporaryDirectory(prefix="echo-"))
+
+    def serve(
+        self, *words: str, twistd: tuple[str, ...] = ("-n",), program: str = "twistd", **options: object
+    ) -> Server:
+        """Start ``twistd -n echo`` on the reactor of this run, and wait until it listens."""
+        arguments = ["--reactor", REACTOR, *words] if "--reactor" not in [*words, *twistd] else [*words]
+        if not {"--port", "--listen", "--config"} & set(words):
+            arguments += ["--port", "0"]
+        server = Server(script(program), *twistd, "echo", *arguments, cwd=self.folder(), **options)  # type: ignore[arg-type]
+        self.addCleanup(self._end, server)
+        server.listening()
+        return server
+
+    def _end(self, server: Server) -> None:
+        server.stop()
+        self.assertNotIn("Traceback", "\n".join(server.lines))
+
+    def run_to_end(self, *words: str, seconds: float = PATIENCE, **options: object) -> subprocess.CompletedProcess[str]:
+        """Run a command that ends by itself."""
+        options.setdefault("cwd", self.folder())
+        return subprocess.run(  # type: ignore[call-overload, no-any-return]
+            words, capture_output=True, text=True, timeout=seconds, check=False, stdin=subprocess.DEVNULL, **options
+        )
+
+
+@contextmanager
+def many_descriptors(needed: int) -> Iterator[None]:
+    """Raise this process's limit of descriptors for a while."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        raise AssertionError(f"the hard limit of descriptors is {hard}, and {needed} are needed")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, needed), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

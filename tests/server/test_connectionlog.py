@@ -1,0 +1,160 @@
+from typing import cast
+
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
+from twisted.internet.interfaces import IAddress
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.logger import formatEvent
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from echoproto import Echo, EchoFactory
+from echoproto.server.connectionlog import BURST, ConnectionLog, LineBudget, peer_of, why
+from tests.logs import record_log
+
+
+class LineBudgetTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.told: list[int] = []
+
+    def budget(self, rate: int = 1) -> LineBudget:
+        return LineBudget(self.clock, rate, self.told.append)
+
+    def test_a_burst_then_nothing(self) -> None:
+        budget = self.budget()
+        self.assertEqual([budget.take() for _ in range(BURST + 5)], [True] * BURST + [False] * 5)
+        self.assertEqual(self.told, [])
+
+    def test_what_was_left_out_is_told_within_a_second(self) -> None:
+        budget = self.budget()
+        for _ in range(BURST + 5):
+            budget.take()
+        self.clock.advance(1)
+        self.assertEqual(self.told, [5])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_at_most_the_rate_under_attack(self) -> None:
+        """E4: at most one line a second of one kind, the count of those left out included."""
+        budget = self.budget()
+        lines = 0
+        events = 0
+        for _ in range(100 * 60):
+            lines += budget.take()
+            events += 1
+            self.clock.advance(0.01)
+        self.clock.advance(1)
+        self.assertEqual(lines + sum(self.told), events)
+        self.assertLessEqual(lines + len(self.told), BURST + 61 + 1)
+        self.assertGreaterEqual(len(self.told), 50)
+
+    def test_a_higher_rate(self) -> None:
+        budget = self.budget(rate=10)
+        lines = 0
+        for _ in range(100 * 60):
+            lines += budget.take()
+            self.clock.advance(0.01)
+        self.assertTrue(9 * 60 <= lines + len(self.told) <= 10 * 60 + BURST + 1, (lines, self.told))
+
+    def test_recovers_its_burst(self) -> None:
+        budget = self.budget()
+        while budget.take():
+            pass
+        self.clock.advance(1 + BURST * 2)
+        self.assertEqual([budget.take() for _ in range(BURST + 1)], [True] * BURST + [False])
+
+    def test_close_tells_at_once(self) -> None:
+        budget = self.budget()
+        for _ in range(BURST + 3):
+            budget.take()
+        budget.close()
+        self.assertEqual(self.told, [3])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_close_without_anything_left_out(self) -> None:
+        self.budget().close()
+        self.assertEqual(self.told, [])
+
+
+class Transport(StringTransport):
+    def fileno(self) -> int:
+        return 5
+
+
+class ConnectionLogTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.log = ConnectionLog(self.clock, 1)
+        self.factory = EchoFactory(observer=self.log, seconds=self.clock.seconds)
+        self.events = record_log(self)
+
+    def connect(self, peer: IAddress | None = None) -> Echo:
+        connection = self.factory.buildProtocol(None)
+        connection.makeConnection(Transport(peerAddress=peer or IPv4Address("TCP", "192.0.2.7", 63062)))
+        return connection
+
+    def lines(self) -> list[str]:
+        return [formatEvent(event) for event in self.events]
+
+    def test_connection(self) -> None:
+        self.connect()
+        self.assertEqual(self.lines(), ["New connection, socket fd is 5, ip is 192.0.2.7, port 63062"])
+        self.assertEqual(
+            {k: self.events[0][k] for k in ("fd", "ip", "port")}, {"fd": 5, "ip": "192.0.2.7", "port": 63062}
+        )
+
+    def test_disconnection(self) -> None:
+        connection = self.connect()
+        connection.dataReceived(b"12345")
+        self.clock.advance(1.5)
+        connection.connectionLost(Failure(ConnectionDone()))
+        self.assertEqual(
+            self.lines()[1],
+            "Host disconnected, ip 192.0.2.7, port 63062, 5 bytes, 1.500 seconds, closed by peer",
+        )
+
+    def test_what_is_left_out_is_counted(self) -> None:
+        for connection in [self.connect() for _ in range(BURST + 7)]:
+            connection.connectionLost(Failure(ConnectionDone()))
+        self.assertEqual(len(self.events), 2 * BURST)
+        self.clock.advance(1)
+        self.assertEqual(
+            self.lines()[-2:],
+            ["7 more new connections, not logged one by one", "7 more disconnections, not logged one by one"],
+        )
+
+    def test_close_logs_what_is_left_out(self) -> None:
+        for _ in range(BURST + 2):
+            self.connect()
+        self.log.close()
+        self.assertEqual(self.lines()[-1], "2 more new connections, not logged one by one")
+
+
+class PeerOfTests(SynchronousTestCase):
+    def peer(self, address: object) -> tuple[str, int]:
+        connection = EchoFactory().buildProtocol(None)
+        connection.makeConnection(StringTransport(peerAddress=cast(IAddress, address)))
+        return peer_of(connection)
+
+    def test_addresses(self) -> None:
+        self.assertEqual(self.peer(IPv4Address("TCP", "192.0.2.7", 1)), ("192.0.2.7", 1))
+        self.assertEqual(self.peer(IPv6Address("TCP", "2001:db8::1", 2)), ("2001:db8::1", 2))
+
+    def test_an_ipv4_peer_of_a_socket_that_serves_both(self) -> None:
+        self.assertEqual(self.peer(IPv6Address("TCP", "::ffff:192.0.2.7", 3)), ("192.0.2.7", 3))
+        self.assertEqual(self.peer(IPv6Address("TCP", "::ffff:1", 3)), ("::ffff:1", 3))
+
+    def test_unix(self) -> None:
+        self.assertEqual(self.peer(UNIXAddress(None)), ("unix", 0))
+
+
+class WhyTests(SynchronousTestCase):
+    def test_reasons(self) -> None:
+        self.assertEqual(why(Failure(ConnectionDone())), "closed by peer")
+        self.assertEqual(why(Failure(ConnectionAborted())), "aborted here")
+        self.assertEqual(why(Failure(ConnectionLost())), "reset or lost")
+
+    def test_others_on_one_line(self) -> None:
+        """E3: a reason may hold what a peer sent."""
+        self.assertEqual(why(Failure(ValueError("a\nb"))), "ValueError: a\\nb")

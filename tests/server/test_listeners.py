@@ -1,0 +1,218 @@
+import errno
+import os
+import socket
+from typing import Any
+from unittest import mock
+
+from twisted.internet import tcp
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.endpoints import AdoptedStreamServerEndpoint
+from twisted.internet.interfaces import IListeningPort
+from twisted.trial.unittest import SynchronousTestCase
+
+from echoproto import EchoFactory
+from echoproto.errors import ConfigurationError, UnavailableError
+from echoproto.server.listeners import Listener, TCPEndpoint, listeners, open_all
+from echoproto.server.settings import Settings
+from echoproto.server.tls import EchoTLS
+from tests.certificates import make_pem
+from tests.reactorbuilder import EchoReactorBuilder
+
+
+def described(settings: Settings) -> list[str]:
+    return [listener.description for listener in listeners(settings, mock.Mock(spec=[]))]
+
+
+class ListenersTests(SynchronousTestCase):
+    def test_default(self) -> None:
+        self.assertEqual(described(Settings()), ["port 8888 on all addresses"])
+
+    def test_port_and_interface(self) -> None:
+        self.assertEqual(described(Settings(port=1, interface="::1")), ["port 1 on ::1"])
+
+    def test_listen_in_place_of_the_default(self) -> None:
+        self.assertEqual(described(Settings(listen=("tcp:1", "unix:/x"))), ["tcp:1", "unix:/x"])
+
+    def test_listen_beside_port(self) -> None:
+        self.assertEqual(described(Settings(listen=("tcp:1",), port=2)), ["port 2 on all addresses", "tcp:1"])
+
+    def complaint(self, description: str) -> str:
+        error = self.assertRaises(ConfigurationError, described, Settings(listen=(description,)))
+        self.assertTrue(str(error).startswith(repr(description)), str(error))
+        return str(error)
+
+    def test_strings_that_make_no_sense(self) -> None:
+        self.assertIn("invalid literal", self.complaint("tcp:abc"))
+        self.assertIn("': missing 1 required positional argument", self.complaint("tcp:interface=127.0.0.1"))
+        self.assertIn("unexpected keyword argument", self.complaint("tcp:1:colour=red"))
+        self.assertIn("looks like tcp:8888:interface=127.0.0.1", self.complaint("tcp:abc"))
+
+    def test_tls_files_that_are_missing(self) -> None:
+        """S10: the error names the file."""
+        self.assertIn(
+            "/nonexistent.pem: No such file or directory", self.complaint("ssl:1:privateKey=/nonexistent.pem")
+        )
+
+    def test_systemd_without_systemd(self) -> None:
+        self.complaint("systemd:domain=INET:index=0")
+        self.complaint("systemd:domain=INET:name=echo")
+
+
+class BacklogTests(SynchronousTestCase):
+    def backlog(self, description: str) -> int:
+        [listener] = listeners(Settings(listen=(description,), backlog=700), mock.Mock(spec=[]))
+        return int(vars(listener.endpoint)["_backlog"])
+
+    def test_the_setting_holds_for_endpoint_strings(self) -> None:
+        """C2: Twisted's own default of 50 would refuse a burst."""
+        self.assertEqual(self.backlog("tcp:1"), 700)
+        self.assertEqual(self.backlog("tcp6:1"), 700)
+        self.assertEqual(self.backlog("unix:/x"), 700)
+
+    def test_one_that_the_string_gives_beats_it(self) -> None:
+        self.assertEqual(self.backlog("tcp:1:backlog=7"), 7)
+        self.assertEqual(self.backlog("tcp:1:127.0.0.1:7"), 7)
+
+    def test_default(self) -> None:
+        [listener] = listeners(Settings(), mock.Mock(spec=[]))
+        assert isinstance(listener.endpoint, TCPEndpoint)
+        self.assertEqual(listener.endpoint.backlog, 1024)
+
+
+class OpenListenersBuilder(EchoReactorBuilder):
+    """Real sockets, on each reactor."""
+
+    def open(self, **settings: Any) -> list[Any]:
+        self.reactor = self.buildReactor()
+        return open_all(listeners(Settings(**settings), self.reactor), EchoFactory())
+
+    def reachable(self, family: int, address: str, port: int) -> bool:
+        with socket.socket(family, socket.SOCK_STREAM) as client:
+            client.settimeout(5)
+            return client.connect_ex((address, port)) == 0
+
+    def test_one_socket_for_all_addresses(self) -> None:
+        [port] = self.open(port=0)
+        number = port.getHost().port
+        self.assertTrue(self.reachable(socket.AF_INET, "127.0.0.1", number))
+        self.assertTrue(self.reachable(socket.AF_INET6, "::1", number))
+
+    def test_all_of_ipv6_only(self) -> None:
+        [port] = self.open(port=0, interface="::")
+        number = port.getHost().port
+        self.assertFalse(self.reachable(socket.AF_INET, "127.0.0.1", number))
+        self.assertTrue(self.reachable(socket.AF_INET6, "::1", number))
+
+    def test_all_of_ipv4_only(self) -> None:
+        [port] = self.open(port=0, interface="0.0.0.0")
+        number = port.getHost().port
+        self.assertTrue(self.reachable(socket.AF_INET, "127.0.0.1", number))
+        self.assertFalse(self.reachable(socket.AF_INET6, "::1", number))
+
+    def test_without_ipv6_all_addresses_are_ipv4(self) -> None:
+        real = tcp.Port.createInternetSocket
+
+        def no_ipv6(port: tcp.Port) -> Any:
+            if port.addressFamily == socket.AF_INET6:
+                raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+            return real(port)
+
+        self.patch(tcp.Port, "createInternetSocket", no_ipv6)
+        [port] = self.open(port=0)
+        self.assertEqual(port.getHost().host, "0.0.0.0")
+        self.assertTrue(self.reachable(socket.AF_INET, "127.0.0.1", port.getHost().port))
+
+    def test_backlog(self) -> None:
+        """C2: a burst that nobody accepts yet is not refused; 600 is over Twisted's 50 and the kernel's old 128."""
+        [port] = self.open(port=0, interface="127.0.0.1")
+        clients = [socket.socket() for _ in range(600)]
+        for client in clients:
+            self.addCleanup(client.close)
+            client.setblocking(False)
+            client.connect_ex(("127.0.0.1", port.getHost().port))
+        for client in clients:
+            client.settimeout(5)
+            client.send(b"x")
+
+    def test_port_in_use(self) -> None:
+        """O1: which port, what is wrong, what to do."""
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            number = other.getsockname()[1]
+            error = self.assertRaises(UnavailableError, self.open, port=number)
+        self.assertIn(f"can't listen on port {number} on all addresses: Address already in use; stop", str(error))
+
+    def test_address_that_is_not_local(self) -> None:
+        """O3."""
+        error = self.assertRaises(UnavailableError, self.open, port=0, interface="192.0.2.1")
+        self.assertIn("no network interface of this host has that address", str(error))
+
+    def test_port_number_in_a_string_that_is_too_large(self) -> None:
+        self.assertRaises(ConfigurationError, self.open, listen=("tcp:99999",))
+
+    def test_one_fails_and_none_stays_open(self) -> None:
+        """O4: nothing half-open."""
+        path = os.path.join(self.enterContext(_short_folder()), "s")
+        opened: list[Any] = []
+        real = tcp.Port.startListening
+
+        def remember(port: tcp.Port) -> None:
+            real(port)
+            opened.append(port)
+
+        self.patch(tcp.Port, "startListening", remember)
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            listen = ("tcp:0", f"unix:{path}", f"tcp:{other.getsockname()[1]}:interface=127.0.0.1")
+            self.assertRaises(UnavailableError, self.open, listen=listen)
+            [first] = opened
+            number = first.getHost().port
+            self.reactor.iterate(0)
+        self.assertFalse(self.reachable(socket.AF_INET, "127.0.0.1", number))
+        self.assertFalse(os.path.exists(path))
+
+    def test_tls_loses_no_tail(self) -> None:
+        pem = self.mktemp()
+        with open(pem, "wb") as file:
+            file.write(make_pem())
+        [port] = self.open(listen=(f"ssl:0:privateKey={pem}:interface=127.0.0.1",))
+        self.assertIs(port.factory.protocol, EchoTLS)
+
+    def test_tls_by_name_loses_no_tail(self) -> None:
+        os.mkdir(folder := self.mktemp())
+        with open(os.path.join(folder, "localhost.pem"), "wb") as file:
+            file.write(make_pem())
+        [port] = self.open(listen=(f"tls:{folder}:0",))
+        self.assertIs(port.factory.protocol, EchoTLS)
+
+
+globals().update(OpenListenersBuilder.makeTestCaseClasses())
+del OpenListenersBuilder, EchoReactorBuilder
+
+
+def _short_folder() -> Any:
+    """Paths of Unix sockets are limited to about 100 bytes, which a path of trial's is longer than."""
+    import tempfile
+
+    return tempfile.TemporaryDirectory(prefix="echo-")
+
+
+class OpenAllTests(SynchronousTestCase):
+    """With endpoints that are not Twisted's own."""
+
+    def open(self, result: Deferred[Any]) -> Any:
+        endpoint = mock.Mock(spec=AdoptedStreamServerEndpoint)
+        endpoint.listen.return_value = result
+        return open_all([Listener("somewhere", endpoint)], EchoFactory())
+
+    def test_what_it_opens(self) -> None:
+        port = mock.Mock(spec=list(IListeningPort))
+        self.assertEqual(self.open(succeed(port)), [port])
+
+    def test_whatever_it_raises(self) -> None:
+        error = self.assertRaises(UnavailableError, self.open, fail(RuntimeError()))
+        self.assertEqual(str(error), "can't listen on somewhere: RuntimeError")
+
+    def test_one_that_takes_its_time_is_refused(self) -> None:
+        cancelled: list[object] = []
+        error = self.assertRaises(UnavailableError, self.open, Deferred(cancelled.append))
+        self.assertIn("does not open at once", str(error))
+        self.assertEqual(len(cancelled), 1)

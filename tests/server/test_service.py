@@ -1,0 +1,105 @@
+import socket
+from typing import Any
+
+from twisted.logger import formatEvent
+from twisted.trial.unittest import SynchronousTestCase
+
+from echoproto import EchoFactory
+from echoproto.errors import UnavailableError
+from echoproto.server.connectionlog import BURST, ConnectionLog
+from echoproto.server.listeners import listeners
+from echoproto.server.service import EchoService
+from echoproto.server.settings import Settings
+from tests.logs import record_log
+from tests.reactorbuilder import EchoReactorBuilder
+
+
+class EchoServiceBuilder(EchoReactorBuilder):
+    def service(self, **settings: Any) -> Any:
+        self.reactor = self.buildReactor()
+        self.events = record_log(self)
+        log = ConnectionLog(self.reactor, 1)
+        self.factory = EchoFactory(observer=log)
+        return EchoService(listeners(Settings(**settings), self.reactor), self.factory, "fast", log)
+
+    def lines(self) -> list[str]:
+        return [formatEvent(event) for event in self.events if event["log_namespace"] == "echoproto"]
+
+    def test_listens_when_privileged_and_only_once(self) -> None:
+        service = self.service(port=0, interface="127.0.0.1")
+        service.privilegedStartService()
+        [port] = service.ports
+        service.startService()
+        self.assertEqual(service.ports, [port])
+        self.assertTrue(service.running)
+
+    def test_listens_when_started_where_there_was_no_privileged_start(self) -> None:
+        """As under ``twist``."""
+        service = self.service(port=0, interface="127.0.0.1")
+        service.startService()
+        self.assertEqual(len(service.ports), 1)
+
+    def test_says_where_it_listens(self) -> None:
+        service = self.service(port=0, interface="127.0.0.1")
+        service.startService()
+        [port] = service.ports
+        number = port.getHost().port
+        fd = port.fileno()
+        self.assertEqual(
+            self.lines(),
+            [f"Listening, server socket fd is {fd}, address 127.0.0.1, port {number}, reactor fast"],
+        )
+
+    def test_a_failed_start(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            service = self.service(port=other.getsockname()[1])
+            self.assertRaises(UnavailableError, service.startService)
+        self.assertFalse(service.running)
+        self.assertEqual(service.ports, [])
+
+    def test_stops_listening(self) -> None:
+        service = self.service(listen=("tcp:0:interface=127.0.0.1", "tcp:0:interface=127.0.0.1"))
+        service.startService()
+        numbers = [port.getHost().port for port in service.ports]
+        stopped: list[object] = []
+
+        def stop() -> None:
+            service.stopService().addCallback(stopped.append).addBoth(lambda _: self.reactor.stop())
+
+        self.reactor.callWhenRunning(stop)
+        self.runReactor(self.reactor, timeout=10)
+        self.assertEqual(stopped, [[None, None]])
+        self.assertFalse(service.running)
+        for number in numbers:
+            with socket.socket() as client:
+                self.assertNotEqual(client.connect_ex(("127.0.0.1", number)), 0)
+
+    def test_stopping_tells_what_the_log_has_left_out(self) -> None:
+        service = self.service(port=0, interface="127.0.0.1")
+        service.startService()
+        clients = [socket.create_connection(("127.0.0.1", service.ports[0].getHost().port)) for _ in range(BURST + 4)]
+        for client in clients:
+            self.addCleanup(client.close)
+
+        def stop_when_all_are_in() -> None:
+            if len(self.factory.connections) < len(clients):
+                self.reactor.callLater(0.01, stop_when_all_are_in)
+            else:
+                service.stopService().addBoth(lambda _: self.reactor.stop())
+
+        self.reactor.callWhenRunning(stop_when_all_are_in)
+        self.runReactor(self.reactor, timeout=10)
+        self.assertEqual(self.lines().count("4 more new connections, not logged one by one"), 1, self.lines())
+
+
+globals().update(EchoServiceBuilder.makeTestCaseClasses())
+del EchoServiceBuilder, EchoReactorBuilder
+
+
+class UnixTests(SynchronousTestCase):
+    def test_a_unix_socket_has_a_path_and_no_port(self) -> None:
+        from twisted.internet.address import UNIXAddress
+
+        from echoproto.server.service import _address_of
+
+        self.assertEqual(_address_of(UNIXAddress(b"/run/\xff")), {"address": "/run/\\xff", "port": None})

@@ -1,0 +1,222 @@
+"""The options and the service made of them; what takes a process of its own stands in tests/integration."""
+
+import contextlib
+import io
+import sys
+from typing import Any
+from unittest import mock
+
+from twisted.application.service import Application
+from twisted.internet import reactor
+from twisted.logger import ILogObserver, textFileLogObserver
+from twisted.python.components import Componentized
+from twisted.trial.unittest import SynchronousTestCase
+
+from echoproto import EchoFactory, __version__
+from echoproto.errors import ConfigurationError, UnavailableError
+from echoproto.reactors import choice
+from echoproto.server.logformat import json_observer
+from echoproto.server.settings import table
+from echoproto.server.tap import Options, StartFailed, makeService
+
+
+class OptionsCase(SynchronousTestCase):
+    def setUp(self) -> None:
+        # The clock of the reactor that runs these tests is not theirs to change.
+        self.patch(sys.modules["echoproto.server.tap"], "follow_monotonic_clock", lambda reactor: True)
+
+    def parse(self, *words: str, parent: Any = None) -> Options:
+        options = Options()
+        if parent is not None:
+            options.parent = parent
+        options.parseOptions(list(words))
+        return options
+
+    def file(self, content: str) -> str:
+        path = str(self.mktemp())
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(content)
+        return path
+
+    def ending(self, call: Any, *arguments: object) -> tuple[object, str, str]:
+        """The exit status of what ends the process, and what it printed to standard output and standard error."""
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), mock.patch.object(sys, "__stderr__", err):
+            ended: SystemExit = self.assertRaises(SystemExit, call, *arguments)
+        return ended.code, out.getvalue(), err.getvalue()
+
+    def complaint(self, *words: str) -> str:
+        """O4: exit status 2 and exactly one line."""
+        status, out, err = self.ending(self.parse, *words)
+        self.assertEqual((status, out), (2, ""))
+        self.assertRegex(err, r"\Aecho: [^\n]+\n\Z")
+        return err
+
+
+class OptionsTests(OptionsCase):
+    def test_defaults(self) -> None:
+        options = self.parse()
+        self.assertEqual(options.settings.served_port, 8888)
+        self.assertEqual(options.reactor_name, choice.name_of(reactor))
+
+    def test_every_setting_is_an_option(self) -> None:
+        options = Options()
+        self.assertLessEqual({f"{setting.name}=" for setting in table()}, set(options.longOpt))
+
+    def test_help(self) -> None:
+        text = str(Options())
+        for setting in table():
+            self.assertIn(f"--{setting.name}=", text)
+        self.assertIn("Exit status:", text)
+
+    def test_version(self) -> None:
+        self.assertEqual(self.ending(self.parse, "--version"), (0, f"echoproto {__version__}\n", ""))
+
+    def test_words(self) -> None:
+        options = self.parse("-p", "0", "--listen", "tcp:1", "-l", "unix:/x", "--log-connections=off", "-g", "")
+        settings = options.settings
+        self.assertEqual((settings.port, settings.listen), (0, ("tcp:1", "unix:/x")))
+        self.assertEqual((settings.log_connections, settings.greeting), (False, ""))
+        self.assertEqual(options.given["listen"].origin, "--listen")
+
+    def test_the_command_line_beats_the_file_beats_the_default(self) -> None:
+        path = self.file("port = 1\nbacklog = 2\n")
+        settings = self.parse("--config", path, "--port", "3").settings
+        self.assertEqual((settings.port, settings.backlog, settings.log_rate), (3, 2, 1))
+
+    def test_reactor_from_the_file(self) -> None:
+        name = choice.name_of(reactor)
+        self.assertEqual(self.parse("--config", self.file(f"reactor = '{name}'")).reactor_name, name)
+
+    def test_a_reactor_option_beats_the_one_of_the_file(self) -> None:
+        name = choice.name_of(reactor)
+        self.assertEqual(self.parse("-c", self.file("reactor = 'iocp'"), "-r", name).reactor_name, name)
+
+    def test_bad_value(self) -> None:
+        self.assertEqual(self.complaint("--port", "x"), "echo: --port: 'x' is not a whole number from 0 to 65535\n")
+
+    def test_unknown_option(self) -> None:
+        self.assertEqual(
+            self.complaint("--prot=1"),
+            "echo: option --prot not recognized (did you mean '--port'?); see 'twistd echo --help'\n",
+        )
+
+    def test_option_without_its_value(self) -> None:
+        self.assertIn("option --port requires argument", self.complaint("--port"))
+
+    def test_word_that_is_no_option(self) -> None:
+        self.assertIn("unexpected '8888': all settings are options, such as --port 8888", self.complaint("8888"))
+
+    def test_bad_file(self) -> None:
+        path = self.file("prot = 1")
+        self.assertIn(f"echo: {path}:1: prot: unknown key (did you mean 'port'?)", self.complaint("--config", path))
+
+    def test_unknown_reactor_in_the_file(self) -> None:
+        path = self.file("\nreactor = 'epol'")
+        self.assertIn(f"{path}:2: reactor: there is no reactor 'epol'", self.complaint("--config", path))
+
+    def test_reactor_that_this_platform_lacks(self) -> None:
+        """O14: that is not the user's fault, and exits with 1."""
+        status, _, err = self.ending(self.parse, "--reactor", "iocp")
+        self.assertEqual(status, 1)
+        self.assertIn("the reactor 'iocp'", err)
+
+    def test_what_is_shown_of_a_value_is_one_line(self) -> None:
+        self.assertIn(r"'a\nb'", self.complaint("--port", "a\nb"))
+        self.assertIn(r"a\nb.toml: can't be read", self.complaint("--config", "a\nb.toml"))
+
+    def test_without_standard_error(self) -> None:
+        """E8."""
+        with mock.patch.object(sys, "__stderr__", None):
+            self.assertRaises(SystemExit, self.parse, "--port", "x")
+
+
+class CheckTests(OptionsCase):
+    def test_says_what_would_be_served(self) -> None:
+        """O5."""
+        path = self.file("\nbacklog = 7")
+        status, out, err = self.ending(self.parse, "--check", "--port", "0", "-i", "127.0.0.1", "--config", path)
+        self.assertEqual((status, err), (0, ""))
+        self.assertIn("  port 0 on 127.0.0.1\n", out)
+        self.assertIn(f"with the reactor {choice.name_of(reactor)}", out)
+        self.assertRegex(out, rf"(?m)^  backlog +7 +{path}:2: backlog$")
+        self.assertRegex(out, r"(?m)^  greeting +'Hello\\n' +default$")
+
+    def test_same_verdict_as_a_start(self) -> None:
+        """O5: what a start would find wrong, this finds wrong, in the same words."""
+        status, out, err = self.ending(self.parse, "--check", "-p", "0", "-i", "192.0.2.1")
+        self.assertEqual((status, out), (1, ""))
+        self.assertIn("can't listen on port 0 on 192.0.2.1", err)
+        self.assertIn("--listen: 'tcp:x'", self.complaint("--check", "--listen", "tcp:x"))
+
+
+class MakeServiceTests(OptionsCase):
+    def make(self, *words: str, parent: Any = None) -> Any:
+        return makeService(self.parse(*words, parent=parent))
+
+    def test_listens_nowhere_yet(self) -> None:
+        service = self.make("--port", "0")
+        self.assertEqual(service.ports, [])
+        self.assertEqual([listener.description for listener in service.listeners], ["port 0 on all addresses"])
+
+    def test_factory(self) -> None:
+        service = self.make("--greeting", "Hi")
+        self.assertIsInstance(service.factory, EchoFactory)
+        self.assertEqual(service.factory.greeting, b"Hi")
+        self.assertIs(service.factory.observer, service.connection_log)
+        self.assertIsNotNone(service.connection_log)
+
+    def test_without_lines_of_connections(self) -> None:
+        service = self.make("--log-connections", "off")
+        self.assertIsNone(service.factory.observer)
+        self.assertIsNone(service.connection_log)
+
+    def test_bad_endpoint_string_in_the_file(self) -> None:
+        path = self.file("listen = ['tcp:x']")
+        options = self.parse("--config", path)
+        status, _, err = self.ending(makeService, options)
+        self.assertEqual(status, 2)
+        self.assertTrue(err.startswith(f"echo: {path}:1: listen: 'tcp:x': "), err)
+
+    def test_json_under_twistd(self) -> None:
+        service = self.make("--log-format", "json", parent={"nodaemon": 1, "logfile": None})
+        application: Componentized = Application("echo")
+        service.setServiceParent(application)
+        observer = application.getComponent(ILogObserver)
+        self.assertIs(observer._outFile, sys.stdout)
+
+    def test_text_under_twistd_is_its_own(self) -> None:
+        for words in ([], ["--log-format", "text"]):
+            service = self.make(*words, parent={"nodaemon": 1, "logfile": None})
+            application: Componentized = Application("echo")
+            service.setServiceParent(application)
+            self.assertIsNone(application.getComponent(ILogObserver, None))
+
+    def test_json_to_syslog_is_refused(self) -> None:
+        service = self.make("--log-format", "json", parent={"nodaemon": 1, "syslog": 1})
+        status, _, err = self.ending(service.setServiceParent, Application("echo"))
+        self.assertEqual(status, 2)
+        self.assertIn("not with twistd's --syslog", err)
+
+    def test_under_twist(self) -> None:
+        for word, factory in (("json", json_observer), ("text", textFileLogObserver)):
+            parent = {"fileLogObserverFactory": print}
+            self.make("--log-format", word, parent=parent)
+            self.assertIs(parent["fileLogObserverFactory"], factory)
+
+    def test_under_twist_its_own_choice_stands(self) -> None:
+        parent = {"fileLogObserverFactory": print}
+        self.make(parent=parent)
+        self.assertIs(parent["fileLogObserverFactory"], print)
+
+
+class StartFailedTests(SynchronousTestCase):
+    def test_ends_the_process_without_a_traceback(self) -> None:
+        failed = StartFailed(ConfigurationError("no\ngood"))
+        self.assertIsInstance(failed, SystemExit)
+        self.assertEqual(failed.code, 2)
+        self.assertEqual(str(failed), "no\\ngood")
+
+    def test_twistd_cleans_up_for_it(self) -> None:
+        """It removes its pid file, and tells a daemon's parent, for an `Exception` only."""
+        self.assertIsInstance(StartFailed(UnavailableError("busy")), Exception)

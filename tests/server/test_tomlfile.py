@@ -1,0 +1,116 @@
+import os
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from echoproto.errors import ConfigurationError
+from echoproto.server.tomlfile import MAXIMUM_SIZE, read_file
+
+
+class ReadFileTests(SynchronousTestCase):
+    def file(self, content: bytes | str) -> str:
+        path = str(self.mktemp())
+        with open(path, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+        return path
+
+    def complaint(self, path: str) -> str:
+        error: Exception = self.assertRaises(ConfigurationError, read_file, path)
+        self.assertTrue(str(error).startswith(path), str(error))
+        return str(error).removeprefix(path)
+
+    def refused(self, content: bytes | str) -> str:
+        return self.complaint(self.file(content))
+
+    def test_settings_with_their_origins(self) -> None:
+        path = self.file(
+            '# ours\nport = 7\n\n"greeting" = """\nHi\n"""\nlisten = [\n "tcp:1",\n]\nlog-connections=false'
+        )
+        given = read_file(path)
+        self.assertEqual(
+            {name: (entry.value, entry.origin) for name, entry in given.items()},
+            {
+                "port": (7, f"{path}:2: port"),
+                "greeting": ("Hi\n", f"{path}:4: greeting"),
+                "listen": (("tcp:1",), f"{path}:7: listen"),
+                "log-connections": (False, f"{path}:10: log-connections"),
+            },
+        )
+
+    def test_only_comments_are_no_settings(self) -> None:
+        self.assertEqual(read_file(self.file("# port = 1\n")), {})
+
+    def test_byte_order_mark(self) -> None:
+        self.assertEqual(read_file(self.file(b"\xef\xbb\xbfport = 7"))["port"].value, 7)
+
+    def test_windows_line_ends(self) -> None:
+        self.assertIn(":2: prot:", self.refused("port = 1\r\nprot = 2\r\n"))
+
+    def test_unknown_key(self) -> None:
+        """O4: file, line, key, the nearest known key, and which are known."""
+        complaint = self.refused("port = 1\n\nprot = 2\n")
+        self.assertTrue(
+            complaint.startswith(":3: prot: unknown key (did you mean 'port'?); known are port, "), complaint
+        )
+
+    def test_unknown_table(self) -> None:
+        self.assertTrue(self.refused("[limits]\nport = 1").startswith(":1: limits: unknown key; known are"))
+        self.assertTrue(self.refused("port = 1\n [[ limits ]]\n").startswith(":2: limits: unknown key"))
+        self.assertTrue(self.refused("\nlimits.port = 1").startswith(":2: limits: unknown key"))
+
+    def test_the_line_of_a_key_is_not_one_in_a_string(self) -> None:
+        complaint = self.refused('greeting = """\nport = 1\n"""\nport = true\n')
+        self.assertTrue(complaint.startswith(":4: port: True is not a whole number from 0 to 65535"), complaint)
+
+    def test_the_line_of_a_key_that_is_written_with_an_escape(self) -> None:
+        self.assertIn(":1: prot: unknown key", self.refused('\n"pr\\u006ft" = 1'))
+
+    def test_wrong_type_and_bad_value(self) -> None:
+        self.assertIn(":1: port: '1' is not a whole number from 0 to 65535", self.refused('port = "1"'))
+        self.assertIn(":1: port: 65536 is not a whole number", self.refused("port = 65536"))
+        self.assertIn(":1: log-format: 'xml' is not text or json", self.refused('log-format = "xml"'))
+        self.assertIn(":1: log-connections: 'on' is not on or off", self.refused('log-connections = "on"'))
+        self.assertIn(":1: listen: ['nope:1'] is not an endpoint string that begins", self.refused('listen=["nope:1"]'))
+
+    def test_values_are_shown_short(self) -> None:
+        self.assertLess(len(self.refused(f'interface = "{"x" * 60000}"')), 300)
+        self.assertIn("a number of 24000 bits is not", self.refused("port = 0x" + "f" * 6000))
+
+    def test_not_toml(self) -> None:
+        self.assertIn(":2: not TOML: ", self.refused("port = 1\nport 2\n"))
+        self.assertIn(":3: not TOML: ", self.refused("port = 1\nlisten = [\n"))
+        self.assertIn(":2: not TOML: Cannot overwrite", self.refused("port = 1\nport = 2\n"))
+
+    def test_beyond_the_limits_of_python(self) -> None:
+        self.assertIn("not TOML: ", self.refused("a = " + "[" * 60000))
+        self.assertIn("not TOML: ", self.refused("a = " + "9" * 60000))
+
+    def test_empty(self) -> None:
+        self.assertIn(": is empty; it should hold settings", self.refused(""))
+        self.assertIn(": is empty", self.refused(" \n\t\n"))
+
+    def test_not_utf8(self) -> None:
+        self.assertEqual(self.refused(b'port = 1\ngreeting = "\xff"\n'), ":2: is not UTF-8 text")
+
+    def test_too_large(self) -> None:
+        self.assertIn(f": is larger than {MAXIMUM_SIZE} bytes", self.refused(b"#" * (MAXIMUM_SIZE + 1)))
+        self.assertIn(": is larger than", self.complaint("/dev/zero"))
+
+    def test_directory(self) -> None:
+        self.assertEqual(self.complaint(os.curdir), ": can't be read: Is a directory")
+
+    def test_missing(self) -> None:
+        self.assertEqual(self.complaint(self.mktemp()), ": can't be read: No such file or directory")
+
+    def test_a_pipe_that_nobody_writes_to_is_empty(self) -> None:
+        """Nor is it waited for."""
+        path = str(self.mktemp())
+        os.mkfifo(path)
+        self.assertIn(": is empty", self.complaint(path))
+
+    def test_a_pipe_that_somebody_writes_to(self) -> None:
+        """As in ``--config <(make-settings)``."""
+        reading, writing = os.pipe()
+        self.addCleanup(os.close, reading)
+        os.write(writing, b"port = 7")
+        os.close(writing)
+        self.assertEqual(read_file(f"/dev/fd/{reading}")["port"].value, 7)

@@ -1,0 +1,23 @@
+from twisted.trial.unittest import SynchronousTestCase
+
+from echoproto.errors import ConfigurationError, EchoError, UnavailableError, one_line
+
+
+class ErrorsTests(SynchronousTestCase):
+    def test_exit_statuses_tell_whose_fault_it_is(self) -> None:
+        self.assertEqual(ConfigurationError.exit_status, 2)
+        self.assertEqual(UnavailableError.exit_status, 1)
+        self.assertTrue(issubclass(ConfigurationError, EchoError))
+        self.assertTrue(issubclass(UnavailableError, EchoError))
+
+
+class OneLineTests(SynchronousTestCase):
+    def test_printable_text_is_left_alone(self) -> None:
+        self.assertEqual(one_line("port 8888: Zażółć 포트 ✓"), "port 8888: Zażółć 포트 ✓")
+
+    def test_line_ends_and_control_characters_are_escaped(self) -> None:
+        """E3: what a peer or a file holds can't begin a line of its own, nor steer the terminal."""
+        self.assertEqual(one_line("a\nb\r\x1b[31m\u2028\x00"), r"a\nb\r\x1b[31m\u2028\x00")
+
+    def test_lone_surrogates_are_escaped(self) -> None:
+        self.assertEqual(one_line("\udcff"), r"\udcff")

@@ -1,0 +1,164 @@
+from typing import Any
+
+from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.interfaces import IHalfCloseableProtocol, IHandshakeListener, ISSLTransport
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import alsoProvides
+from zope.interface.verify import verifyObject
+
+from echoproto import GREETING, Echo, EchoFactory
+
+
+class Transport(StringTransport):
+    """A transport in memory that remembers in which order it was told to close and to forget its producer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[str] = []
+
+    def unregisterProducer(self) -> None:
+        self.calls.append("unregisterProducer")
+        super().unregisterProducer()
+
+    def loseConnection(self) -> None:
+        self.calls.append("loseConnection")
+        super().loseConnection()
+
+
+class Observer:
+    def __init__(self) -> None:
+        self.events: list[tuple[str, Echo]] = []
+        self.reasons: list[Failure] = []
+
+    def connected(self, connection: Echo) -> None:
+        self.events.append(("connected", connection))
+
+    def disconnected(self, connection: Echo, reason: Failure) -> None:
+        self.events.append(("disconnected", connection))
+        self.reasons.append(reason)
+
+
+def connect(factory: EchoFactory, transport: Any = None) -> tuple[Echo, Any]:
+    transport = Transport() if transport is None else transport
+    connection = factory.buildProtocol(None)
+    connection.makeConnection(transport)
+    return connection, transport
+
+
+class EchoTests(SynchronousTestCase):
+    def test_interfaces(self) -> None:
+        connection, _ = connect(EchoFactory())
+        verifyObject(IHalfCloseableProtocol, connection)
+        verifyObject(IHandshakeListener, connection)
+
+    def test_greeting(self) -> None:
+        _, transport = connect(EchoFactory())
+        self.assertEqual(transport.value(), b"Hello\n")
+        self.assertEqual(GREETING, b"Hello\n")
+
+    def test_own_greeting(self) -> None:
+        _, transport = connect(EchoFactory(b"\x00\xff"))
+        self.assertEqual(transport.value(), b"\x00\xff")
+
+    def test_no_greeting(self) -> None:
+        """RFC 862 knows none."""
+        _, transport = connect(EchoFactory(b""))
+        self.assertEqual(transport.value(), b"")
+
+    def test_every_byte_value_comes_back(self) -> None:
+        """T2: all 256 byte values, runs of NUL, CR and LF, invalid UTF-8."""
+        connection, transport = connect(EchoFactory(b""))
+        chunks = [bytes(range(256)), b"\0" * 1000, b"\r\n\r\n", b"\xff\xfe\xc3"]
+        for chunk in chunks:
+            connection.dataReceived(chunk)
+        self.assertEqual(transport.value(), b"".join(chunks))
+        self.assertEqual(connection.bytes_received, 1263)
+
+    def test_flow_control(self) -> None:
+        """B1: the transport is its own streaming producer, so that it stops reading when it can't send."""
+        _, transport = connect(EchoFactory())
+        self.assertIs(transport.producer, transport)
+        self.assertTrue(transport.streaming)
+
+    def test_over_tls_flow_control_waits_for_the_handshake(self) -> None:
+        """A write before the end of a handshake would pause the reading which that handshake needs."""
+        transport = Transport()
+        alsoProvides(transport, ISSLTransport)
+        connection, _ = connect(EchoFactory(), transport)
+        self.assertIsNone(transport.producer)
+        self.assertEqual(transport.value(), b"Hello\n")
+        connection.handshakeCompleted()
+        self.assertIs(transport.producer, transport)
+
+    def test_half_close_flushes_then_closes(self) -> None:
+        """T6: a paused producer would keep the connection from ever closing, so it has to go first."""
+        connection, transport = connect(EchoFactory())
+        connection.readConnectionLost()
+        self.assertEqual(transport.calls, ["unregisterProducer", "loseConnection"])
+
+    def test_losing_the_sending_side_is_not_the_end(self) -> None:
+        connection, transport = connect(EchoFactory())
+        connection.writeConnectionLost()
+        self.assertEqual(transport.calls, [])
+
+
+class EchoFactoryTests(SynchronousTestCase):
+    def test_greeting_must_be_bytes(self) -> None:
+        error = self.assertRaises(TypeError, EchoFactory, "Hello\n")
+        self.assertIn("must be bytes, not str", str(error))
+
+    def test_is_quiet(self) -> None:
+        self.assertFalse(EchoFactory.noisy)
+
+    def test_knows_who_is_connected(self) -> None:
+        factory = EchoFactory()
+        one, _ = connect(factory)
+        two, _ = connect(factory)
+        self.assertEqual(factory.connections, {one, two})
+        one.connectionLost(Failure(ConnectionDone()))
+        self.assertEqual(factory.connections, {two})
+        two.connectionLost(Failure(ConnectionLost()))
+        self.assertEqual(factory.connections, set())
+
+    def test_notes_when_a_connection_was_made(self) -> None:
+        clock = Clock()
+        factory = EchoFactory(seconds=clock.seconds)
+        clock.advance(7.5)
+        connection, _ = connect(factory)
+        clock.advance(1)
+        self.assertEqual(connection.connected_at, 7.5)
+
+    def test_tells_its_observer(self) -> None:
+        observer = Observer()
+        factory = EchoFactory(observer=observer)
+        connection, _ = connect(factory)
+        self.assertEqual(observer.events, [("connected", connection)])
+        reason = Failure(ConnectionDone())
+        connection.connectionLost(reason)
+        self.assertEqual(observer.events[1:], [("disconnected", connection)])
+        self.assertEqual(observer.reasons, [reason])
+
+    def test_the_observer_is_told_before_anything_is_sent(self) -> None:
+        sent: list[bytes] = []
+
+        class First(Observer):
+            def connected(self, connection: Echo) -> None:
+                sent.append(transport.value())
+
+        transport = Transport()
+        connect(EchoFactory(observer=First()), transport)
+        self.assertEqual(sent, [b""])
+        self.assertEqual(transport.value(), b"Hello\n")
+
+    def test_protocol_can_be_another_class(self) -> None:
+        class Counting(Echo):
+            pass
+
+        factory = EchoFactory()
+        factory.protocol = Counting
+        connection, _ = connect(factory)
+        self.assertIsInstance(connection, Counting)
+        self.assertIs(connection.factory, factory)

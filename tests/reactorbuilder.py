@@ -1,46 +1,31 @@
-"""Twisted's `ReactorBuilder`, for the reactors that this project serves on."""
+"""Twisted's `ReactorBuilder`, for the reactor that the suite runs on."""
 
 from collections.abc import Callable
 from threading import Thread
 from typing import Any, TypeVar
 
+from twisted.internet import reactor
 from twisted.internet.test.reactormixins import ReactorBuilder
-from twisted.python.reflect import namedAny
+from twisted.python.reflect import fullyQualifiedName
 from twisted.trial.unittest import SynchronousTestCase
 
 T = TypeVar("T")
 
-KNOWN = (
-    "twisted.internet.selectreactor.SelectReactor",
-    "twisted.internet.pollreactor.PollReactor",
-    "twisted.internet.epollreactor.EPollReactor",
-    "twisted.internet.kqreactor.KQueueReactor",
-    "twisted.internet.test.reactormixins.AsyncioSelectorReactor",
-    "echoproto.reactors.uvloop.UvloopReactor",
-)
-
-
-def _here(name: str) -> bool:
-    try:
-        namedAny(name)
-    except ImportError:
-        return False
-    return True
+OWN_LOOP = {"AsyncioSelectorReactor": "twisted.internet.test.reactormixins.AsyncioSelectorReactor"}
+"""Twisted's tests make an asyncio reactor with an event loop of its own, in place of the process's."""
 
 
 class EchoReactorBuilder(ReactorBuilder, SynchronousTestCase):
     """
-    Makes a test case for each reactor that this platform has.
+    Makes a test case for the kind of reactor that the suite runs on: it is the suite that runs on each.
 
     A test module ends with ``globals().update(Builder.makeTestCaseClasses())`` and the deletion of the builders' own
     names, which would be test cases without a reactor.
-
-    Those of another platform are left out rather than skipped; the emulated kqueue is here where it is switched on.
     """
 
-    _reactors = [name for name in KNOWN if _here(name)]
+    _reactors = [OWN_LOOP.get(type(reactor).__name__, fullyQualifiedName(type(reactor)))]
 
-    def run_with(self, reactor: Any, client: Callable[[], T]) -> T:
+    def run_with(self, built: Any, client: Callable[[], T]) -> T:
         """Run the reactor while a client on blocking sockets runs in a thread; give what the client gives."""
         results: list[T | BaseException] = []
 
@@ -50,11 +35,11 @@ class EchoReactorBuilder(ReactorBuilder, SynchronousTestCase):
             except BaseException as error:
                 results.append(error)
             finally:
-                reactor.callFromThread(reactor.stop)
+                built.callFromThread(built.stop)
 
         thread = Thread(target=run)
-        reactor.callWhenRunning(thread.start)
-        self.runReactor(reactor, timeout=60)
+        built.callWhenRunning(thread.start)
+        self.runReactor(built, timeout=60)
         thread.join(60)
         [result] = results
         if isinstance(result, BaseException):

@@ -1,0 +1,119 @@
+"""
+Runs the whole suite: ``python -m tests.suite [--coverage] [REACTOR ...]``.
+
+trial once on each reactor, then pytest once, then the tests of pytest-twisted on each reactor. The reactors are those
+that this platform has; on Linux, kqueue runs on the emulation of tests/emulation. Ends with a count of all of them.
+In CI (where the environment says ``CI``), a skipped test is a failure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import time
+
+from attrs import define
+
+from echoproto.reactors.choice import candidates
+
+KNOWN = ("select", "poll", "epoll", "kqueue", "asyncio", "uvloop")
+EMULATION = os.path.join(os.path.dirname(os.path.abspath(__file__)), "emulation")
+
+LEAST = {"trial": 200, "pytest": 200, "pytest-twisted": 4}
+"""How many tests each run has to have at least: trial is content with none."""
+
+
+@define
+class Tally:
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped)
+
+
+def read_trial(output: str) -> Tally:
+    """Read the closing lines of trial, such as ``FAILED (skips=1, failures=1, errors=2, successes=9)``."""
+    closing = re.findall(r"^(?:PASSED|FAILED)(?: \((.*)\))?$", output, re.MULTILINE)
+    counts = {name: int(count) for name, count in re.findall(r"(\w+)=(\d+)", closing[-1] if closing else "")}
+    return Tally(
+        counts.get("successes", 0), counts.get("failures", 0) + counts.get("errors", 0), counts.get("skips", 0)
+    )
+
+
+def read_pytest(output: str) -> Tally:
+    """Read the closing line of pytest, such as ``1 failed, 9 passed, 1 skipped in 3.21s``."""
+    closing = re.findall(r"^=*\s?((?:\d+ \w+(?:, )?)+) in \d", output, re.MULTILINE)
+    counts = {name: int(count) for count, name in re.findall(r"(\d+) (\w+)", closing[-1] if closing else "")}
+    failed = counts.get("failed", 0) + counts.get("error", 0) + counts.get("errors", 0)
+    return Tally(counts.get("passed", 0), failed, counts.get("skipped", 0))
+
+
+def here() -> list[str]:
+    """The reactors to run on: those of this platform, and kqueue wherever it can be emulated."""
+    usable = {candidate.name for candidate in candidates() if not candidate.why_not}
+    if sys.platform.startswith("linux"):
+        usable.add("kqueue")
+    return [name for name in KNOWN if name in usable]
+
+
+def run(kind: str, name: str, arguments: str) -> Tally:
+    """Run one part of the suite in a process of its own; its output is shown if it fails, or skips."""
+    environment = dict(os.environ)
+    if name == "kqueue" and sys.platform.startswith("linux"):
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [EMULATION, environment.get("PYTHONPATH", "")]))
+    begun = time.monotonic()
+    ended = subprocess.run(
+        [sys.executable, *arguments.split()],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    tally = (read_trial if kind == "trial" else read_pytest)(ended.stdout)
+    if (
+        tally.passed < LEAST[kind]
+        or (tally.skipped and os.environ.get("CI"))
+        or (ended.returncode and not tally.failed)
+    ):
+        tally.failed += 1
+    if tally.failed or tally.skipped:
+        print(ended.stdout)
+    word = "FAILED" if tally.failed else "passed"
+    skipped = f", {tally.skipped} skipped" if tally.skipped else ""
+    print(
+        f"{kind:<15} {name:<8} {word}  {tally.passed:>4} tests{skipped}  {time.monotonic() - begun:6.1f} s", flush=True
+    )
+    return tally
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.suite", description=(__doc__ or "").split("\n\n")[1])
+    parser.add_argument(
+        "--coverage", action="store_true", help="measure the coverage of trial's run on the last reactor"
+    )
+    parser.add_argument(
+        "reactors", nargs="*", metavar="REACTOR", help=f"of {', '.join(KNOWN)}; default: all of this platform"
+    )
+    arguments = parser.parse_args()
+    names = arguments.reactors or here()
+    total = Tally()
+    for name in names:
+        measure = "-m coverage run " if arguments.coverage and name == names[-1] else ""
+        trial = f"{measure}-m twisted.trial --random=0 --temp-directory=_trial_temp_{name} --reactor={name} tests"
+        total += run("trial", name, trial)
+    total += run("pytest", "", "-m pytest -q -rs")
+    for name in names:
+        plugin = f"-p tests.pytest_twisted.reactors -c tests/pytest_twisted/pytest.ini --reactor={name}"
+        total += run("pytest-twisted", name, f"-m pytest -q -rs {plugin} tests/pytest_twisted")
+    print(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped")
+    return 1 if total.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -7,6 +7,7 @@ The names are those of ``twistd --help-reactors`` (every `IReactorInstaller` plu
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Iterator
 from difflib import get_close_matches
 
@@ -66,7 +67,9 @@ def _look(installer: Reactor) -> Candidate:
     """Find out whether a reactor can be used here, by importing it as ``twistd --help-reactors`` does."""
     name, description = installer.shortName, installer.description
     try:
-        module = namedModule(namedModule(installer.moduleName).install.__module__)
+        with warnings.catch_warnings():  # to ask what there is is not yet to use what is deprecated
+            warnings.simplefilter("ignore", DeprecationWarning)
+            module = namedModule(namedModule(installer.moduleName).install.__module__)
     except Exception as error:  # whatever a foreign module raises as it is imported is the answer
         return Candidate(name, description, why_not=one_line(str(error) or type(error).__name__))
     classes = [

@@ -23,6 +23,8 @@ from echoproto.server.settings import Settings
 WITHOUT_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EINVAL, errno.ENOPROTOOPT)
 """How a system answers that has no IPv6, has it switched off, or keeps it apart from IPv4 (OpenBSD)."""
 
+MAXIMUM_PORT = 65535
+
 EXAMPLE = "an endpoint string looks like tcp:8888:interface=127.0.0.1"
 
 ADVICE = {
@@ -108,14 +110,27 @@ def listeners(settings: Settings, reactor: IReactorTCP) -> list[Listener]:
 
 def _from_string(reactor: IReactorTCP, description: str, backlog: int) -> Listener:
     try:
-        if ":backlog=" not in description and not description.startswith("systemd:"):
-            try:
-                return Listener(description, serverFromString(reactor, f"{description}:backlog={backlog}"))
-            except TypeError:
-                pass  # it may give a backlog by position; if that was not it, the next line finds it wrong, too
-        return Listener(description, serverFromString(reactor, description))
+        endpoint = _endpoint(reactor, description, backlog)
     except Exception as problem:  # each endpoint's parser raises what it likes
         raise ConfigurationError(f"{description!r}: {_reason(problem)}; {EXAMPLE}") from problem
+    # Twisted leaves it to the socket to find a wrong number, and then leaves that socket open.
+    port = vars(endpoint).get("_port", 0)
+    if isinstance(port, int) and not 0 <= port <= MAXIMUM_PORT:
+        raise ConfigurationError(f"{description!r}: port {port} is not from 0 to {MAXIMUM_PORT}; {EXAMPLE}")
+    return Listener(description, endpoint)
+
+
+def _endpoint(reactor: IReactorTCP, description: str, backlog: int) -> IStreamServerEndpoint:
+    """Parse an endpoint string; where it gives no backlog, ours takes the place of Twisted's 50."""
+    if ":backlog=" not in description and not description.startswith("systemd:"):
+        try:
+            with_backlog: IStreamServerEndpoint = serverFromString(reactor, f"{description}:backlog={backlog}")
+        except TypeError:
+            pass  # it may give a backlog by position; if that was not it, what follows finds it wrong, too
+        else:
+            return with_backlog
+    as_given: IStreamServerEndpoint = serverFromString(reactor, description)
+    return as_given
 
 
 def open_all(listeners: Sequence[Listener], factory: IProtocolFactory) -> list[IListeningPort]:
@@ -144,9 +159,7 @@ def _open(listener: Listener, factory: IProtocolFactory) -> IListeningPort:
         raise UnavailableError(f"can't listen on {listener.description}: it does not open at once")
     port = results[0]
     if isinstance(port, Failure):
-        # Twisted leaves it to the socket to find a port number over 65535.
-        fault = ConfigurationError if port.check(OverflowError) else UnavailableError
-        raise fault(f"can't listen on {listener.description}: {_reason(port.value)}") from port.value
+        raise UnavailableError(f"can't listen on {listener.description}: {_reason(port.value)}") from port.value
     _keep_tail(port)
     return port
 

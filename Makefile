@@ -1,0 +1,57 @@
+# make run, make test: on a fresh machine with Python 3.11 or later, these set up what they need.
+
+PYTHON ?= python3
+VENV ?= .venv
+PORT ?= 8888
+REACTOR ?= auto
+
+bin := $(VENV)/bin
+# A folder with the day's downloads is no reason to install again, but another list of dependencies is.
+stamp = $(VENV)/.installed-$(1)
+
+.PHONY: help run test coverage lint types package docs hooks clean
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 18
+
+run: $(call stamp,run) ## Serve an echo (PORT=8888 REACTOR=auto)
+	$(bin)/twistd -n echo --port $(PORT) --reactor $(REACTOR)
+
+test: $(call stamp,dev) ## Run the whole suite, on every reactor that this platform has
+	$(bin)/python -m tests.suite --coverage
+
+coverage: $(call stamp,dev) ## Report the coverage of the last "make test"; what has no I/O has to be covered whole
+	$(bin)/coverage report
+	$(bin)/coverage report --include='$(shell $(bin)/python -m tests.without_io)' --fail-under=100
+
+lint: $(call stamp,dev) ## Check the style, and that the hosted CI's workflow is well-formed
+	$(bin)/ruff format --check .
+	$(bin)/ruff check .
+	$(bin)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+
+types: $(call stamp,dev) ## Check the types
+	$(bin)/mypy
+
+package: $(call stamp,dev) ## Build wheel and sdist, and try the wheel in a clean environment
+	$(bin)/python -m tests.package
+
+docs: $(call stamp,dev) ## Write the generated parts of the guide anew
+	$(bin)/python -m docs.generate
+
+hooks: $(call stamp,dev) ## Have git check style and types before each commit
+	$(bin)/pre-commit install
+
+clean: ## Remove what these commands have made
+	rm -rf $(VENV) dist build .coverage* _trial_temp* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("echoproto needs Python 3.11 or later, and $(PYTHON) is " + sys.version.split()[0] + "; name another: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+
+$(call stamp,run): $(VENV)/bin/python pyproject.toml
+	$(bin)/python -m pip install --quiet --disable-pip-version-check --editable '.[tls,uvloop]'
+	touch $@
+
+$(call stamp,dev): $(VENV)/bin/python pyproject.toml
+	$(bin)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@ $(call stamp,run)

@@ -1,0 +1,85 @@
+"""
+Builds wheel and sdist, and tries the wheel as a user would: ``python -m tests.package``.
+
+The wheel is installed in a clean environment; from ``/``, ``twistd`` has to know ``echo`` and to serve it; then the
+tests with real processes run against that installation, from a folder that holds nothing else of the checkout.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import venv
+import zipfile
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+NEEDED = {"echoproto/py.typed", "echoproto/server/tap.py", "twisted/plugins/echo_plugin.py"}
+UNWANTED = ("dropin.cache", "twisted/__init__.py", "twisted/plugins/__init__.py", "tests/")
+
+
+def run(*words: str, cwd: str = "/") -> str:
+    """Run a command, and give what it prints."""
+    print("$", *words, flush=True)
+    ended = subprocess.run(words, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if ended.returncode:
+        sys.exit(f"{ended.stdout}\nfailed with status {ended.returncode}")
+    return ended.stdout
+
+
+def build(folder: str) -> tuple[str, str]:
+    """Build both; the wheel is made of the sdist, as those who package for others do it."""
+    run(sys.executable, "-m", "build", "--outdir", folder, ROOT)
+    [wheel] = [name for name in os.listdir(folder) if name.endswith(".whl")]
+    [sdist] = [name for name in os.listdir(folder) if name.endswith(".tar.gz")]
+    return os.path.join(folder, wheel), os.path.join(folder, sdist)
+
+
+def check_contents(wheel: str, sdist: str) -> None:
+    """Both have all that is needed; the wheel has nothing that would break other packages."""
+    names = set(zipfile.ZipFile(wheel).namelist())
+    with tarfile.open(sdist) as archive:
+        sources = {name.partition("/")[2] for name in archive.getnames()}
+    for missing in sorted((NEEDED - names) | (NEEDED - sources)):
+        sys.exit(f"{missing} is missing in the wheel or the sdist")
+    for name in sorted(names):
+        if any(unwanted in name for unwanted in UNWANTED):
+            sys.exit(f"{name} should not be in the wheel")
+    print(f"{len(names)} files in the wheel, {len(sources)} in the sdist")
+
+
+def check_serving(bin_folder: str) -> None:
+    """Have the installed twistd list the plugin, and serve."""
+    helped = run(f"{bin_folder}/twistd", "--help")
+    if not re.search(r"(?m)^ +echo +An echo service", helped):
+        sys.exit(f"twistd does not list echo:\n{helped}")
+    print(run(f"{bin_folder}/twistd", "-n", "echo", "--check", "--port", "0"))
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory(prefix="echo-package-") as folder:
+        wheel, sdist = build(os.path.join(folder, "dist"))
+        check_contents(wheel, sdist)
+        environment = os.path.join(folder, "venv")
+        venv.create(environment, with_pip=True)
+        bin_folder = os.path.join(environment, "bin")
+        pip = (f"{bin_folder}/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+        run(*pip, wheel)
+        check_serving(bin_folder)
+        run(*pip, f"{wheel}[test]")
+        shutil.copytree(os.path.join(ROOT, "tests"), os.path.join(folder, "run", "tests"))
+        output = run(
+            f"{bin_folder}/python", "-m", "twisted.trial", "tests.integration", cwd=os.path.join(folder, "run")
+        )
+        print(output[output.rindex("\nRan ") :])
+        run(*pip, "--force-reinstall", "--no-deps", sdist)
+        check_serving(bin_folder)
+    print("the package is good")
+
+
+if __name__ == "__main__":
+    main()

@@ -61,15 +61,20 @@ def here() -> list[str]:
     return [name for name in KNOWN if name in usable]
 
 
-def run(kind: str, name: str, arguments: str) -> Tally:
-    """Run one part of the suite in a process of its own; its output is shown if it fails, or skips."""
+def environment_for(name: str) -> dict[str, str]:
+    """The environment of a process that is to run on a reactor: on Linux, kqueue has to be emulated."""
     environment = dict(os.environ)
     if name == "kqueue" and sys.platform.startswith("linux"):
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [EMULATION, environment.get("PYTHONPATH", "")]))
+    return environment
+
+
+def run(kind: str, name: str, arguments: str) -> Tally:
+    """Run one part of the suite in a process of its own; its output is shown if it fails, or skips."""
     begun = time.monotonic()
     ended = subprocess.run(
         [sys.executable, *arguments.split()],
-        env=environment,
+        env=environment_for(name),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 FILES = (
     "echoproto/errors.py",
+    "echoproto/load/payload.py",
+    "echoproto/load/schedule.py",
+    "echoproto/load/verdict.py",
     "echoproto/protocol.py",
     "echoproto/reactors/clock.py",
     "echoproto/server/connectionlog.py",

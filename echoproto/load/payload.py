@@ -1,0 +1,52 @@
+"""
+Bytes that are known by their position: what a client sends, and expects back.
+
+A repeated block would hide a shift by its length; so the stream never repeats. It is the output of SHAKE128 (FIPS 202)
+in counter mode, so that any part of it can be made without what comes before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+BLOCK = 1 << 16
+"""Bytes that are made at once."""
+
+
+class Payload:
+    """
+    An endless stream of bytes, given by two numbers.
+
+    :param seed: of the run, 0 to 2**64 - 1.
+    :param stream: which of the run's streams, 0 to 2**64 - 1; those of two connections have nothing in common.
+    """
+
+    def __init__(self, seed: int, stream: int = 0) -> None:
+        self._key = seed.to_bytes(8) + stream.to_bytes(8)
+        self._index = -1
+        self._block = b""
+
+    def read(self, start: int, length: int) -> bytes:
+        """
+        A part of the stream.
+
+        :param start: position of its first byte, 0 or more.
+        :param length: in bytes, 0 or more.
+        """
+        index, offset = divmod(start, BLOCK)
+        part = self._at(index)[offset : offset + length]
+        if len(part) == length:
+            return part
+        parts = [part]
+        missing = length - len(part)
+        while missing > 0:
+            index += 1
+            parts.append(self._at(index)[:missing])
+            missing -= BLOCK
+        return b"".join(parts)
+
+    def _at(self, index: int) -> bytes:
+        if index != self._index:
+            self._block = hashlib.shake_128(self._key + index.to_bytes(8)).digest(BLOCK)
+            self._index = index
+        return self._block

@@ -1,0 +1,126 @@
+from hypothesis import given, strategies
+from twisted.trial.unittest import SynchronousTestCase
+
+from echoproto.load.payload import Payload
+from echoproto.load.verdict import Finding, Kind, StreamCheck, Verdict
+
+PAYLOAD = Payload(5)
+SENT = PAYLOAD.read(0, 300_000)
+
+places = strategies.integers(0, len(SENT) - 100)
+lengths = strategies.integers(8, 1000)
+chunks = strategies.lists(strategies.integers(1, 70_000), min_size=1, max_size=8)
+
+
+def judge(came: bytes, portions: list[int] | None = None, *, complete: bool = True) -> Verdict:
+    """The verdict on what came back of ``SENT``, in portions of some sizes, over and over."""
+    check = StreamCheck(PAYLOAD)
+    portions = portions or [len(came) or 1]
+    start = turn = 0
+    while start < len(came):
+        size = portions[turn % len(portions)]
+        check.received(came[start : start + size])
+        start += size
+        turn += 1
+    return check.finish(len(SENT), complete=complete)
+
+
+class GoodTests(SynchronousTestCase):
+    @given(chunks)
+    def test_all_of_it(self, portions: list[int]) -> None:
+        verdict = judge(SENT, portions)
+        self.assertEqual(verdict, Verdict(len(SENT), len(SENT), 0, 0, None))
+        self.assertTrue(verdict.good)
+
+    @given(places, chunks)
+    def test_a_part_that_need_not_be_all(self, length: int, portions: list[int]) -> None:
+        verdict = judge(SENT[:length], portions, complete=False)
+        self.assertEqual(verdict, Verdict(len(SENT), length, 0, len(SENT) - length, None))
+        self.assertTrue(verdict.good)
+
+    def test_acked_so_far(self) -> None:
+        check = StreamCheck(PAYLOAD)
+        check.received(SENT[:10])
+        self.assertEqual(check.acked, 10)
+
+
+class WrongTests(SynchronousTestCase):
+    """Each kind of harm is found at its first byte, however the stream was cut into portions, and named."""
+
+    def assert_finding(self, came: bytes, portions: list[int], finding: Finding) -> None:
+        verdict = judge(came, portions)
+        self.assertEqual((verdict.finding, verdict.acked), (finding, finding.offset))
+        self.assertFalse(verdict.good)
+
+    @given(places, chunks)
+    def test_the_end_is_missing(self, length: int, portions: list[int]) -> None:
+        verdict = judge(SENT[:length], portions)
+        self.assertEqual(verdict, Verdict(len(SENT), length, len(SENT) - length, 0, None))
+        self.assertFalse(verdict.good)
+
+    @given(places, strategies.integers(0, 7), chunks)
+    def test_a_flipped_bit(self, place: int, bit: int, portions: list[int]) -> None:
+        came = bytearray(SENT)
+        came[place] ^= 1 << bit
+        self.assert_finding(bytes(came), portions, Finding(Kind.CORRUPT, place, 1))
+
+    @given(places, lengths, chunks)
+    def test_a_part_is_missing(self, place: int, length: int, portions: list[int]) -> None:
+        length = min(length, len(SENT) - place - 50)
+        came = SENT[:place] + SENT[place + length :]
+        verdict = judge(came, portions)
+        assert verdict.finding is not None
+        # What is missing may begin like what follows it; then it is found as many bytes later.
+        self.assertIs(verdict.finding.kind, Kind.LOST)
+        self.assertEqual(verdict.finding.length, length)
+        self.assertTrue(place <= verdict.finding.offset <= place + 3)
+
+    @given(strategies.integers(2000, len(SENT) - 100), lengths, chunks)
+    def test_a_part_comes_twice(self, place: int, length: int, portions: list[int]) -> None:
+        came = SENT[:place] + SENT[place - length : place] + SENT[place:]
+        verdict = judge(came, portions)
+        assert verdict.finding is not None
+        self.assertEqual((verdict.finding.kind, verdict.finding.length), (Kind.DUPLICATED, length))
+        self.assertTrue(place <= verdict.finding.offset <= place + 3)
+
+    @given(strategies.integers(0, len(SENT) - 3000), lengths, lengths, chunks)
+    def test_two_parts_change_places(self, place: int, one: int, two: int, portions: list[int]) -> None:
+        end = place + one + two
+        came = SENT[:place] + SENT[place + one : end] + SENT[place : place + one] + SENT[end:]
+        verdict = judge(came, portions)
+        assert verdict.finding is not None
+        self.assertIs(verdict.finding.kind, Kind.REORDERED)
+        self.assertTrue(place <= verdict.finding.offset <= place + 3)
+
+    def test_something_foreign_comes_in_between(self) -> None:
+        for place in (0, 1000):
+            came = SENT[:place] + b"Hello, hello\n" + SENT[place:]
+            self.assert_finding(came, [999], Finding(Kind.INSERTED, place, 13))
+
+    def test_something_foreign_comes_in_place_of_it(self) -> None:
+        came = SENT[:1000] + bytes(5000)
+        self.assert_finding(came, [999], Finding(Kind.CORRUPT, 1000, 5000))
+
+    def test_something_foreign_comes_before_or_after_a_short_stream(self) -> None:
+        for sent, came, expected in (
+            (0, b"Hello\n", Finding(Kind.INSERTED, 0, 6)),
+            (1, b"Hello\n" + SENT[:1], Finding(Kind.INSERTED, 0, 6)),
+            (1, SENT[:1] + b"Bye", Finding(Kind.INSERTED, 1, 3)),
+        ):
+            check = StreamCheck(PAYLOAD)
+            check.received(came)
+            self.assertEqual(check.finish(sent, complete=True).finding, expected)
+
+    def test_more_than_was_sent(self) -> None:
+        """Even if it is what would have been sent next."""
+        verdict = judge(SENT + PAYLOAD.read(len(SENT), 5))
+        self.assertEqual(verdict.finding, Finding(Kind.INSERTED, len(SENT), 5))
+
+    def test_a_stream_that_goes_on_for_ever_is_not_kept(self) -> None:
+        check = StreamCheck(PAYLOAD)
+        for _ in range(100):
+            check.received(bytes(1 << 20))
+        self.assertLessEqual(len(check._wrong or b""), 2 << 20)
+
+    def test_in_words(self) -> None:
+        self.assertEqual(str(Finding(Kind.LOST, 7, 3)), "3 bytes lost at offset 7")

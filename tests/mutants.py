@@ -1,0 +1,117 @@
+"""
+Servers that are almost an echo: each harms or loses bytes in a way of its own, and the check has to catch each.
+
+A mutant makes the chunks that it sends of the chunks that it receives; where these end, the peer has half-closed.
+"""
+
+from __future__ import annotations
+
+import itertools
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+Mutant = Callable[[Iterator[bytes]], Iterator[bytes]]
+
+
+def honest(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Not a mutant: what the check has to find good."""
+    yield from chunks
+
+
+def drops_the_last_byte(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    kept = b""
+    for chunk in chunks:
+        yield kept + chunk[:-1]
+        kept = chunk[-1:]
+
+
+def drops_a_chunk(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    return (chunk for number, chunk in enumerate(chunks) if number != 3)
+
+
+def duplicates_a_chunk(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    return (chunk * 2 if number == 3 else chunk for number, chunk in enumerate(chunks))
+
+
+def swaps_two_chunks(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    yield from itertools.islice(chunks, 3)
+    yield from reversed(list(itertools.islice(chunks, 2)))
+    yield from chunks
+
+
+def flips_a_bit(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    for number, chunk in enumerate(chunks):
+        yield chunk[:-1] + bytes([chunk[-1] ^ 1]) if number == 3 else chunk
+
+
+def cuts_at_nul(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """As the C server does that this project began with."""
+    return (chunk.partition(b"\0")[0] for chunk in chunks)
+
+
+def forgets_the_tail(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """As stock Twisted does: what is not sent yet when the peer half-closes is dropped."""
+    waiting = b""
+    for chunk in chunks:
+        yield waiting
+        waiting = chunk
+
+
+def greets(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Harmless to a person, but not what was sent."""
+    yield b"Hello\n"
+    yield from chunks
+
+
+def says_goodbye(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    yield from chunks
+    yield b"Bye\n"
+
+
+def closes_early(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Which resets the connection, with what it has not read."""
+    return itertools.islice(chunks, 3)
+
+
+def sends_only_its_own(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The right number of bytes, all of them wrong."""
+    return (bytes(len(chunk)) for chunk in chunks)
+
+
+MUTANTS: tuple[Mutant, ...] = (
+    drops_the_last_byte,
+    drops_a_chunk,
+    duplicates_a_chunk,
+    swaps_two_chunks,
+    flips_a_bit,
+    cuts_at_nul,
+    forgets_the_tail,
+    greets,
+    says_goodbye,
+    closes_early,
+    sends_only_its_own,
+)
+
+
+@contextmanager
+def serving(mutant: Mutant) -> Iterator[Callable[[], socket.socket]]:
+    """Serve with a mutant, a thread for each connection; gives what connects to it."""
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as listener:
+        threading.Thread(target=_accept, args=(listener, mutant), daemon=True).start()
+        address = listener.getsockname()
+        yield lambda: socket.create_connection(address, timeout=10)
+        listener.shutdown(socket.SHUT_RDWR)  # so that accept returns
+
+
+def _accept(listener: socket.socket, mutant: Mutant) -> None:
+    with suppress(OSError):  # the listener was closed: the end
+        while True:
+            threading.Thread(target=_serve, args=(listener.accept()[0], mutant), daemon=True).start()
+
+
+def _serve(connection: socket.socket, mutant: Mutant) -> None:
+    with connection, suppress(ConnectionError):  # the check resets some of its connections
+        for chunk in mutant(iter(lambda: connection.recv(4096), b"")):
+            connection.sendall(chunk)

@@ -4,6 +4,9 @@ What can go wrong, by whose fault it is: the class decides the exit status, the 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 
 class EchoError(Exception):
     """
@@ -33,3 +36,13 @@ def one_line(text: str) -> str:
     :return: the same text without control characters, line ends and lone surrogates.
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """
+    A hint at the known name that is nearest to an unknown one.
+
+    :return: `` (did you mean 'port'?)``, or nothing if none is near.
+    """
+    close = get_close_matches(name, list(known), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""

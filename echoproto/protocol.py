@@ -48,7 +48,7 @@ class ConnectionObserver(TypingProtocol):
 
 
 class IEchoTransport(ITCPTransport, IConsumer, IPushProducer, IFileDescriptor):
-    """What an echo needs of its transport; those of TCP, Unix sockets and TLS all have it."""
+    """For type checkers: what an echo uses of its transport. Those of TCP, Unix sockets and TLS all have it."""
 
     disconnecting: bool = Attribute("Whether it is going to close as soon as its buffer is empty.")
 

@@ -17,8 +17,15 @@ import tempfile
 import venv
 import zipfile
 
+from tests.clients import exchange
+from tests.integration.twistd import Server
+from tests.suite import read_trial
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 NEEDED = {"echoproto/py.typed", "echoproto/server/tap.py", "twisted/plugins/echo_plugin.py"}
+LEAST = 45
+"""How many tests with real processes there are at least: trial is content with none."""
+
 UNWANTED = ("dropin.cache", "twisted/__init__.py", "twisted/plugins/__init__.py", "tests/")
 
 
@@ -57,7 +64,15 @@ def check_serving(bin_folder: str) -> None:
     helped = run(f"{bin_folder}/twistd", "--help")
     if not re.search(r"(?m)^ +echo +An echo service", helped):
         sys.exit(f"twistd does not list echo:\n{helped}")
-    print(run(f"{bin_folder}/twistd", "-n", "echo", "--check", "--port", "0"))
+    server = Server(f"{bin_folder}/twistd", "-n", "echo", "--port", "0", cwd="/tmp", env={"PYTHONPATH": ""})
+    try:
+        server.listening()
+        with server.connect() as client:
+            if exchange(client, b"hello") != b"Hello\nhello":
+                sys.exit("it does not echo")
+    finally:
+        server.stop()
+    print("it serves:", server.lines[-1])
 
 
 def main() -> None:
@@ -75,7 +90,10 @@ def main() -> None:
         output = run(
             f"{bin_folder}/python", "-m", "twisted.trial", "tests.integration", cwd=os.path.join(folder, "run")
         )
-        print(output[output.rindex("\nRan ") :])
+        tally = read_trial(output)
+        if tally.passed < LEAST or tally.skipped:
+            sys.exit(f"{output}\nonly {tally.passed} tests passed, {tally.skipped} skipped")
+        print(tally.passed, "tests of the installed package passed")
         run(*pip, "--force-reinstall", "--no-deps", sdist)
         check_serving(bin_folder)
     print("the package is good")

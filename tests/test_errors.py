@@ -1,6 +1,6 @@
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.errors import ConfigurationError, EchoError, UnavailableError, one_line
+from echoproto.errors import ConfigurationError, EchoError, UnavailableError, nearest, one_line
 
 
 class ErrorsTests(SynchronousTestCase):
@@ -21,3 +21,11 @@ class OneLineTests(SynchronousTestCase):
 
     def test_lone_surrogates_are_escaped(self) -> None:
         self.assertEqual(one_line("\udcff"), r"\udcff")
+
+
+class NearestTests(SynchronousTestCase):
+    def test_near(self) -> None:
+        self.assertEqual(nearest("prot", ["port", "listen"]), " (did you mean 'port'?)")
+
+    def test_far(self) -> None:
+        self.assertEqual(nearest("zzz", iter(["port", "listen"])), "")

@@ -4,6 +4,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import echoproto
 from echoproto import protocol
+from echoproto.server import tls
 
 
 class ExportsTests(SynchronousTestCase):
@@ -17,6 +18,7 @@ class ExportsTests(SynchronousTestCase):
                 "Echo",
                 "EchoError",
                 "EchoFactory",
+                "EchoTLS",
                 "UnavailableError",
                 "__version__",
             ],
@@ -28,6 +30,10 @@ class ExportsTests(SynchronousTestCase):
         self.assertIs(echoproto.Echo, protocol.Echo)
         self.assertIs(echoproto.EchoFactory, protocol.EchoFactory)
         self.assertIs(echoproto.EchoFactory.protocol, echoproto.Echo)
+        self.assertIs(echoproto.EchoTLS, tls.EchoTLS)
+
+    def test_no_others(self) -> None:
+        self.assertRaises(AttributeError, getattr, echoproto, "NoSuchName")
 
     def test_all_of_it_is_documented(self) -> None:
         for name in echoproto.__all__:

@@ -9,14 +9,13 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Iterator
-from difflib import get_close_matches
 
 from attrs import frozen
-from twisted.application.reactors import Reactor, getReactorTypes
+from twisted.application.reactors import Reactor, getReactorTypes, installReactor
 from twisted.internet.base import ReactorBase
 from twisted.python.reflect import namedModule
 
-from echoproto.errors import ConfigurationError, UnavailableError, one_line
+from echoproto.errors import ConfigurationError, UnavailableError, nearest, one_line
 
 AUTO = "auto"
 INSTALLED = "twisted.internet.reactor"
@@ -96,8 +95,7 @@ def find(name: str) -> Candidate:
     wanted = auto_name() if name == AUTO else name
     installers = _installers()
     if wanted not in installers:
-        close = get_close_matches(wanted, [AUTO, *installers], n=1)
-        hint = f" (did you mean {close[0]!r}?)" if close else ""
+        hint = nearest(wanted, [AUTO, *installers])
         raise ConfigurationError(f"there is no reactor {name!r}{hint}; available are {', '.join(_usable())}")
     found = _look(installers[wanted])
     if found.why_not:
@@ -142,5 +140,4 @@ def settle(name: str) -> str:
                 "(by twistd's own --reactor, or by a plugin that imports the reactor)"
             )
         return name_of(installed)
-    _installers()[find(name).name].install()
-    return name_of(sys.modules[INSTALLED])
+    return name_of(installReactor(find(name).name))

@@ -23,6 +23,8 @@ log = Logger("echoproto")
 BURST = 20
 """Lines of one kind that are logged at once, before the rate counts."""
 
+WHY = {ConnectionDone: "closed by peer", ConnectionAborted: "aborted here", ConnectionLost: "reset or lost"}
+
 IPV4_MAPPED = "::ffff:"
 """How an IPv4 peer of a socket that serves both is written (RFC 4291, section 2.5.5.2)."""
 
@@ -77,11 +79,14 @@ class ConnectionLog:
 
     :param clock: the reactor.
     :param rate: lines a second of each of the two kinds, in the long run.
+
+    :ivar stopping: whether the service stops, so that it is not the peers who end their connections.
     """
 
     def __init__(self, clock: IReactorTime, rate: int) -> None:
         self._connected = LineBudget(clock, rate, self._connections_left_out)
         self._disconnected = LineBudget(clock, rate, self._disconnections_left_out)
+        self.stopping = False
 
     def connected(self, connection: Echo) -> None:
         """Log who has connected, and the descriptor of the socket."""
@@ -104,13 +109,24 @@ class ConnectionLog:
                 port=port,
                 bytes=connection.bytes_received,
                 seconds=connection.factory.seconds() - connection.connected_at,
-                why=why(reason),
+                why=self._why(connection, reason),
             )
 
     def close(self) -> None:
         """Log how many lines were left out, if that is not logged yet."""
         self._connected.close()
         self._disconnected.close()
+
+    def _why(self, connection: Echo, reason: Failure) -> str:
+        """Why a connection has ended, in a few words."""
+        if self.stopping and reason.check(ConnectionLost):
+            return "closed here, the service stops"
+        if reason.check(ConnectionLost) and getattr(connection.transport, "truncated", False):
+            return "closed by peer, without the end of TLS"
+        for kind, words in WHY.items():
+            if reason.check(kind):
+                return words
+        return one_line(f"{type(reason.value).__name__}: {reason.getErrorMessage()}")
 
     def _connections_left_out(self, count: int) -> None:
         log.info("{count} more new connections, not logged one by one", count=count)
@@ -129,14 +145,3 @@ def peer_of(connection: Echo) -> tuple[str, int]:
     if isinstance(peer, IPv4Address | IPv6Address):
         return peer.host.removeprefix(IPV4_MAPPED) if "." in peer.host else peer.host, peer.port
     return "unix", 0
-
-
-def why(reason: Failure) -> str:
-    """Why a connection has ended, in a few words."""
-    if reason.check(ConnectionDone):
-        return "closed by peer"
-    if reason.check(ConnectionAborted):
-        return "aborted here"
-    if reason.check(ConnectionLost):
-        return "reset or lost"
-    return one_line(f"{type(reason.value).__name__}: {reason.getErrorMessage()}")

@@ -6,22 +6,32 @@ from __future__ import annotations
 
 import resource
 
-BOUNDED = ("select",)
-"""Reactors that can't watch descriptors from FD_SETSIZE (1,024) on, so that more of them would do harm."""
+from twisted.logger import Logger
+
+log = Logger("echoproto")
+
+FD_SETSIZE = 1024
+"""Descriptors that select(2) can watch; Twisted drops a connection with a higher one after it was accepted."""
 
 
-def raise_descriptor_limit(reactor_name: str) -> int:
+def set_descriptor_limit(reactor_name: str) -> int:
     """
-    Raise the soft limit of open descriptors to the hard limit, which needs no privilege (setrlimit(2)).
+    Set the soft limit of open descriptors to what the reactor can use.
 
-    :param reactor_name: as in ``--reactor``; under ``select``, the limit is left as it is.
+    Raising it to the hard limit needs no privilege (setrlimit(2)). Under ``select``, it is lowered to `FD_SETSIZE`, so
+    that the excess is closed as it is accepted, and none of those who are served is harmed.
+
+    :param reactor_name: as in ``--reactor``.
     :return: the soft limit that holds now.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if reactor_name in BOUNDED or soft == hard:
+    wanted = hard if reactor_name != "select" else min(FD_SETSIZE, soft if soft >= 0 else FD_SETSIZE)
+    if wanted == soft:
         return soft
     try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     except (ValueError, OSError):
         return soft  # macOS says "no limit" and then refuses it
-    return hard
+    if reactor_name == "select":
+        log.info("select watches no more than {limit} descriptors, so no more are opened", limit=wanted)
+    return wanted

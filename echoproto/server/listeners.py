@@ -5,6 +5,7 @@ Where the service listens: endpoints made of the settings, and opening all of th
 from __future__ import annotations
 
 import errno
+import os
 import re
 import socket
 from collections.abc import Sequence
@@ -12,18 +13,29 @@ from collections.abc import Sequence
 from attrs import frozen
 from twisted.internet import error, tcp
 from twisted.internet.defer import Deferred, execute
-from twisted.internet.endpoints import serverFromString
+from twisted.internet.endpoints import _parse, serverFromString
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IReactorTCP, IStreamServerEndpoint
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from echoproto.errors import ConfigurationError, EchoError, UnavailableError
+from echoproto.server.kinds import WholeNumber
 from echoproto.server.settings import Settings
 
 WITHOUT_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EINVAL, errno.ENOPROTOOPT)
 """How a system answers that has no IPv6, has it switched off, or keeps it apart from IPv4 (OpenBSD)."""
 
-MAXIMUM_PORT = 65535
+NUMBERS = {"port": WholeNumber(0, 65535), "backlog": WholeNumber(1, 65535)}
+"""Arguments of endpoint strings that are numbers."""
+
+POSITIONS = {
+    "tcp": ("port", "interface", "backlog"),
+    "tcp6": ("port", "backlog", "interface"),
+    "tls": ("path", "port", "backlog"),
+    "ssl": ("port",),
+    "unix": ("address", "mode", "backlog"),
+}
+"""What the arguments of endpoint strings are that are given without a name, as Twisted's parsers have it."""
 
 EXAMPLE = "an endpoint string looks like tcp:8888:interface=127.0.0.1"
 
@@ -110,27 +122,33 @@ def listeners(settings: Settings, reactor: IReactorTCP) -> list[Listener]:
 
 def _from_string(reactor: IReactorTCP, description: str, backlog: int) -> Listener:
     try:
-        endpoint = _endpoint(reactor, description, backlog)
+        words, given = _parse(description)
+        given |= dict(zip(POSITIONS.get(words[0], ()), words[1:], strict=False))
+        for name, kind in NUMBERS.items():
+            if name in given:
+                _check_number(name, given[name], kind)
+        if words[0] == "tls":
+            _check_certificates(given.get("path", ""))
+        # In place of Twisted's own 50; systemd's socket has its own already.
+        ours = "" if words[0] == "systemd" or "backlog" in given else f":backlog={backlog}"
+        return Listener(description, serverFromString(reactor, description + ours))
     except Exception as problem:  # each endpoint's parser raises what it likes
-        raise ConfigurationError(f"{description!r}: {_reason(problem)}; {EXAMPLE}") from problem
-    # Twisted leaves it to the socket to find a wrong number, and then leaves that socket open.
-    port = vars(endpoint).get("_port", 0)
-    if isinstance(port, int) and not 0 <= port <= MAXIMUM_PORT:
-        raise ConfigurationError(f"{description!r}: port {port} is not from 0 to {MAXIMUM_PORT}; {EXAMPLE}")
-    return Listener(description, endpoint)
+        hint = r"; a colon within a value is written \:" if "::" in description else ""
+        raise ConfigurationError(f"{description!r}: {_reason(problem)}{hint or f'; {EXAMPLE}'}") from problem
 
 
-def _endpoint(reactor: IReactorTCP, description: str, backlog: int) -> IStreamServerEndpoint:
-    """Parse an endpoint string; where it gives no backlog, ours takes the place of Twisted's 50."""
-    if ":backlog=" not in description and not description.startswith("systemd:"):
-        try:
-            with_backlog: IStreamServerEndpoint = serverFromString(reactor, f"{description}:backlog={backlog}")
-        except TypeError:
-            pass  # it may give a backlog by position; if that was not it, what follows finds it wrong, too
-        else:
-            return with_backlog
-    as_given: IStreamServerEndpoint = serverFromString(reactor, description)
-    return as_given
+def _check_number(name: str, value: str, kind: WholeNumber) -> None:
+    """Twisted leaves it to the socket to find a wrong number, and then leaves that socket open."""
+    try:
+        kind.from_text(value)
+    except ValueError as problem:
+        raise ConfigurationError(f"{name} {value!r} is not {kind.allowed}") from problem
+
+
+def _check_certificates(path: str) -> None:
+    """Twisted reads the certificates when a client comes, and has nothing for it if there are none."""
+    if not any(name.endswith(".pem") for name in os.listdir(path)):
+        raise ConfigurationError(f"{path}: holds no .pem file with a certificate and its key")
 
 
 def open_all(listeners: Sequence[Listener], factory: IProtocolFactory) -> list[IListeningPort]:
@@ -160,8 +178,21 @@ def _open(listener: Listener, factory: IProtocolFactory) -> IListeningPort:
     port = results[0]
     if isinstance(port, Failure):
         raise UnavailableError(f"can't listen on {listener.description}: {_reason(port.value)}") from port.value
+    _check_family(listener, port)
     _keep_tail(port)
     return port
+
+
+def _check_family(listener: Listener, port: IListeningPort) -> None:
+    """A socket that was handed over is taken for one of the domain that the endpoint string says; find out."""
+    skt: socket.socket | None = getattr(port, "socket", None)
+    if skt is None or not hasattr(socket, "SO_DOMAIN"):
+        return
+    domain = skt.getsockopt(socket.SOL_SOCKET, socket.SO_DOMAIN)
+    if domain != skt.family:
+        port.stopListening()
+        name = socket.AddressFamily(domain).name.removeprefix("AF_")
+        raise ConfigurationError(f"can't listen on {listener.description}: the socket is one of domain {name}")
 
 
 def _keep_tail(port: IListeningPort) -> None:
@@ -176,9 +207,18 @@ def _keep_tail(port: IListeningPort) -> None:
 def _reason(problem: BaseException | None) -> str:
     """Why, without the numbers and the names of functions that exceptions are full of."""
     if isinstance(problem, error.CannotListenError):
-        problem = problem.socketError if isinstance(problem.socketError, OSError) else problem
+        if not isinstance(problem.socketError, OSError):
+            return "another server holds its lock; stop that one, or choose another path"
+        problem = problem.socketError
     if isinstance(problem, OSError) and problem.strerror:
         advice = ADVICE.get(problem.errno or 0)
-        name = f"{problem.filename}: " if problem.filename else ""
-        return f"{name}{problem.strerror}" + (f"; {advice}" if advice else "")
+        # Of two names, the first is what a lock's symbolic link says, which is only a number.
+        name = problem.filename2 or problem.filename
+        return (f"{os.fsdecode(name)}: " if name else "") + problem.strerror + (f"; {advice}" if advice else "")
+    if isinstance(problem, LookupError):
+        return "systemd has handed over no such socket"
+    if "AF_" in str(problem):
+        return "there is no such domain; for TCP, it is INET6 or INET"
+    if type(problem).__module__.startswith("OpenSSL"):
+        return "its files hold no certificate and private key in PEM format that go together"
     return re.sub(r"^[\w.]+\(\) ", "", str(problem)) or type(problem).__name__

@@ -13,7 +13,7 @@ from typing import IO, Any
 from twisted.logger import FileLogObserver, LogEvent, eventAsJSON, formatEvent
 from twisted.python.logfile import LogFile
 
-from echoproto.errors import ConfigurationError
+from echoproto.errors import ConfigurationError, UnavailableError
 
 
 def json_observer(file: IO[Any]) -> FileLogObserver:
@@ -34,6 +34,7 @@ def json_observer_for_twistd(options: Mapping[str, Any]) -> FileLogObserver:
 
     :param options: ``logfile``, ``nodaemon``, ``logger`` and ``syslog`` as ``twistd`` parsed them.
     :raise ConfigurationError: if they ask for something that is neither a file nor standard output.
+    :raise UnavailableError: if the file can't be written.
     """
     name, foreground = options.get("logfile"), options.get("nodaemon")
     for other in ("logger", "syslog"):
@@ -45,7 +46,10 @@ def json_observer_for_twistd(options: Mapping[str, Any]) -> FileLogObserver:
         raise ConfigurationError("a daemon can't log to standard output: leave --logfile - out, or add --nodaemon")
     if foreground and name in (None, "", "-"):
         return json_observer(sys.stdout)
-    file = LogFile.fromFullPath(name or "twistd.log")
+    try:
+        file = LogFile.fromFullPath(name or "twistd.log")
+    except OSError as error:
+        raise UnavailableError(f"can't write the log to {name}: {error.strerror}") from error
     if not signal.getsignal(signal.SIGUSR1):
 
         def rotate(number: int, frame: FrameType | None) -> None:

@@ -12,7 +12,6 @@ from twisted.internet.interfaces import IAddress, IListeningPort
 from twisted.logger import Logger
 
 from echoproto.protocol import EchoFactory
-from echoproto.server.connectionlog import ConnectionLog
 from echoproto.server.listeners import Listener, open_all
 
 log = Logger("echoproto")
@@ -25,22 +24,14 @@ class EchoService(Service):
     :param listeners: where.
     :param factory: makes the connections.
     :param reactor_name: for the log.
-    :param connection_log: closed with the service, if there is one.
 
     :ivar ports: what is open now, in the order of the listeners.
     """
 
-    def __init__(
-        self,
-        listeners: Sequence[Listener],
-        factory: EchoFactory,
-        reactor_name: str,
-        connection_log: ConnectionLog | None = None,
-    ) -> None:
+    def __init__(self, listeners: Sequence[Listener], factory: EchoFactory, reactor_name: str) -> None:
         self.listeners = listeners
         self.factory = factory
         self.reactor_name = reactor_name
-        self.connection_log = connection_log
         self.ports: list[IListeningPort] = []
 
     def privilegedStartService(self) -> None:
@@ -72,8 +63,6 @@ class EchoService(Service):
         """Close the listeners; the Deferred fires when they are closed."""
         super().stopService()
         ports, self.ports = self.ports, []
-        if self.connection_log is not None:
-            self.connection_log.close()
         return gatherResults([maybeDeferred(port.stopListening) for port in ports])  # type: ignore[call-overload]
 
 

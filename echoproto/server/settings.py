@@ -5,7 +5,6 @@ Every setting once. This table feeds the command line, the TOML file, ``--check`
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any
 
 import attrs
@@ -143,12 +142,6 @@ def table() -> tuple[Setting, ...]:
         Setting(name=field.name.replace("_", "-"), default=field.default, **field.metadata)
         for field in attrs.fields(Settings)
     )
-
-
-def nearest(name: str, known: list[str]) -> str:
-    """A hint at the known name that is nearest to an unknown one, or nothing."""
-    close = get_close_matches(name, known, n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def join(given: Mapping[str, Given]) -> Settings:

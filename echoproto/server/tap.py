@@ -7,59 +7,29 @@ Whatever goes wrong before the service runs ends the process with one line on st
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from twisted.logger import ILogObserver, Logger, textFileLogObserver
+from twisted.internet.interfaces import IListeningPort
+from twisted.logger import Logger, textFileLogObserver
 from twisted.python import usage
-from twisted.python.components import Componentized
 
 from echoproto import __version__
-from echoproto.errors import ConfigurationError, EchoError, one_line
+from echoproto.errors import ConfigurationError, EchoError, nearest, one_line
 from echoproto.protocol import EchoFactory
 from echoproto.reactors import choice
 from echoproto.reactors.clock import follow_monotonic_clock
 from echoproto.server.connectionlog import ConnectionLog
-from echoproto.server.descriptors import raise_descriptor_limit
 from echoproto.server.listeners import listeners, open_all
-from echoproto.server.logformat import json_observer, json_observer_for_twistd
+from echoproto.server.logformat import json_observer
 from echoproto.server.service import EchoService
-from echoproto.server.settings import Given, Setting, Settings, join, nearest, table
+from echoproto.server.settings import Given, Setting, Settings, join, table
 from echoproto.server.tomlfile import read_file
+from echoproto.server.twistd import ServiceForTwistd, give_up, print_out, turn_reactor_once
 
 log = Logger("echoproto")
-
-
-class StartFailed(SystemExit, Exception):
-    """
-    The service can't start.
-
-    As `SystemExit` it ends the process without a traceback; as `Exception` it has ``twistd`` remove its pid file
-    and tell the waiting parent of a daemon, neither of which it does for a mere `SystemExit`.
-    """
-
-    # Of what it says of itself, 100 bytes reach that parent; the module's name would take a fifth of them.
-    __module__ = "builtins"
-
-    def __init__(self, error: EchoError) -> None:
-        super().__init__(error.exit_status)
-        self.error = error
-
-    def __str__(self) -> str:
-        return one_line(str(self.error))
-
-
-def _print_error(message: object) -> None:
-    """One line on the real standard error, which the log may have taken the place of; it may also be closed."""
-    if sys.__stderr__ is not None:
-        print(f"echo: {one_line(str(message))}", file=sys.__stderr__)
-
-
-def _give_up(error: EchoError) -> NoReturn:
-    _print_error(error)
-    raise SystemExit(error.exit_status)
 
 
 @contextmanager
@@ -122,15 +92,19 @@ class Options(usage.Options):
         try:
             super().parseOptions(options)
         except usage.UsageError as error:
-            _give_up(ConfigurationError(f"{error}{self._nearest_option(str(error))}; see 'twistd echo --help'"))
+            give_up(ConfigurationError(f"{error}{self._hint(str(error))}; see 'twistd echo --help'"))
         except EchoError as error:
-            _give_up(error)
+            give_up(error)
 
-    def _nearest_option(self, complaint: str) -> str:
-        words = complaint.split()
-        if words[:1] != ["option"]:
+    def _hint(self, complaint: str) -> str:
+        """What was meant by an option that is none: another one, or one of twistd's."""
+        found = re.fullmatch(r"option (--?\S+) not recognized", complaint)
+        if found is None:
             return ""
-        return nearest(words[1], [f"--{name.removesuffix('=')}" for name in self.longOpt])
+        of_twistd = getattr(getattr(self, "parent", None), "longOpt", ())
+        if found[1].removeprefix("--") in {name.removesuffix("=") for name in of_twistd}:
+            return ": it is one of the runner's, and goes before 'echo'"
+        return nearest(found[1], [f"--{name.removesuffix('=')}" for name in self.longOpt])
 
     def parseArgs(self, *words: str) -> None:
         """There is nothing to give but options."""
@@ -146,7 +120,8 @@ class Options(usage.Options):
             self.reactor_name = choice.settle(self.settings.reactor)
         from twisted.internet import reactor
 
-        follow_monotonic_clock(reactor)
+        if not follow_monotonic_clock(reactor):
+            log.warn("some timers were set before this service was made, so all of them follow the wall clock")
         if self["check"]:
             self._check()
 
@@ -164,54 +139,39 @@ class Options(usage.Options):
     def _check(self) -> NoReturn:
         """Open the listeners as a start would, so that the verdict is the same; close them before anyone is served."""
         service = _make(self)
-        ports = open_all(service.listeners, service.factory)
-        print("echo: the settings are good; a start would listen on")
-        for listener in service.listeners:
-            print(f"  {listener.description}")
-        print(f"with the reactor {self.reactor_name}, and these settings:")
+        ports: Sequence[IListeningPort] = ()
+        try:
+            ports = open_all(service.listeners, service.factory)
+        finally:
+            for port in ports:
+                port.stopListening()
+            turn_reactor_once()
+        places = [f"  {listener.description}" for listener in service.listeners]
+        print_out(
+            "echo: the settings are good; a start would listen on",
+            *places,
+            f"with the reactor {self.reactor_name}, and these settings:",
+            *self._settings_in_words(),
+        )
+        raise SystemExit(0)
+
+    def _settings_in_words(self) -> list[str]:
+        """Each setting in a line: its name, its value, and where that comes from."""
         rows = []
         for setting in table():
             value = getattr(self.settings, setting.name.replace("-", "_"))
             shown = setting.shown_default if value == setting.default else one_line(repr(value))
+            if isinstance(value, tuple) and value:
+                shown = one_line(", ".join(value))
+            if setting.name == "port" and self.settings.served_port is None:
+                shown = "none"
             origin = self.given[setting.name].origin if setting.name in self.given else "default"
             rows.append((setting.name, shown, origin))
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        for row in rows:
-            print("  " + "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
-        _close_now(ports)
-        raise SystemExit(0)
-
-
-class _ServiceForTwistd(EchoService):
-    """The service as ``twistd`` and ``twist`` run it: its errors end the process, and its log may be JSON."""
-
-    runner_options: Mapping[str, Any]
-    log_format: str | None
-
-    def setServiceParent(self, parent: Componentized) -> None:
-        """Join the application; the log observer that it holds is the one that ``twistd`` is going to use."""
-        super().setServiceParent(parent)
-        if self.log_format == "json" and "nodaemon" in self.runner_options:
-            try:
-                parent.setComponent(ILogObserver, json_observer_for_twistd(self.runner_options))
-            except EchoError as error:
-                _give_up(error)
-
-    def _open(self) -> None:
-        raise_descriptor_limit(self.reactor_name)
-        try:
-            super()._open()
-        except EchoError as error:
-            _turn_reactor_once()
-            _print_error(error)
-            if self._logs_elsewhere():
-                log.critical("{error}", error=one_line(str(error)))
-            raise StartFailed(error) from error
-
-    def _logs_elsewhere(self) -> bool:
-        """Whether a line on standard error would not be seen by who reads the log."""
-        options = self.runner_options
-        return not options.get("nodaemon", True) or options.get("logfile") not in (None, "", "-")
+        return [
+            "  " + "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in rows
+        ]
 
 
 def makeService(options: Options) -> EchoService:
@@ -223,10 +183,10 @@ def makeService(options: Options) -> EchoService:
     try:
         return _make(options)
     except EchoError as error:
-        _give_up(error)
+        give_up(error)
 
 
-def _make(options: Options) -> _ServiceForTwistd:
+def _make(options: Options) -> ServiceForTwistd:
     from twisted.internet import reactor
 
     wanted = options.settings
@@ -234,7 +194,8 @@ def _make(options: Options) -> _ServiceForTwistd:
         places = listeners(wanted, reactor)
     observer = ConnectionLog(reactor, wanted.log_rate) if wanted.log_connections else None
     factory = EchoFactory(wanted.greeting_bytes, observer=observer, seconds=reactor.seconds)
-    service = _ServiceForTwistd(places, factory, options.reactor_name, observer)
+    service = ServiceForTwistd(places, factory, options.reactor_name)
+    service.connection_log = observer
     runner_options = getattr(options, "parent", None) or {}
     service.log_format = wanted.log_format
     service.runner_options = runner_options
@@ -243,16 +204,3 @@ def _make(options: Options) -> _ServiceForTwistd:
         factories = {"text": textFileLogObserver, "json": json_observer}
         runner_options["fileLogObserverFactory"] = factories[wanted.log_format]
     return service
-
-
-def _close_now(ports: list[Any]) -> None:
-    for port in ports:
-        port.stopListening()
-    _turn_reactor_once()
-
-
-def _turn_reactor_once() -> None:
-    """Ports close, and Unix sockets are removed, in the next turn of a reactor; before the end there is none."""
-    from twisted.internet import reactor
-
-    reactor.iterate(0)

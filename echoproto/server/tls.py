@@ -21,9 +21,12 @@ class EchoTLS(TLSMemoryBIOProtocol):
     TLS without aggregation of writes (an echo writes once per read), which flushes before it closes.
 
     Set it as the ``protocol`` of a `TLSMemoryBIOFactory`.
+
+    :ivar truncated: whether the peer has closed without a close_notify, so that its data may not be all of it.
     """
 
     transport: IEchoTransport
+    truncated = False
 
     def dataReceived(self, data: bytes) -> None:
         """Decrypt; if that ended the stream, see to it that what is buffered gets out."""
@@ -35,6 +38,7 @@ class EchoTLS(TLSMemoryBIOProtocol):
 
     def readConnectionLost(self) -> None:
         """The peer has closed its side of the TCP connection, with or without a close_notify: flush, then close."""
+        self.truncated = not self.transport.disconnecting
         self.transport.loseConnection()
 
     def writeConnectionLost(self) -> None:

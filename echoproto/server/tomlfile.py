@@ -10,14 +10,18 @@ import reprlib
 import tomllib
 from collections.abc import Mapping
 
-from echoproto.errors import ConfigurationError
-from echoproto.server.settings import Given, nearest, table
+from echoproto.errors import ConfigurationError, nearest
+from echoproto.server.kinds import Kind
+from echoproto.server.settings import Given, table
 
 MAXIMUM_SIZE = 65536
 """Bytes; no set of settings comes near it, and /dev/zero has no end."""
 
 LONG = 64
 """Bits of a number that is not worth showing."""
+
+LIKELY = 50
+"""How many lines are tried that look like a key; each takes as long as reading the file anew."""
 
 
 def read_file(path: str) -> dict[str, Given]:
@@ -27,6 +31,8 @@ def read_file(path: str) -> dict[str, Given]:
     :param path: of a TOML file, in UTF-8, with the settings as its top-level keys.
     :raise ConfigurationError: if it can't be read, is empty, or holds what is not allowed.
     """
+    if not path:
+        raise ConfigurationError("--config: names no file")
     text = _read_text(path)
     try:
         document = tomllib.loads(text)
@@ -69,17 +75,31 @@ def _settings(document: Mapping[str, object], path: str, text: str) -> dict[str,
     for key, value in document.items():
         origin = f"{path}:{_line_of(key, text)}: {key}"
         if key not in known:
-            hint = nearest(key, list(known))
+            hint = nearest(key, known)
             raise ConfigurationError(f"{origin}: unknown key{hint}; known are {', '.join(known)}")
         try:
             given[key] = Given(known[key].kind.from_toml(value), origin)
         except ValueError as error:
-            raise ConfigurationError(f"{origin}: {_shown(value)} is not {known[key].kind.allowed}") from error
+            raise ConfigurationError(
+                f"{origin}: {_shown(_culprit(known[key].kind, value))} is not {known[key].kind.allowed}"
+            ) from error
     return given
 
 
+def _culprit(kind: Kind, value: object) -> object:
+    """Of an array, the first element that is not allowed by itself; else the value."""
+    for element in value if isinstance(value, list) else ():
+        try:
+            kind.from_toml([element])
+        except ValueError:
+            return element
+    return value
+
+
 def _shown(value: object) -> str:
-    """A value as Python writes it, but short."""
+    """A value much as it was written, but short."""
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, int) and value.bit_length() > LONG:  # Python refuses to write out a very long one
         return f"a number of {value.bit_length()} bits"
     return reprlib.repr(value)
@@ -94,10 +114,11 @@ def _line_of(key: str, text: str) -> int:
     """
     written = re.compile(rf"""\s*(?:\[\s*)*["']?{re.escape(key)}["']?\s*[=.\]]""")
     lines = text.split("\n")
-    for number, line in enumerate(lines, 1):
-        if written.match(line) and _is_toml("".join(f"{before}\n" for before in lines[: number - 1])):
+    likely = [number for number, line in enumerate(lines, 1) if written.match(line)]
+    for number in likely[:LIKELY]:
+        if _is_toml("".join(f"{before}\n" for before in lines[: number - 1])):
             return number
-    return 1  # written with an escape in its name, which is none of ours
+    return likely[0] if likely else 1  # none: written with an escape in its name
 
 
 def _is_toml(text: str) -> bool:

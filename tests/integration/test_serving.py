@@ -1,5 +1,6 @@
 """What the seed's server shows, and what an echo must keep, over real sockets to the installed ``twistd``."""
 
+import contextlib
 import json
 import os
 import re
@@ -11,7 +12,7 @@ import sys
 
 from tests.certificates import make_pem
 from tests.clients import PATIENCE, TLSClient, exchange, payload, receive, reset
-from tests.integration.twistd import REACTOR, TwistdCase, many_descriptors, tool
+from tests.integration.twistd import REACTOR, Server, TwistdCase, many_descriptors, script, tool
 
 LINUX = None if sys.platform.startswith("linux") else "/proc is Linux's"
 
@@ -115,6 +116,28 @@ class ServingTests(TwistdCase):
         server.stop()
         self.assertEqual([line for line in server.lines if "onnect" in line], [])
 
+    def test_a_higher_rate_of_lines(self) -> None:
+        """400 connections take far less than a minute, in which the default rate would add 60 lines to its burst."""
+        server = self.serve("--log-rate", "1000")
+        for _ in range(400):
+            with server.connect() as client:
+                exchange(client, b"x")
+        server.stop()
+        self.assertGreater(sum("New connection," in line for line in server.lines), 80)
+
+    def test_what_is_left_out_when_it_stops(self) -> None:
+        """The connections that the stop itself ends are logged or counted as well."""
+        server = self.serve()
+        clients = [server.connect() for _ in range(100)]
+        for client in clients:
+            self.addCleanup(client.close)
+            self.assertEqual(receive(client, 6), b"Hello\n")
+        server.stop()
+        gone = [line for line in server.lines if "Host disconnected" in line]
+        told = [int(found[1]) for line in server.lines if (found := re.search(r"(\d+) more disconnections", line))]
+        self.assertEqual(len(gone) + sum(told), 100)
+        self.assertIn("closed here, the service stops", gone[0])
+
     def test_lines_of_connections_are_bounded(self) -> None:
         """E4: and what is left out is counted."""
         server = self.serve()
@@ -135,6 +158,7 @@ class ServingTests(TwistdCase):
         events = [json.loads(line) for line in server.lines]
         [ended] = [event for event in events if event["log_text"].startswith("Host disconnected")]
         self.assertEqual((ended["ip"], ended["bytes"], ended["why"]), ("127.0.0.1", 1, "closed by peer"))
+        self.assertTrue(0 < ended["seconds"] < PATIENCE, ended["seconds"])
 
     def test_json_under_twist(self) -> None:
         server = self.serve("--log-format", "json", twistd=(), program="twist")
@@ -179,7 +203,7 @@ class TLSServingTests(TwistdCase):
 
     def test_clients_that_close_right_after_their_data(self) -> None:
         """S6, S7: both end the stream as soon as their input ends, ncat without a close_notify."""
-        server = self.serve("--listen", self.endpoint())
+        server = self.serve("--listen", self.endpoint(), "--log-rate", "1000")
         for client in (
             f"{tool(self, 'socat')} -t 10 - OPENSSL:127.0.0.1:{server.port},verify=0",
             f"{tool(self, 'ncat')} --ssl 127.0.0.1 {server.port}",
@@ -187,6 +211,7 @@ class TLSServingTests(TwistdCase):
             for _ in range(10):
                 answer = self.run_to_end("sh", "-c", f"printf hello | {client}")
                 self.assertEqual(answer.stdout, "Hello\nhello", f"{client}: {answer.stderr}")
+        server.wait_for("closed by peer, without the end of TLS")
 
     def test_openssl(self) -> None:
         """It leaves at the end of its input without waiting for an answer, so its input is left open."""
@@ -218,6 +243,50 @@ class LoadTests(TwistdCase):
                 pass
             self.assertLess(sent, 32 << 20)
             self.assertLessEqual(server.status("VmRSS") - before, 256)
+
+    def limited(self, soft: int) -> Server:
+        """A server whose soft limit of descriptors was set by a shell."""
+        options = f"--port 0 --log-connections off --reactor {REACTOR}"
+        command = f"ulimit -S -n {soft}; exec {script('twistd')} -n echo {options}"
+        server = Server("sh", "-c", command, cwd=self.folder())
+        self.addCleanup(self._end, server)
+        server.listening()
+        return server
+
+    def test_more_connections_than_the_soft_limit(self) -> None:
+        if REACTOR == "select":
+            return  # which has a test of its own
+        server = self.limited(64)
+        clients = [server.connect() for _ in range(200)]
+        for client in clients:
+            self.addCleanup(client.close)
+            client.sendall(b"x")
+        for client in clients:
+            self.assertEqual(receive(client, 7), b"Hello\nx")
+
+    def test_more_connections_than_select_can_hold(self) -> None:
+        """C8: those inside are served on, the excess is closed at once."""
+        if REACTOR != "select":
+            return  # the limit is select's
+        server = self.limited(4096)
+        self.assertTrue(any("select watches no more than 1024 descriptors" in line for line in server.lines))
+        served = []
+        with many_descriptors(1300):
+            clients = [server.connect() for _ in range(1200)]
+            for client in clients:
+                self.addCleanup(client.close)
+                with contextlib.suppress(ConnectionError):
+                    client.sendall(b"x")
+            for client in clients:
+                with contextlib.suppress(ConnectionError):
+                    if receive(client, 7) == b"Hello\nx":
+                        served.append(client)
+            self.assertTrue(1000 < len(served) < 1024, len(served))
+            for client in served:
+                client.sendall(b"y")
+                self.assertEqual(receive(client, 1), b"y")
+        server.stop()
+        self.assertFalse(any("Preening" in line or "bad descriptor" in line for line in server.lines))
 
     def test_10_000_connections(self) -> None:
         """10,000 at once, each of which gets its echo."""

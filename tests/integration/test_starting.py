@@ -24,9 +24,12 @@ class FailingCase(TwistdCase):
     ) -> str:
         """Start it, expect it to fail, and give its one line."""
         folder = self.folder()
-        begun = time.monotonic()
-        ended = self.run_to_end(*prefix, script("twistd"), *twistd, "echo", *words, cwd=folder)
-        self.assertLess(time.monotonic() - begun, QUICK)
+        for _ in range(3):  # on a machine that is busy with something else, one may take longer
+            begun = time.monotonic()
+            ended = self.run_to_end(*prefix, script("twistd"), *twistd, "echo", *words, cwd=folder)
+            if (elapsed := time.monotonic() - begun) < QUICK:
+                break
+        self.assertLess(elapsed, QUICK)
         self.assertEqual(ended.returncode, status, ended)
         self.assertNotIn("Traceback", ended.stdout + ended.stderr)
         self.assertNotIn("Usage", ended.stdout + ended.stderr)
@@ -250,6 +253,30 @@ class DaemonTests(TwistdCase):
 
 
 class CommandTests(TwistdCase):
+    def test_timers_follow_the_monotonic_clock(self) -> None:
+        """E5: as soon as the options are parsed."""
+        code = (
+            "import sys, time; from echoproto.server.tap import Options; o = Options(); o.parseOptions(sys.argv[1:])\n"
+        )
+        code += "from twisted.internet import reactor; print(o.reactor_name, reactor.seconds is time.monotonic)"
+        ended = self.run_to_end(sys.executable, "-c", code, "--reactor", REACTOR)
+        self.assertEqual(ended.stdout, f"{REACTOR} True\n", ended.stderr)
+
+    def test_check_into_a_full_disk(self) -> None:
+        if not os.path.exists("/dev/full"):
+            self.skipTest("this system has no /dev/full")
+        with open("/dev/full", "w", encoding="ascii") as full:
+            words = [script("twistd"), "-n", "echo", "--check", "--port", "0"]
+            ended = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        self.assertEqual(ended.returncode, 1)
+        self.assertEqual(ended.stderr, "echo: can't write to standard output: No space left on device\n")
+
+    def test_json_log_that_can_not_be_written(self) -> None:
+        words = ("-n", "--logfile", "/nonexistent/log", "echo", "--port", "0", "--log-format", "json")
+        ended = self.run_to_end(script("twistd"), *words)
+        self.assertEqual(ended.returncode, 1)
+        self.assertEqual(ended.stderr, "echo: can't write the log to /nonexistent/log: No such file or directory\n")
+
     def test_reactors(self) -> None:
         ended = self.run_to_end(script("echoproto"), "reactors")
         self.assertEqual((ended.returncode, ended.stderr), (0, ""))

@@ -10,7 +10,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto import Echo, EchoFactory
-from echoproto.server.connectionlog import BURST, ConnectionLog, LineBudget, peer_of, why
+from echoproto.server.connectionlog import BURST, ConnectionLog, LineBudget, peer_of
 from tests.logs import record_log
 
 
@@ -114,6 +114,30 @@ class ConnectionLogTests(SynchronousTestCase):
             "Host disconnected, ip 192.0.2.7, port 63062, 5 bytes, 1.500 seconds, closed by peer",
         )
 
+    def why(self, reason: Exception, *, truncated: bool = False) -> str:
+        connection = self.connect()
+        vars(connection.transport)["truncated"] = truncated
+        connection.connectionLost(Failure(reason))
+        return str(self.events[-1]["why"])
+
+    def test_why(self) -> None:
+        self.assertEqual(self.why(ConnectionDone()), "closed by peer")
+        self.assertEqual(self.why(ConnectionAborted()), "aborted here")
+        self.assertEqual(self.why(ConnectionLost()), "reset or lost")
+
+    def test_why_tls(self) -> None:
+        """S7: a FIN without close_notify."""
+        self.assertEqual(self.why(ConnectionLost(), truncated=True), "closed by peer, without the end of TLS")
+
+    def test_why_when_the_service_stops(self) -> None:
+        self.log.stopping = True
+        self.assertEqual(self.why(ConnectionLost()), "closed here, the service stops")
+        self.assertEqual(self.why(ConnectionDone()), "closed by peer")
+
+    def test_other_reasons_on_one_line(self) -> None:
+        """E3: a reason may hold what a peer sent."""
+        self.assertEqual(self.why(ValueError("a\nb")), "ValueError: a\\nb")
+
     def test_what_is_left_out_is_counted(self) -> None:
         for connection in [self.connect() for _ in range(BURST + 7)]:
             connection.connectionLost(Failure(ConnectionDone()))
@@ -147,14 +171,3 @@ class PeerOfTests(SynchronousTestCase):
 
     def test_unix(self) -> None:
         self.assertEqual(self.peer(UNIXAddress(None)), ("unix", 0))
-
-
-class WhyTests(SynchronousTestCase):
-    def test_reasons(self) -> None:
-        self.assertEqual(why(Failure(ConnectionDone())), "closed by peer")
-        self.assertEqual(why(Failure(ConnectionAborted())), "aborted here")
-        self.assertEqual(why(Failure(ConnectionLost())), "reset or lost")
-
-    def test_others_on_one_line(self) -> None:
-        """E3: a reason may hold what a peer sent."""
-        self.assertEqual(why(Failure(ValueError("a\nb"))), "ValueError: a\\nb")

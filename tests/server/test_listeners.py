@@ -6,7 +6,7 @@ from unittest import mock
 
 from twisted.internet import tcp
 from twisted.internet.defer import Deferred, fail, succeed
-from twisted.internet.endpoints import AdoptedStreamServerEndpoint
+from twisted.internet.endpoints import AdoptedStreamServerEndpoint, _SystemdParser
 from twisted.internet.interfaces import IListeningPort
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -42,11 +42,14 @@ class ListenersTests(SynchronousTestCase):
         return str(error)
 
     def test_strings_that_make_no_sense(self) -> None:
-        self.assertIn("invalid literal", self.complaint("tcp:abc"))
+        self.assertIn("port 'abc' is not a whole number", self.complaint("tcp:abc"))
         self.assertIn("': missing 1 required positional argument", self.complaint("tcp:interface=127.0.0.1"))
         self.assertIn("unexpected keyword argument", self.complaint("tcp:1:colour=red"))
-        self.assertIn("port 99999 is not from 0 to 65535", self.complaint("tcp:99999"))
-        self.assertIn("port -1 is not from 0 to 65535", self.complaint("tcp:-1"))
+        for description in ("tcp:99999", "tcp:-1", "tcp6:port=99999", "ssl:99999", "tls:/:99999"):
+            self.assertRegex(self.complaint(description), r": port '[-9]\d*' is not a whole number from 0 to 65535")
+        for description in ("tcp:1:backlog=0", "tcp6:1:0", "unix:/x:backlog=99999999999"):
+            self.assertRegex(self.complaint(description), r": backlog '\d+' is not a whole number from 1 to 65535")
+        self.assertIn(r"a colon within a value is written \:", self.complaint("tcp6:1:interface=::1"))
         self.assertIn("looks like tcp:8888:interface=127.0.0.1", self.complaint("tcp:abc"))
 
     def test_tls_files_that_are_missing(self) -> None:
@@ -55,9 +58,24 @@ class ListenersTests(SynchronousTestCase):
             "/nonexistent.pem: No such file or directory", self.complaint("ssl:1:privateKey=/nonexistent.pem")
         )
 
+        pem = str(self.mktemp())
+        with open(pem, "wb") as file:
+            file.write(b"nothing")
+        self.assertIn("hold no certificate and private key", self.complaint(f"ssl:1:privateKey={pem}"))
+
+    def test_a_folder_without_certificates(self) -> None:
+        """Twisted would listen, and have no certificate for any client."""
+        self.assertIn("/nonexistent: No such file or directory", self.complaint("tls:/nonexistent:1"))
+        os.mkdir(folder := str(self.mktemp()))
+        self.assertIn(f"{folder}: holds no .pem file", self.complaint(f"tls:{folder}:1"))
+
     def test_systemd_without_systemd(self) -> None:
-        self.complaint("systemd:domain=INET:index=0")
-        self.complaint("systemd:domain=INET:name=echo")
+        self.assertIn("systemd has handed over no such socket", self.complaint("systemd:domain=INET:index=0"))
+        self.assertIn("systemd has handed over no such socket", self.complaint("systemd:domain=INET:name=echo"))
+
+    def test_systemd_with_a_domain_that_is_none(self) -> None:
+        self.patch(_SystemdParser, "_sddaemon", mock.Mock(inheritedDescriptors=lambda: [3]))
+        self.assertIn("there is no such domain", self.complaint("systemd:domain=NET:index=0"))
 
 
 class BacklogTests(SynchronousTestCase):
@@ -167,6 +185,27 @@ class OpenListenersBuilder(EchoReactorBuilder):
             self.reactor.iterate(0)
         self.assertFalse(self.reachable(socket.AF_INET, "127.0.0.1", number))
         self.assertFalse(os.path.exists(path))
+
+    def test_a_path_where_somebody_listens(self) -> None:
+        path = os.path.join(self.enterContext(_short_folder()), "s")
+        listen = (f"unix:{path}", f"unix:{path}")
+        error = self.assertRaises(UnavailableError, self.open, listen=listen)
+        self.assertIn("another server holds its lock", str(error))
+
+    def test_a_path_in_a_folder_that_is_missing(self) -> None:
+        error = self.assertRaises(UnavailableError, self.open, listen=("unix:/nonexistent/s",))
+        self.assertIn("/nonexistent/s.lock: No such file or directory", str(error))
+
+    def test_a_socket_that_was_handed_over(self) -> None:
+        """O12: taken for one of another domain, its addresses would be garbage."""
+        with socket.create_server(("::1", 0), family=socket.AF_INET6) as given:
+            given.setblocking(False)
+            self.patch(_SystemdParser, "_sddaemon", mock.Mock(inheritedDescriptors=lambda: [os.dup(given.fileno())]))
+            [port] = self.open(listen=("systemd:domain=INET6:index=0",))
+            self.assertEqual(port.getHost().port, given.getsockname()[1])
+            if hasattr(socket, "SO_DOMAIN"):
+                error = self.assertRaises(ConfigurationError, self.open, listen=("systemd:domain=INET:index=0",))
+                self.assertIn("the socket is one of domain INET6", str(error))
 
     def test_tls_loses_no_tail(self) -> None:
         pem = self.mktemp()

@@ -10,7 +10,7 @@ from twisted.logger import Logger, eventsFromJSONLogFile, formatEvent
 from twisted.python.logfile import LogFile
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.errors import ConfigurationError
+from echoproto.errors import ConfigurationError, UnavailableError
 from echoproto.server.logformat import json_observer, json_observer_for_twistd
 
 
@@ -53,6 +53,10 @@ class JSONObserverForTwistdTests(SynchronousTestCase):
         self.assertIsInstance(file, LogFile)
         self.assertEqual(file.path, path)
         file.close()
+
+    def test_a_file_that_can_not_be_written(self) -> None:
+        error = self.assertRaises(UnavailableError, self.destination, nodaemon=1, logfile="/nonexistent/log")
+        self.assertEqual(str(error), "can't write the log to /nonexistent/log: No such file or directory")
 
     def test_a_daemon_has_a_file_of_its_own(self) -> None:
         os.mkdir(folder := self.mktemp())

@@ -6,7 +6,6 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto import EchoFactory
 from echoproto.errors import UnavailableError
-from echoproto.server.connectionlog import BURST, ConnectionLog
 from echoproto.server.listeners import listeners
 from echoproto.server.service import EchoService
 from echoproto.server.settings import Settings
@@ -18,9 +17,7 @@ class EchoServiceBuilder(EchoReactorBuilder):
     def service(self, **settings: Any) -> Any:
         self.reactor = self.buildReactor()
         self.events = record_log(self)
-        log = ConnectionLog(self.reactor, 1)
-        self.factory = EchoFactory(observer=log)
-        return EchoService(listeners(Settings(**settings), self.reactor), self.factory, "fast", log)
+        return EchoService(listeners(Settings(**settings), self.reactor), EchoFactory(), "fast")
 
     def lines(self) -> list[str]:
         return [formatEvent(event) for event in self.events if event["log_namespace"] == "echoproto"]
@@ -73,23 +70,6 @@ class EchoServiceBuilder(EchoReactorBuilder):
         for number in numbers:
             with socket.socket() as client:
                 self.assertNotEqual(client.connect_ex(("127.0.0.1", number)), 0)
-
-    def test_stopping_tells_what_the_log_has_left_out(self) -> None:
-        service = self.service(port=0, interface="127.0.0.1")
-        service.startService()
-        clients = [socket.create_connection(("127.0.0.1", service.ports[0].getHost().port)) for _ in range(BURST + 4)]
-        for client in clients:
-            self.addCleanup(client.close)
-
-        def stop_when_all_are_in() -> None:
-            if len(self.factory.connections) < len(clients):
-                self.reactor.callLater(0.01, stop_when_all_are_in)
-            else:
-                service.stopService().addBoth(lambda _: self.reactor.stop())
-
-        self.reactor.callWhenRunning(stop_when_all_are_in)
-        self.runReactor(self.reactor, timeout=10)
-        self.assertEqual(self.lines().count("4 more new connections, not logged one by one"), 1, self.lines())
 
 
 globals().update(EchoServiceBuilder.makeTestCaseClasses())

@@ -2,7 +2,7 @@ import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.errors import ConfigurationError
-from echoproto.server.settings import Given, Settings, join, nearest, table
+from echoproto.server.settings import Given, Settings, join, table
 
 
 class TableTests(SynchronousTestCase):
@@ -76,11 +76,3 @@ class JoinTests(SynchronousTestCase):
     def test_interface_and_port_beside_listen(self) -> None:
         given = {"interface": Given("::1", "-"), "listen": Given(("tcp:1",), "-"), "port": Given(5, "-")}
         self.assertEqual(join(given).interface, "::1")
-
-
-class NearestTests(SynchronousTestCase):
-    def test_near(self) -> None:
-        self.assertEqual(nearest("prot", ["port", "listen"]), " (did you mean 'port'?)")
-
-    def test_far(self) -> None:
-        self.assertEqual(nearest("zzz", ["port", "listen"]), "")

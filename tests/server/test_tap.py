@@ -2,7 +2,9 @@
 
 import contextlib
 import io
+import os
 import sys
+import tempfile
 from typing import Any
 from unittest import mock
 
@@ -13,11 +15,11 @@ from twisted.python.components import Componentized
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto import EchoFactory, __version__
-from echoproto.errors import ConfigurationError, UnavailableError
 from echoproto.reactors import choice
+from echoproto.server.connectionlog import ConnectionLog
 from echoproto.server.logformat import json_observer
 from echoproto.server.settings import table
-from echoproto.server.tap import Options, StartFailed, makeService
+from echoproto.server.tap import Options, makeService
 
 
 class OptionsCase(SynchronousTestCase):
@@ -102,7 +104,12 @@ class OptionsTests(OptionsCase):
         )
 
     def test_option_without_its_value(self) -> None:
-        self.assertIn("option --port requires argument", self.complaint("--port"))
+        self.assertEqual(self.complaint("--port"), "echo: option --port requires argument; see 'twistd echo --help'\n")
+
+    def test_option_of_the_runner(self) -> None:
+        parent = mock.Mock(longOpt=["logfile=", "nodaemon"])
+        _, _, err = self.ending(lambda: self.parse("--logfile", "x", parent=parent))
+        self.assertIn("option --logfile not recognized: it is one of the runner's, and goes before 'echo'", err)
 
     def test_word_that_is_no_option(self) -> None:
         self.assertIn("unexpected '8888': all settings are options, such as --port 8888", self.complaint("8888"))
@@ -142,6 +149,19 @@ class CheckTests(OptionsCase):
         self.assertRegex(out, rf"(?m)^  backlog +7 +{path}:2: backlog$")
         self.assertRegex(out, r"(?m)^  greeting +'Hello\\n' +default$")
 
+    def test_what_listen_takes_the_place_of(self) -> None:
+        _, out, _ = self.ending(self.parse, "--check", "-l", "tcp6:0:interface=\\:\\:1")
+        self.assertRegex(out, r"(?m)^  port +none +default$")
+        self.assertRegex(out, r"(?m)^  listen +tcp6:0:interface=\\:\\:1 +--listen$")
+
+    def test_leaves_nothing(self) -> None:
+        """Neither when all is well, nor when something is wrong."""
+        with tempfile.TemporaryDirectory(prefix="echo-") as folder:
+            self.ending(self.parse, "--check", "-l", f"unix:{folder}/s", "-p", "0")
+            self.assertEqual(os.listdir(folder), [])
+            self.ending(self.parse, "--check", "-l", f"unix:{folder}/s", "-l", "tcp:0:interface=192.0.2.1")
+            self.assertEqual(os.listdir(folder), [])
+
     def test_same_verdict_as_a_start(self) -> None:
         """O5: what a start would find wrong, this finds wrong, in the same words."""
         status, out, err = self.ending(self.parse, "--check", "-p", "0", "-i", "192.0.2.1")
@@ -164,7 +184,7 @@ class MakeServiceTests(OptionsCase):
         self.assertIsInstance(service.factory, EchoFactory)
         self.assertEqual(service.factory.greeting, b"Hi")
         self.assertIs(service.factory.observer, service.connection_log)
-        self.assertIsNotNone(service.connection_log)
+        self.assertIsInstance(service.connection_log, ConnectionLog)
 
     def test_without_lines_of_connections(self) -> None:
         service = self.make("--log-connections", "off")
@@ -208,15 +228,3 @@ class MakeServiceTests(OptionsCase):
         parent = {"fileLogObserverFactory": print}
         self.make(parent=parent)
         self.assertIs(parent["fileLogObserverFactory"], print)
-
-
-class StartFailedTests(SynchronousTestCase):
-    def test_ends_the_process_without_a_traceback(self) -> None:
-        failed = StartFailed(ConfigurationError("no\ngood"))
-        self.assertIsInstance(failed, SystemExit)
-        self.assertEqual(failed.code, 2)
-        self.assertEqual(str(failed), "no\\ngood")
-
-    def test_twistd_cleans_up_for_it(self) -> None:
-        """It removes its pid file, and tells a daemon's parent, for an `Exception` only."""
-        self.assertIsInstance(StartFailed(UnavailableError("busy")), Exception)

@@ -59,7 +59,7 @@ class ReadFileTests(SynchronousTestCase):
 
     def test_the_line_of_a_key_is_not_one_in_a_string(self) -> None:
         complaint = self.refused('greeting = """\nport = 1\n"""\nport = true\n')
-        self.assertTrue(complaint.startswith(":4: port: True is not a whole number from 0 to 65535"), complaint)
+        self.assertTrue(complaint.startswith(":4: port: true is not a whole number from 0 to 65535"), complaint)
 
     def test_the_line_of_a_key_that_is_written_with_an_escape(self) -> None:
         self.assertIn(":1: prot: unknown key", self.refused('\n"pr\\u006ft" = 1'))
@@ -69,7 +69,20 @@ class ReadFileTests(SynchronousTestCase):
         self.assertIn(":1: port: 65536 is not a whole number", self.refused("port = 65536"))
         self.assertIn(":1: log-format: 'xml' is not text or json", self.refused('log-format = "xml"'))
         self.assertIn(":1: log-connections: 'on' is not on or off", self.refused('log-connections = "on"'))
-        self.assertIn(":1: listen: ['nope:1'] is not an endpoint string that begins", self.refused('listen=["nope:1"]'))
+        self.assertIn(
+            ":1: listen: 'nope:1' is not an endpoint string that begins",
+            self.refused('listen=["tcp:1", "nope:1", "tcp:2"]'),
+        )
+
+    def test_many_lines_that_look_like_the_key(self) -> None:
+        """O4: within two seconds; each line that is tried takes as long as reading the file."""
+        likely = "port=\n" * 10_000
+        complaint = self.refused(f'listen = ["""tcp:1:\n{likely}"""]\nport = "x"')
+        self.assertRegex(complaint, r"^:\d+: port: 'x' is not a whole number")
+
+    def test_no_file(self) -> None:
+        error = self.assertRaises(ConfigurationError, read_file, "")
+        self.assertEqual(str(error), "--config: names no file")
 
     def test_values_are_shown_short(self) -> None:
         self.assertLess(len(self.refused(f'interface = "{"x" * 60000}"')), 300)

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol as TypingProtocol
 
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import (
     IAddress,
     IConsumer,
@@ -59,6 +60,7 @@ class Echo(Protocol):
     Send back every byte, in order, until the peer closes; then what is left, then close.
 
     :ivar bytes_received: how many bytes came in (and were given to the transport to go back).
+    :ivar quiet: whether nothing has come since it was last set; kept while it is drained.
     :ivar connected_at: when the connection was made, in seconds of the factory's clock.
     """
 
@@ -67,6 +69,8 @@ class Echo(Protocol):
 
     bytes_received = 0
     connected_at = 0.0
+    quiet = True
+    _owed = 0
 
     def connectionMade(self) -> None:
         """Greet, and have the transport stop reading while it can't send."""
@@ -96,7 +100,33 @@ class Echo(Protocol):
         self.close()
 
     def writeConnectionLost(self) -> None:
-        """Never by our own doing; ``connectionLost`` follows when the peer ends its side, too."""
+        """What was in flight is out, and our side is closed; ``connectionLost`` follows when the peer ends its side."""
+
+    def drain(self, count: int) -> None:
+        """
+        Send back no more than some bytes of what is still to come, then half-close, and throw away the rest.
+
+        :param count: how many, 0 or more.
+        """
+        self._owed = count
+        self.dataReceived = self._drain_received  # type: ignore[method-assign]
+        if not count:
+            self._half_close()
+
+    def _drain_received(self, data: bytes) -> None:
+        owed = data[: self._owed]
+        if owed:
+            self._owed -= len(owed)
+            self.bytes_received += len(owed)
+            self.transport.write(owed)
+            if not self._owed:
+                self._half_close()
+        self.quiet = False
+
+    def _half_close(self) -> None:
+        self.transport.unregisterProducer()
+        self.transport.resumeProducing()  # it may be paused, and has to see the peer's end
+        self.transport.loseWriteConnection()
 
     def close(self) -> None:
         """Send what is buffered, then close."""
@@ -136,6 +166,7 @@ class EchoFactory(ServerFactory):
         self.observer = observer
         self.seconds = seconds
         self.connections: set[Echo] = set()
+        self._waiting: list[Deferred[None]] = []
 
     def buildProtocol(self, addr: IAddress | None) -> Echo:  # type: ignore[override]
         """Make the protocol of one connection."""
@@ -155,3 +186,15 @@ class EchoFactory(ServerFactory):
         self.connections.discard(connection)
         if self.observer is not None:
             self.observer.disconnected(connection, reason)
+        if not self.connections:
+            waiting, self._waiting = self._waiting, []
+            for deferred in waiting:
+                deferred.callback(None)
+
+    def when_empty(self) -> Deferred[None]:
+        """Fires when nobody is connected; at once, if nobody is."""
+        if not self.connections:
+            return succeed(None)
+        deferred: Deferred[None] = Deferred()
+        self._waiting.append(deferred)
+        return deferred

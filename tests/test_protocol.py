@@ -23,6 +23,12 @@ class Transport(StringTransport):
         self.calls.append("unregisterProducer")
         super().unregisterProducer()
 
+    def resumeProducing(self) -> None:
+        self.calls.append("resumeProducing")
+
+    def loseWriteConnection(self) -> None:
+        self.calls.append("loseWriteConnection")
+
     def loseConnection(self) -> None:
         self.calls.append("loseConnection")
         super().loseConnection()
@@ -105,6 +111,31 @@ class EchoTests(SynchronousTestCase):
         self.assertEqual(transport.calls, [])
 
 
+class DrainTests(SynchronousTestCase):
+    """O7: what was in flight comes back, and nothing more."""
+
+    def test_nothing_in_flight(self) -> None:
+        connection, transport = connect(EchoFactory(b""))
+        connection.drain(0)
+        self.assertEqual(transport.calls, ["unregisterProducer", "resumeProducing", "loseWriteConnection"])
+        connection.dataReceived(b"late")
+        self.assertEqual(transport.value(), b"")
+
+    def test_what_is_in_flight(self) -> None:
+        connection, transport = connect(EchoFactory(b""))
+        connection.dataReceived(b"before ")
+        connection.drain(5)
+        connection.dataReceived(b"in ")
+        self.assertEqual(transport.calls, [])
+        connection.dataReceived(b"flight and late")
+        self.assertEqual(transport.value(), b"before in fl")
+        self.assertEqual(connection.bytes_received, 12)
+        self.assertEqual(transport.calls, ["unregisterProducer", "resumeProducing", "loseWriteConnection"])
+        connection.dataReceived(b"later still")
+        self.assertEqual(transport.value(), b"before in fl")
+        self.assertEqual(len(transport.calls), 3)
+
+
 class EchoFactoryTests(SynchronousTestCase):
     def test_greeting_must_be_bytes(self) -> None:
         error = self.assertRaises(TypeError, EchoFactory, "Hello\n")
@@ -122,6 +153,17 @@ class EchoFactoryTests(SynchronousTestCase):
         self.assertEqual(factory.connections, {two})
         two.connectionLost(Failure(ConnectionLost()))
         self.assertEqual(factory.connections, set())
+
+    def test_tells_when_nobody_is_connected(self) -> None:
+        factory = EchoFactory()
+        self.successResultOf(factory.when_empty())
+        one, _ = connect(factory)
+        two, _ = connect(factory)
+        empty = factory.when_empty()
+        one.connectionLost(Failure(ConnectionDone()))
+        self.assertNoResult(empty)
+        two.connectionLost(Failure(ConnectionDone()))
+        self.successResultOf(empty)
 
     def test_notes_when_a_connection_was_made(self) -> None:
         clock = Clock()

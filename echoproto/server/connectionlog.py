@@ -119,7 +119,7 @@ class ConnectionLog:
 
     def _why(self, connection: Echo, reason: Failure) -> str:
         """Why a connection has ended, in a few words."""
-        if self.stopping and reason.check(ConnectionLost):
+        if self.stopping and not reason.check(ConnectionAborted):
             return "closed here, the service stops"
         if reason.check(ConnectionLost) and getattr(connection.transport, "truncated", False):
             return "closed by peer, without the end of TLS"

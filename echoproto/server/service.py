@@ -5,16 +5,25 @@ The echo service: listens when it starts, stops listening when it stops.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
-from twisted.internet.interfaces import IAddress, IListeningPort
+from twisted.internet.interfaces import IAddress, IDelayedCall, IListeningPort, IReactorTime
+from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from echoproto.protocol import EchoFactory
+from echoproto.server.drain import close_if_delivered, drain
 from echoproto.server.listeners import Listener, open_all
 
 log = Logger("echoproto")
+
+DRAIN_SECONDS = 10
+"""How long a stop waits for what is in flight."""
+
+SWEEP_SECONDS = 0.05
+"""How often it looks who has everything; a peer may take 40 ms to confirm what it has (delayed ACK, RFC 1122)."""
 
 
 class EchoService(Service):
@@ -24,14 +33,25 @@ class EchoService(Service):
     :param listeners: where.
     :param factory: makes the connections.
     :param reactor_name: for the log.
+    :param clock: the reactor, or what stands in for its time.
+    :param drain_seconds: how long a stop waits for what is in flight to come back, 0 or more.
 
     :ivar ports: what is open now, in the order of the listeners.
     """
 
-    def __init__(self, listeners: Sequence[Listener], factory: EchoFactory, reactor_name: str) -> None:
+    def __init__(
+        self,
+        listeners: Sequence[Listener],
+        factory: EchoFactory,
+        reactor_name: str,
+        clock: IReactorTime,
+        drain_seconds: float = DRAIN_SECONDS,
+    ) -> None:
         self.listeners = listeners
         self.factory = factory
         self.reactor_name = reactor_name
+        self.clock = clock
+        self.drain_seconds = drain_seconds
         self.ports: list[IListeningPort] = []
 
     def privilegedStartService(self) -> None:
@@ -60,10 +80,43 @@ class EchoService(Service):
             )
 
     def stopService(self) -> Deferred[list[None]]:
-        """Close the listeners; the Deferred fires when they are closed."""
+        """
+        Accept nobody any more, have what is in flight come back, and end all connections.
+
+        :return: fires when all of them are gone, after ``drain_seconds`` at the latest.
+        """
         super().stopService()
         ports, self.ports = self.ports, []
-        return gatherResults([maybeDeferred(port.stopListening) for port in ports])  # type: ignore[call-overload]
+        ended: list[Deferred[Any]] = [maybeDeferred(port.stopListening) for port in ports]
+        if self.factory.connections:
+            log.info(
+                "Waiting up to {seconds} s for {count} connections to end",
+                seconds=self.drain_seconds,
+                count=len(self.factory.connections),
+            )
+            for connection in list(self.factory.connections):
+                drain(connection)
+            sweep = LoopingCall(self._close_delivered)
+            sweep.clock = self.clock
+            sweep.start(SWEEP_SECONDS, now=False)
+            deadline = self.clock.callLater(self.drain_seconds, self.abort)
+            ended.append(self.factory.when_empty().addCallback(lambda _: _end(sweep, deadline)))
+        return gatherResults(ended)
+
+    def _close_delivered(self) -> None:
+        for connection in list(self.factory.connections):
+            close_if_delivered(connection)
+
+    def abort(self) -> None:
+        """End all connections at once, whatever is in flight."""
+        for connection in list(self.factory.connections):
+            connection.transport.abortConnection()
+
+
+def _end(sweep: LoopingCall, deadline: IDelayedCall) -> None:
+    sweep.stop()
+    if deadline.active():
+        deadline.cancel()
 
 
 def _address_of(host: IAddress) -> dict[str, object]:

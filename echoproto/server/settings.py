@@ -101,6 +101,12 @@ class Settings:
         "the kernel may allow fewer (Linux: net.core.somaxconn).",
         short="b",
     )
+    drain: int = _setting(
+        WholeNumber(0, 3600),
+        10,
+        "How many seconds a stop waits for what is in flight to come back, before it aborts what is left; "
+        "a second signal does so at once.",
+    )
     reactor: str = _setting(
         Text(100),
         "auto",

@@ -194,7 +194,7 @@ def _make(options: Options) -> ServiceForTwistd:
         places = listeners(wanted, reactor)
     observer = ConnectionLog(reactor, wanted.log_rate) if wanted.log_connections else None
     factory = EchoFactory(wanted.greeting_bytes, observer=observer, seconds=reactor.seconds)
-    service = ServiceForTwistd(places, factory, options.reactor_name)
+    service = ServiceForTwistd(places, factory, options.reactor_name, reactor, wanted.drain)
     service.connection_log = observer
     runner_options = getattr(options, "parent", None) or {}
     service.log_format = wanted.log_format

@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from zope.interface import implementer
 
-from echoproto.protocol import IEchoTransport
+from echoproto.protocol import Echo, IEchoTransport
 
 
 @implementer(IHalfCloseableProtocol)
@@ -27,6 +27,8 @@ class EchoTLS(TLSMemoryBIOProtocol):
 
     transport: IEchoTransport
     truncated = False
+    wrappedProtocol: Echo
+    _owed = 0
 
     def dataReceived(self, data: bytes) -> None:
         """Decrypt; if that ended the stream, see to it that what is buffered gets out."""
@@ -35,6 +37,33 @@ class EchoTLS(TLSMemoryBIOProtocol):
             # The TLS layer has asked the TCP layer to flush and close, which waits for ever for a producer that it
             # has paused (Twisted #6461).
             self.transport.unregisterProducer()
+
+    def drain(self, count: int) -> None:
+        """
+        Decrypt no more than some bytes of what is still to come, send back what is in them, then close.
+
+        :param count: of the TCP connection, 0 or more; a record of which only a part is within them is not opened.
+        """
+        self._owed = count
+        self.dataReceived = self._drain_received  # type: ignore[method-assign]
+        if not count:
+            self._drained()
+
+    def _drain_received(self, data: bytes) -> None:
+        owed, rest = data[: self._owed], data[self._owed :]
+        self._owed -= len(owed)
+        EchoTLS.dataReceived(self, owed)
+        if not self._owed:
+            self._drained()
+        if rest:  # a gap would be an error of TLS, which would end the connection before its time
+            EchoTLS.dataReceived(self, rest)
+
+    def _drained(self) -> None:
+        """Close; what comes from here on is for TLS itself, whose end the peer has to confirm; none of it goes back."""
+        del self.dataReceived
+        self.transport.unregisterProducer()
+        self.transport.resumeProducing()
+        self.wrappedProtocol.close()
 
     def readConnectionLost(self) -> None:
         """The peer has closed its side of the TCP connection, with or without a close_notify: flush, then close."""

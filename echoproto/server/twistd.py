@@ -5,8 +5,10 @@ The service as ``twistd`` and ``twist`` run it: how it ends a process that can't
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Mapping
+from types import FrameType
 from typing import Any, NoReturn
 
 from twisted.internet.defer import Deferred
@@ -80,6 +82,7 @@ class ServiceForTwistd(EchoService):
     runner_options: Mapping[str, Any]
     log_format: str | None
     connection_log: ConnectionLog | None
+    stopped_by_signal = False
 
     def setServiceParent(self, parent: Componentized) -> None:
         """Join the application; the log observer that it holds is the one that ``twistd`` is going to use."""
@@ -103,14 +106,46 @@ class ServiceForTwistd(EchoService):
 
     def startService(self) -> None:
         """Start; when the reactor has stopped and all connections are gone, have the log tell what it left out."""
-        super().startService()
-        if self.connection_log is not None:
-            from twisted.internet import reactor
+        from twisted.internet import reactor
 
+        super().startService()
+        self._take_signals()
+        reactor.callWhenRunning(self._take_signals)  # the reactor puts its own in their place as it starts
+        reactor.addSystemEventTrigger("after", "shutdown", setattr, reactor, "_exitSignal", None)
+        if self.connection_log is not None:
             reactor.addSystemEventTrigger("after", "shutdown", self.connection_log.close)
 
+    def _take_signals(self) -> None:
+        """
+        Stop in order on SIGTERM and SIGINT, with exit status 0; a second one means now.
+
+        Twisted's own handlers remember the signal, by which ``twistd`` and ``twist`` then end themselves; that is
+        forgotten, too, since a signal may come while they are there. A signal that is ignored, as SIGINT is of a
+        command that a shell has put into the background, stays so.
+        """
+        for number in (signal.SIGTERM, signal.SIGINT):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._signal)
+
+    def _signal(self, number: int, frame: FrameType | None) -> None:
+        from twisted.internet import reactor
+
+        reactor.callFromThread(self._stop, number)  # type: ignore[attr-defined]
+
+    def _stop(self, number: int) -> None:
+        from twisted.internet import reactor
+
+        name = signal.Signals(number).name
+        if self.stopped_by_signal:
+            log.info("Received {name} again, aborting what is left", name=name)
+            self.abort()
+            return
+        self.stopped_by_signal = True
+        log.info("Received {name}, stopping", name=name)
+        reactor.stop()
+
     def stopService(self) -> Deferred[list[None]]:
-        """Stop listening; the reactor, which stops next, ends the connections."""
+        """Stop; whoever ends from here on is ended by us."""
         if self.connection_log is not None:
             self.connection_log.stopping = True
         return super().stopService()

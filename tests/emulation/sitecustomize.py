@@ -5,6 +5,11 @@ Python imports this module at its start. The names stand in `select` only while 
 others look there, too, to see what the platform has, and have looked already.
 """
 
+import os
+
+# A process that this one starts elsewhere has to find this folder, too.
+os.environ["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, os.environ.get("PYTHONPATH", "").split(os.pathsep)))
+
 import asyncio  # noqa: F401 - it and selectors choose their selector as they are imported
 import select
 import selectors  # noqa: F401

@@ -91,6 +91,10 @@ class Child:
         """End it, and give its exit status; what it printed is in ``lines``."""
         if self.process.poll() is None:
             self.process.send_signal(number)
+        return self.end()
+
+    def end(self) -> int:
+        """Wait until it has ended, and give its exit status."""
         try:
             status = self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
@@ -126,6 +130,12 @@ class Server(Child):
         with open(f"/proc/{self.pid}/status", encoding="ascii") as file:
             [line] = [line for line in file if line.startswith(f"{field}:")]
         return int(line.split()[1])
+
+    def status_mask(self, field: str) -> int:
+        """A mask of /proc/PID/status, such as SigIgn."""
+        with open(f"/proc/{self.pid}/status", encoding="ascii") as file:
+            [line] = [line for line in file if line.startswith(f"{field}:")]
+        return int(line.split()[1], 16)
 
     def sockets(self) -> int:
         """How many of its descriptors are sockets of the network."""

@@ -36,7 +36,7 @@ class Client(Protocol):
 
 @pytest_twisted.async_yield_fixture  # type: ignore[untyped-decorator]
 async def service() -> AsyncIterator[EchoService]:
-    echo = EchoService(listeners(Settings(port=0, interface="127.0.0.1"), reactor), EchoFactory(), "any")
+    echo = EchoService(listeners(Settings(port=0, interface="127.0.0.1"), reactor), EchoFactory(), "any", reactor)
     echo.startService()
     yield echo
     await echo.stopService()

@@ -132,7 +132,9 @@ class ConnectionLogTests(SynchronousTestCase):
     def test_why_when_the_service_stops(self) -> None:
         self.log.stopping = True
         self.assertEqual(self.why(ConnectionLost()), "closed here, the service stops")
-        self.assertEqual(self.why(ConnectionDone()), "closed by peer")
+        self.assertEqual(self.why(ConnectionDone()), "closed here, the service stops")
+        self.assertEqual(self.why(ConnectionAborted()), "aborted here")
+        self.log.stopping = False
 
     def test_other_reasons_on_one_line(self) -> None:
         """E3: a reason may hold what a peer sent."""

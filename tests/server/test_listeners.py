@@ -191,6 +191,7 @@ class OpenListenersBuilder(EchoReactorBuilder):
         listen = (f"unix:{path}", f"unix:{path}")
         error = self.assertRaises(UnavailableError, self.open, listen=listen)
         self.assertIn("another server holds its lock", str(error))
+        self.reactor.iterate(0)
 
     def test_a_path_in_a_folder_that_is_missing(self) -> None:
         error = self.assertRaises(UnavailableError, self.open, listen=("unix:/nonexistent/s",))

@@ -17,7 +17,7 @@ class EchoServiceBuilder(EchoReactorBuilder):
     def service(self, **settings: Any) -> Any:
         self.reactor = self.buildReactor()
         self.events = record_log(self)
-        return EchoService(listeners(Settings(**settings), self.reactor), EchoFactory(), "fast")
+        return EchoService(listeners(Settings(**settings), self.reactor), EchoFactory(), "fast", self.reactor)
 
     def lines(self) -> list[str]:
         return [formatEvent(event) for event in self.events if event["log_namespace"] == "echoproto"]

@@ -15,6 +15,7 @@ class TableTests(SynchronousTestCase):
                 "listen",
                 "greeting",
                 "backlog",
+                "drain",
                 "reactor",
                 "log-connections",
                 "log-rate",

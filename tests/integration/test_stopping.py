@@ -1,0 +1,175 @@
+"""How it stops: what is in flight comes back, nobody can postpone the end, and scripts are told that all is well."""
+
+import array
+import contextlib
+import fcntl
+import select
+import signal
+import socket
+import sys
+import termios
+import threading
+import time
+
+from tests.certificates import make_pem
+from tests.clients import STALL, TLSClient, payload, receive
+from tests.integration.twistd import PATIENCE, Server, TwistdCase
+
+
+def send_until_stuck(client: socket.socket, data: bytes) -> int:
+    """Send until the other side takes no more; give how many bytes it has taken."""
+    client.setblocking(False)
+    sent = 0
+    while sent < len(data) and select.select([], [client], [], STALL)[1]:
+        sent += client.send(data[sent : sent + 65536])
+    return sent
+
+
+def not_taken(client: socket.socket) -> int:
+    """How many bytes the other side's kernel has not acknowledged yet (TIOCOUTQ)."""
+    count = array.array("i", [0])
+    fcntl.ioctl(client, termios.TIOCOUTQ, count)
+    return count[0]
+
+
+def read_to_the_end(client: socket.socket) -> bytes:
+    received = bytearray()
+    client.settimeout(PATIENCE)
+    while chunk := client.recv(1 << 20):
+        received += chunk
+    return bytes(received)
+
+
+class StoppingTests(TwistdCase):
+    def stop(self, server: Server, number: int = signal.SIGTERM) -> None:
+        server.process.send_signal(number)
+        server.wait_for(rf"Received {signal.Signals(number).name}, stopping")
+
+    def lets_in(self, server: Server) -> bool:
+        with socket.socket() as late:
+            return late.connect_ex((server.host, server.port)) == 0
+
+    def test_idle(self) -> None:
+        """O6: exit status 0 within a second, on either signal, with and without connections that are idle."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            server = self.serve()
+            clients = [server.connect() for _ in range(3)]
+            for client in clients:
+                self.addCleanup(client.close)
+                client.sendall(b"x")
+                self.assertEqual(receive(client, 7), b"Hello\nx")
+            begun = time.monotonic()
+            self.assertEqual(server.stop(number), 0)
+            self.assertLess(time.monotonic() - begun, 1.5)
+            for client in clients:
+                self.assertEqual(read_to_the_end(client), b"")
+
+    def test_under_twist(self) -> None:
+        server = self.serve("--log-format", "text", twistd=(), program="twist")
+        self.assertEqual(server.stop(), 0)
+
+    def test_bytes_in_flight(self) -> None:
+        """O7: what our side had taken at the signal comes back, an exact prefix, then a FIN; nobody new is let in."""
+        server = self.serve("--greeting", "")
+        data = payload(32 << 20)
+        with server.connect() as client:
+            sent = send_until_stuck(client, data)
+            taken = sent - not_taken(client)
+            self.stop(server)
+            deadline = time.monotonic() + 1
+            while self.lets_in(server):
+                self.assertLess(time.monotonic(), deadline)
+            received = read_to_the_end(client)
+        self.assertGreaterEqual(len(received), taken)
+        self.assertTrue(received == data[: len(received)])
+        self.assertEqual(server.end(), 0)
+
+    def test_bytes_in_flight_over_tls(self) -> None:
+        """O7: of a record that is only partly there, nothing can come back."""
+        path = f"{self.folder()}/echo.pem"
+        with open(path, "wb") as file:
+            file.write(make_pem())
+        server = self.serve("--greeting", "", "--listen", f"ssl:0:privateKey={path}:interface=127.0.0.1")
+        data = payload(32 << 20)
+        with server.connect() as client:
+            tls = TLSClient(client)
+            sealed = tls.seal(data, close_notify=False)
+            sent = send_until_stuck(client, sealed)
+            taken = sent - not_taken(client)
+            self.stop(server)
+            received = bytearray()
+            client.settimeout(PATIENCE)
+            clean = False
+            while not clean and (chunk := client.recv(1 << 20)):
+                echo, clean = tls.unseal(chunk)
+                received += echo
+            self.assertTrue(clean, "the end was not announced")
+        share = len(data) / len(sealed)
+        self.assertGreaterEqual(len(received), (taken - 2 * 16384) * share)
+        self.assertTrue(received == data[: len(received)])
+        self.assertEqual(server.end(), 0)
+
+    def test_a_peer_that_does_not_read(self) -> None:
+        """O7: aborted when the time is over, with exit status 0."""
+        server = self.serve("--greeting", "", "--drain", "1")
+        with server.connect() as client:
+            send_until_stuck(client, payload(32 << 20))
+            begun = time.monotonic()
+            self.assertEqual(server.stop(), 0)
+            self.assertTrue(0.9 <= time.monotonic() - begun <= 3, time.monotonic() - begun)
+        self.assertTrue(any("aborted here" in line for line in server.lines))
+
+    def test_a_second_signal(self) -> None:
+        """O7: means now."""
+        server = self.serve("--greeting", "", "--drain", "600")
+        with server.connect() as client:
+            send_until_stuck(client, payload(32 << 20))
+            self.stop(server)
+            server.process.send_signal(signal.SIGTERM)
+            server.wait_for("Received SIGTERM again, aborting what is left")
+            self.assertEqual(server.process.wait(PATIENCE), 0)
+
+    def test_a_peer_that_goes_on_sending(self) -> None:
+        """O7: it can't postpone the end, and what was in flight comes back to it all the same."""
+        server = self.serve("--greeting", "", "--drain", "600")
+        data = payload(8 << 20)
+        with server.connect() as client:
+            client.settimeout(PATIENCE)
+            over = threading.Event()
+
+            def send() -> None:
+                position = 0
+                while not over.is_set():
+                    try:
+                        position += client.send(data[position % len(data) :][:65536])
+                    except OSError:
+                        return
+
+            sender = threading.Thread(target=send)
+            sender.start()
+            position = 0
+            while position < 1 << 20:
+                position += len(client.recv(65536))
+            self.stop(server)
+            while chunk := client.recv(65536):
+                expected = (data + data[:65536])[position % len(data) :][: len(chunk)]
+                self.assertTrue(chunk == expected)
+                position += len(chunk)
+            over.set()
+            with contextlib.suppress(OSError):  # it may be over already
+                client.shutdown(socket.SHUT_RDWR)
+            sender.join(PATIENCE)
+        self.assertEqual(server.end(), 0)
+
+    def test_an_ignored_signal_stays_ignored(self) -> None:
+        """A shell without job control has its background commands ignore SIGINT."""
+        if not sys.platform.startswith("linux"):
+            self.skipTest("/proc is Linux's")
+        from tests.integration.twistd import REACTOR, script
+
+        command = f"trap '' INT; exec {script('twistd')} -n echo --port 0 --reactor {REACTOR}"
+        server = Server("sh", "-c", command, cwd=self.folder())
+        self.addCleanup(self._end, server)
+        server.listening()
+        ignored = {number for number in range(1, 32) if server.status_mask("SigIgn") >> (number - 1) & 1}
+        self.assertIn(signal.SIGINT, ignored)

@@ -1,0 +1,87 @@
+import select
+import socket
+from typing import Any
+from unittest import mock
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from echoproto import Echo
+from echoproto.server.drain import close_if_delivered, drain
+
+
+class SocketsCase(SynchronousTestCase):
+    """Two ends of a real connection, with queues in between."""
+
+    def setUp(self) -> None:
+        self.listener = self.enterContext(socket.create_server(("127.0.0.1", 0)))
+        self.far = self.enterContext(socket.create_connection(self.listener.getsockname()))
+        self.near = self.enterContext(self.listener.accept()[0])
+
+
+class DrainTests(SocketsCase):
+    """What a connection is told, by what lies in the queues."""
+
+    def told(self, **transport: Any) -> list[Any]:
+        connection = mock.Mock(spec=Echo)
+        connection.transport = mock.Mock(spec=[*transport, "fileno"], **transport)
+        connection.transport.fileno = self.near.fileno
+        drain(connection)
+        calls = [*connection.method_calls, *connection.transport.method_calls]
+        return [call for call in calls if call[0] != "transport.fileno"]
+
+    def test_nothing_is_queued(self) -> None:
+        self.assertEqual(self.told(disconnecting=False), [mock.call.close()])
+
+    def test_something_is_to_be_received(self) -> None:
+        self.far.sendall(b"12345")
+        self.near.recv(1, socket.MSG_PEEK)
+        self.assertEqual(self.told(disconnecting=False), [mock.call.drain(5)])
+
+    def test_something_is_to_be_sent(self) -> None:
+        self.assertEqual(self.told(disconnecting=False, dataBuffer=b"x"), [mock.call.drain(0)])
+        self.assertEqual(self.told(disconnecting=False, _tempDataBuffer=[b"x"]), [mock.call.drain(0)])
+
+    def test_something_is_on_its_way(self) -> None:
+        self.near.setblocking(False)
+        while select.select([], [self.near], [], 0)[1]:
+            self.near.send(b"x" * 65536)
+        self.assertEqual(self.told(disconnecting=False), [mock.call.drain(0)])
+
+    def test_tls_counts_for_itself(self) -> None:
+        self.far.sendall(b"12345")
+        self.near.recv(1, socket.MSG_PEEK)
+        connection = mock.Mock(spec=Echo)
+        connection.transport = mock.Mock(spec=["fileno", "disconnecting", "drain"], disconnecting=False)
+        connection.transport.fileno = self.near.fileno
+        drain(connection)
+        connection.transport.drain.assert_called_once_with(5)
+        connection.drain.assert_not_called()
+
+    def test_one_that_closes_already(self) -> None:
+        self.far.sendall(b"12345")
+        self.assertEqual(self.told(disconnecting=True), [])
+
+
+class CloseIfDeliveredTests(SocketsCase):
+    def closed(self, *, quiet: bool = True, **transport: Any) -> bool:
+        connection = mock.Mock(spec=Echo, quiet=quiet)
+        connection.transport = mock.Mock(spec=["disconnecting", "fileno", *transport], disconnecting=False, **transport)
+        connection.transport.fileno = self.near.fileno
+        close_if_delivered(connection)
+        self.assertTrue(connection.quiet)
+        return bool(connection.close.called)
+
+    def test_the_peer_has_everything(self) -> None:
+        self.assertTrue(self.closed())
+
+    def test_the_peer_has_sent_something_since(self) -> None:
+        self.assertFalse(self.closed(quiet=False))
+        self.far.sendall(b"x")
+        self.near.recv(1, socket.MSG_PEEK)
+        self.assertFalse(self.closed())
+
+    def test_the_peer_does_not_have_everything(self) -> None:
+        self.assertFalse(self.closed(dataBuffer=b"x"))
+        while select.select([], [self.near], [], 0)[1]:
+            self.near.send(b"x" * 65536)
+        self.assertFalse(self.closed())

@@ -207,6 +207,7 @@ class OpenListenersBuilder(EchoReactorBuilder):
             if hasattr(socket, "SO_DOMAIN"):
                 error = self.assertRaises(ConfigurationError, self.open, listen=("systemd:domain=INET:index=0",))
                 self.assertIn("the socket is one of domain INET6", str(error))
+                self.reactor.iterate(0)
 
     def test_tls_loses_no_tail(self) -> None:
         pem = self.mktemp()

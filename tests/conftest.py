@@ -1,3 +1,12 @@
-"""For pytest only: trial's ``todo`` and ``skip`` are known to it once this is imported (style of `twisted.trial`)."""
+"""For pytest only."""
 
-import twisted.trial.unittest  # noqa: F401
+from pathlib import Path
+
+import pytest
+import twisted.trial.unittest  # noqa: F401 - which has pytest know trial's todo and skip
+
+
+@pytest.fixture(autouse=True)
+def folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """trial runs its tests in a temporary folder, and makes that of a test's ``mktemp`` in it."""
+    monkeypatch.chdir(tmp_path)

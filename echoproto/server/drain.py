@@ -10,9 +10,13 @@ from __future__ import annotations
 
 import array
 import fcntl
+import sys
 import termios
 
 from echoproto.protocol import Echo
+
+UNCONFIRMED = 0x40046677 if "bsd" in sys.platform else termios.TIOCOUTQ
+"""Asks for the bytes in a socket's send queue: FIONWRITE of BSD's sys/filio.h, SIOCOUTQ of tcp(7) on Linux."""
 
 
 def drain(connection: Echo) -> None:
@@ -50,11 +54,18 @@ def _delivered(connection: Echo) -> bool:
     transport = connection.transport
     kept = getattr(transport, "dataBuffer", b"") or getattr(transport, "_tempDataBuffer", ())
     fd = transport.fileno()
-    return not kept and not _count(fd, termios.FIONREAD) and not _count(fd, termios.TIOCOUTQ)
+    return not kept and not _count(fd, termios.FIONREAD) and not _unconfirmed(fd)
+
+
+def _unconfirmed(fd: int) -> int:
+    """How many bytes the peer has not confirmed; at least 1 where the system does not tell (macOS)."""
+    try:
+        return _count(fd, UNCONFIRMED)
+    except OSError:
+        return 1
 
 
 def _count(fd: int, request: int) -> int:
-    """How many bytes lie in a queue of a socket: FIONREAD those to be received, TIOCOUTQ those not yet delivered."""
     count = array.array("i", [0])
     fcntl.ioctl(fd, request, count)
     return count[0]

@@ -114,7 +114,8 @@ class EchoService(Service):
 
 
 def _end(sweep: LoopingCall, deadline: IDelayedCall) -> None:
-    sweep.stop()
+    if sweep.running:
+        sweep.stop()
     if deadline.active():
         deadline.cancel()
 

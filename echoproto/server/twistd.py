@@ -8,10 +8,12 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from types import FrameType
 from typing import Any, NoReturn
 
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ReactorNotRunning
 from twisted.logger import ILogObserver, Logger
 from twisted.python.components import Componentized
 
@@ -142,7 +144,8 @@ class ServiceForTwistd(EchoService):
             return
         self.stopped_by_signal = True
         log.info("Received {name}, stopping", name=name)
-        reactor.stop()
+        with suppress(ReactorNotRunning):  # something else has stopped it already
+            reactor.stop()
 
     def stopService(self) -> Deferred[list[None]]:
         """Stop; whoever ends from here on is ended by us."""

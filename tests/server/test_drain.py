@@ -74,6 +74,11 @@ class CloseIfDeliveredTests(SocketsCase):
     def test_the_peer_has_everything(self) -> None:
         self.assertTrue(self.closed())
 
+    def test_a_system_that_does_not_tell(self) -> None:
+        """Then it is up to the peer to close, or to the end of the time."""
+        with mock.patch("echoproto.server.drain.UNCONFIRMED", 0):
+            self.assertFalse(self.closed())
+
     def test_the_peer_has_sent_something_since(self) -> None:
         self.assertFalse(self.closed(quiet=False))
         self.far.sendall(b"x")

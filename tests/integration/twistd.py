@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from twisted.internet import reactor
 from twisted.trial.unittest import SynchronousTestCase
@@ -49,17 +50,17 @@ def tool(case: SynchronousTestCase, name: str) -> str:
 class Child:
     """A running process whose output is read as it comes."""
 
-    def __init__(
-        self, *words: str, cwd: str, env: dict[str, str] | None = None, preexec: list[str] | None = None
-    ) -> None:
+    def __init__(self, *words: str, cwd: str, env: dict[str, str] | None = None) -> None:
         self.process = subprocess.Popen(
-            [*(preexec or []), *words],
+            words,
             cwd=cwd,
             env={**os.environ, **(env or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            # A shell without job control has its background commands ignore SIGINT, and these tests may be such a one.
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - there are no locks to meet
         )
         self.lines: list[str] = []
         self._queue: queue.Queue[str | None] = queue.Queue()

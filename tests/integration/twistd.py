@@ -26,6 +26,9 @@ REACTOR = name_of(reactor)
 PATIENCE = 30.0
 """Seconds after which a child that has not said what it should is given up."""
 
+QUICK = 2.0
+"""Seconds within which a start that can't succeed has to say so (O4)."""
+
 LISTENING = r"Listening, server socket fd is (\d+), address (\S+), port (\d+|None), reactor (\S+)"
 
 
@@ -178,6 +181,27 @@ class TwistdCase(SynchronousTestCase):
         return subprocess.run(  # type: ignore[call-overload, no-any-return]
             words, capture_output=True, text=True, timeout=seconds, check=False, stdin=subprocess.DEVNULL, **options
         )
+
+
+class FailingCase(TwistdCase):
+    def complaint(
+        self, *words: str, status: int, twistd: tuple[str, ...] = ("-n",), prefix: tuple[str, ...] = ()
+    ) -> str:
+        """Start it, expect it to fail, and give its one line."""
+        folder = self.folder()
+        for _ in range(3):  # on a machine that is busy with something else, one may take longer
+            begun = time.monotonic()
+            ended = self.run_to_end(*prefix, script("twistd"), *twistd, "echo", *words, cwd=folder)
+            if (elapsed := time.monotonic() - begun) < QUICK:
+                break
+        self.assertLess(elapsed, QUICK)
+        self.assertEqual(ended.returncode, status, ended)
+        self.assertNotIn("Traceback", ended.stdout + ended.stderr)
+        self.assertNotIn("Usage", ended.stdout + ended.stderr)
+        self.assertNotIn("twistd.pid", os.listdir(folder))
+        [line] = ended.stderr.splitlines()
+        self.assertTrue(line.startswith("echo: "), line)
+        return line
 
 
 @contextmanager

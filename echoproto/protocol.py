@@ -12,7 +12,7 @@ what that takes beyond writing what was read:
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol as TypingProtocol
 
 from twisted.internet.defer import Deferred, succeed
@@ -61,7 +61,9 @@ class Echo(Protocol):
 
     :ivar bytes_received: how many bytes came in (and were given to the transport to go back).
     :ivar quiet: whether nothing has come since it was last set; kept while it is drained.
+    :ivar bytes_given: how many bytes were given to the transport: those, and the greeting.
     :ivar connected_at: when the connection was made, in seconds of the factory's clock.
+    :ivar ended_by: what has ended it on our side; for whoever does so to set, and for observers to read.
     """
 
     factory: EchoFactory
@@ -69,14 +71,21 @@ class Echo(Protocol):
 
     bytes_received = 0
     connected_at = 0.0
+    ended_by = ""
     quiet = True
+    _greeted = 0
     _owed = 0
+
+    @property
+    def bytes_given(self) -> int:  # noqa: D102 - see the class
+        return self.bytes_received + self._greeted
 
     def connectionMade(self) -> None:
         """Greet, and have the transport stop reading while it can't send."""
         self.factory.add(self)
-        if self.factory.greeting:
-            self.transport.write(self.factory.greeting)
+        if greeting := self.factory.greeting:
+            self._greeted = len(greeting)
+            self.transport.write(greeting)
         # Over TLS, a write before the end of the handshake is buffered, and would stop the reading that the
         # handshake needs: flow control has to wait for handshakeCompleted.
         if not ISSLTransport.providedBy(self.transport):
@@ -144,7 +153,7 @@ class EchoFactory(ServerFactory):
     Makes an `Echo` for each connection.
 
     :param greeting: what each new connection is sent first; ``b""`` for nothing, as RFC 862 has it.
-    :param observer: who is told of connections and of their ends.
+    :param observers: who is told of connections and of their ends, in this order.
     :param seconds: a clock, in seconds, that never runs backwards.
 
     :ivar connections: those that are connected now.
@@ -157,13 +166,13 @@ class EchoFactory(ServerFactory):
         self,
         greeting: bytes = GREETING,
         *,
-        observer: ConnectionObserver | None = None,
+        observers: Iterable[ConnectionObserver] = (),
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         if not isinstance(greeting, bytes):
             raise TypeError(f"greeting must be bytes, not {type(greeting).__name__}")
         self.greeting = greeting
-        self.observer = observer
+        self.observers = tuple(observers)
         self.seconds = seconds
         self.connections: set[Echo] = set()
         self._waiting: list[Deferred[None]] = []
@@ -178,14 +187,14 @@ class EchoFactory(ServerFactory):
         """Called by a connection that was made."""
         connection.connected_at = self.seconds()
         self.connections.add(connection)
-        if self.observer is not None:
-            self.observer.connected(connection)
+        for observer in self.observers:
+            observer.connected(connection)
 
     def remove(self, connection: Echo, reason: Failure) -> None:
         """Called by a connection that has ended."""
         self.connections.discard(connection)
-        if self.observer is not None:
-            self.observer.disconnected(connection, reason)
+        for observer in self.observers:
+            observer.disconnected(connection, reason)
         if not self.connections:
             waiting, self._waiting = self._waiting, []
             for deferred in waiting:

@@ -175,7 +175,7 @@ class EchoFactoryTests(SynchronousTestCase):
 
     def test_tells_its_observer(self) -> None:
         observer = Observer()
-        factory = EchoFactory(observer=observer)
+        factory = EchoFactory(observers=[observer])
         connection, _ = connect(factory)
         self.assertEqual(observer.events, [("connected", connection)])
         reason = Failure(ConnectionDone())
@@ -191,7 +191,7 @@ class EchoFactoryTests(SynchronousTestCase):
                 sent.append(transport.value())
 
         transport = Transport()
-        connect(EchoFactory(observer=First()), transport)
+        connect(EchoFactory(observers=[First()]), transport)
         self.assertEqual(sent, [b""])
         self.assertEqual(transport.value(), b"Hello\n")
 

@@ -14,6 +14,8 @@ FILES = (
     "echoproto/protocol.py",
     "echoproto/reactors/clock.py",
     "echoproto/server/connectionlog.py",
+    "echoproto/server/counters.py",
+    "echoproto/server/eventlog.py",
     "echoproto/server/kinds.py",
     "echoproto/server/settings.py",
 )

@@ -14,13 +14,14 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from echoproto.protocol import EchoFactory
+from echoproto.server.connectionlog import ConnectionLog
+from echoproto.server.counters import Counters
 from echoproto.server.drain import close_if_delivered, drain
+from echoproto.server.eventlog import EventLog
 from echoproto.server.listeners import Listener, open_all
+from echoproto.server.settings import Settings
 
 log = Logger("echoproto")
-
-DRAIN_SECONDS = 10
-"""How long a stop waits for what is in flight."""
 
 SWEEP_SECONDS = 0.05
 """How often it looks who has everything; a peer may take 40 ms to confirm what it has (delayed ACK, RFC 1122)."""
@@ -31,28 +32,34 @@ class EchoService(Service):
     Serves an echo at several places at once.
 
     :param listeners: where.
-    :param factory: makes the connections.
+    :param settings: how.
     :param reactor_name: for the log.
     :param clock: the reactor, or what stands in for its time.
-    :param drain_seconds: how long a stop waits for what is in flight to come back, 0 or more.
 
     :ivar ports: what is open now, in the order of the listeners.
+    :ivar factory: makes the connections, and knows them.
+    :ivar counters: what has happened so far.
+    :ivar events: how much may still be logged of what others bring about.
     """
 
     def __init__(
         self,
         listeners: Sequence[Listener],
-        factory: EchoFactory,
+        settings: Settings,
         reactor_name: str,
         clock: IReactorTime,
-        drain_seconds: float = DRAIN_SECONDS,
     ) -> None:
         self.listeners = listeners
-        self.factory = factory
+        self.settings = settings
         self.reactor_name = reactor_name
         self.clock = clock
-        self.drain_seconds = drain_seconds
         self.ports: list[IListeningPort] = []
+        self.counters = Counters()
+        self.events = EventLog(clock, settings.log_rate)
+        self.connection_log = ConnectionLog(self.events, enabled=settings.log_connections)
+        self.factory = EchoFactory(
+            settings.greeting_bytes, observers=(self.counters, self.connection_log), seconds=clock.seconds
+        )
 
     def privilegedStartService(self) -> None:
         """
@@ -83,7 +90,7 @@ class EchoService(Service):
         """
         Accept nobody any more, have what is in flight come back, and end all connections.
 
-        :return: fires when all of them are gone, after ``drain_seconds`` at the latest.
+        :return: fires when all of them are gone, after ``drain`` seconds at the latest.
         """
         super().stopService()
         ports, self.ports = self.ports, []
@@ -91,15 +98,16 @@ class EchoService(Service):
         if self.factory.connections:
             log.info(
                 "Waiting up to {seconds} s for {count} connections to end",
-                seconds=self.drain_seconds,
+                seconds=self.settings.drain,
                 count=len(self.factory.connections),
             )
             for connection in list(self.factory.connections):
+                connection.ended_by = connection.ended_by or "stop"
                 drain(connection)
             sweep = LoopingCall(self._close_delivered)
             sweep.clock = self.clock
             sweep.start(SWEEP_SECONDS, now=False)
-            deadline = self.clock.callLater(self.drain_seconds, self.abort)
+            deadline = self.clock.callLater(self.settings.drain, self.abort)
             ended.append(self.factory.when_empty().addCallback(lambda _: _end(sweep, deadline)))
         return gatherResults(ended)
 
@@ -110,6 +118,7 @@ class EchoService(Service):
     def abort(self) -> None:
         """End all connections at once, whatever is in flight."""
         for connection in list(self.factory.connections):
+            connection.ended_by = "drain"
             connection.transport.abortConnection()
 
 

@@ -18,10 +18,8 @@ from twisted.python import usage
 
 from echoproto import __version__
 from echoproto.errors import ConfigurationError, EchoError, nearest, one_line
-from echoproto.protocol import EchoFactory
 from echoproto.reactors import choice
 from echoproto.reactors.clock import follow_monotonic_clock
-from echoproto.server.connectionlog import ConnectionLog
 from echoproto.server.listeners import listeners, open_all
 from echoproto.server.logformat import json_observer
 from echoproto.server.service import EchoService
@@ -192,12 +190,8 @@ def _make(options: Options) -> ServiceForTwistd:
     wanted = options.settings
     with _naming(options.given["listen"].origin if "listen" in options.given else "listen"):
         places = listeners(wanted, reactor)
-    observer = ConnectionLog(reactor, wanted.log_rate) if wanted.log_connections else None
-    factory = EchoFactory(wanted.greeting_bytes, observer=observer, seconds=reactor.seconds)
-    service = ServiceForTwistd(places, factory, options.reactor_name, reactor, wanted.drain)
-    service.connection_log = observer
+    service = ServiceForTwistd(places, wanted, options.reactor_name, reactor)
     runner_options = getattr(options, "parent", None) or {}
-    service.log_format = wanted.log_format
     service.runner_options = runner_options
     if wanted.log_format is not None and "fileLogObserverFactory" in runner_options:
         # twist chooses by whether its output is a terminal, and logs from here on with what it finds there.

@@ -12,13 +12,11 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any, NoReturn
 
-from twisted.internet.defer import Deferred
 from twisted.internet.error import ReactorNotRunning
 from twisted.logger import ILogObserver, Logger
 from twisted.python.components import Componentized
 
 from echoproto.errors import EchoError, UnavailableError, one_line
-from echoproto.server.connectionlog import ConnectionLog
 from echoproto.server.descriptors import set_descriptor_limit
 from echoproto.server.logformat import json_observer_for_twistd
 from echoproto.server.service import EchoService
@@ -82,14 +80,12 @@ class ServiceForTwistd(EchoService):
     """The service as ``twistd`` and ``twist`` run it: its errors end the process, and its log may be JSON."""
 
     runner_options: Mapping[str, Any]
-    log_format: str | None
-    connection_log: ConnectionLog | None
     stopped_by_signal = False
 
     def setServiceParent(self, parent: Componentized) -> None:
         """Join the application; the log observer that it holds is the one that ``twistd`` is going to use."""
         super().setServiceParent(parent)
-        if self.log_format == "json" and "nodaemon" in self.runner_options:
+        if self.settings.log_format == "json" and "nodaemon" in self.runner_options:
             try:
                 parent.setComponent(ILogObserver, json_observer_for_twistd(self.runner_options))
             except EchoError as error:
@@ -114,8 +110,7 @@ class ServiceForTwistd(EchoService):
         self._take_signals()
         reactor.callWhenRunning(self._take_signals)  # the reactor puts its own in their place as it starts
         reactor.addSystemEventTrigger("after", "shutdown", setattr, reactor, "_exitSignal", None)
-        if self.connection_log is not None:
-            reactor.addSystemEventTrigger("after", "shutdown", self.connection_log.close)
+        reactor.addSystemEventTrigger("after", "shutdown", self.events.close)
 
     def _take_signals(self) -> None:
         """
@@ -146,12 +141,6 @@ class ServiceForTwistd(EchoService):
         log.info("Received {name}, stopping", name=name)
         with suppress(ReactorNotRunning):  # something else has stopped it already
             reactor.stop()
-
-    def stopService(self) -> Deferred[list[None]]:
-        """Stop; whoever ends from here on is ended by us."""
-        if self.connection_log is not None:
-            self.connection_log.stopping = True
-        return super().stopService()
 
     def _logs_elsewhere(self) -> bool:
         """Whether a line on standard error would not be seen by who reads the log."""

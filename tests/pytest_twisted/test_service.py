@@ -11,7 +11,6 @@ from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
-from echoproto import EchoFactory
 from echoproto.reactors.choice import find
 from echoproto.server.listeners import listeners
 from echoproto.server.service import EchoService
@@ -36,7 +35,8 @@ class Client(Protocol):
 
 @pytest_twisted.async_yield_fixture  # type: ignore[untyped-decorator]
 async def service() -> AsyncIterator[EchoService]:
-    echo = EchoService(listeners(Settings(port=0, interface="127.0.0.1"), reactor), EchoFactory(), "any", reactor)
+    settings = Settings(port=0, interface="127.0.0.1")
+    echo = EchoService(listeners(settings, reactor), settings, "any", reactor)
     echo.startService()
     yield echo
     await echo.stopService()

@@ -10,71 +10,9 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto import Echo, EchoFactory
-from echoproto.server.connectionlog import BURST, ConnectionLog, LineBudget, peer_of
+from echoproto.server.connectionlog import ConnectionLog, peer_of
+from echoproto.server.eventlog import BURST, EventLog
 from tests.logs import record_log
-
-
-class LineBudgetTests(SynchronousTestCase):
-    def setUp(self) -> None:
-        self.clock = Clock()
-        self.told: list[int] = []
-
-    def budget(self, rate: int = 1) -> LineBudget:
-        return LineBudget(self.clock, rate, self.told.append)
-
-    def test_a_burst_then_nothing(self) -> None:
-        budget = self.budget()
-        self.assertEqual([budget.take() for _ in range(BURST + 5)], [True] * BURST + [False] * 5)
-        self.assertEqual(self.told, [])
-
-    def test_what_was_left_out_is_told_within_a_second(self) -> None:
-        budget = self.budget()
-        for _ in range(BURST + 5):
-            budget.take()
-        self.clock.advance(1)
-        self.assertEqual(self.told, [5])
-        self.assertEqual(self.clock.getDelayedCalls(), [])
-
-    def test_at_most_the_rate_under_attack(self) -> None:
-        """E4: at most one line a second of one kind, the count of those left out included."""
-        budget = self.budget()
-        lines = 0
-        events = 0
-        for _ in range(100 * 60):
-            lines += budget.take()
-            events += 1
-            self.clock.advance(0.01)
-        self.clock.advance(1)
-        self.assertEqual(lines + sum(self.told), events)
-        self.assertLessEqual(lines + len(self.told), BURST + 61 + 1)
-        self.assertGreaterEqual(len(self.told), 50)
-
-    def test_a_higher_rate(self) -> None:
-        budget = self.budget(rate=10)
-        lines = 0
-        for _ in range(100 * 60):
-            lines += budget.take()
-            self.clock.advance(0.01)
-        self.assertTrue(9 * 60 <= lines + len(self.told) <= 10 * 60 + BURST + 1, (lines, self.told))
-
-    def test_recovers_its_burst(self) -> None:
-        budget = self.budget()
-        while budget.take():
-            pass
-        self.clock.advance(1 + BURST * 2)
-        self.assertEqual([budget.take() for _ in range(BURST + 1)], [True] * BURST + [False])
-
-    def test_close_tells_at_once(self) -> None:
-        budget = self.budget()
-        for _ in range(BURST + 3):
-            budget.take()
-        budget.close()
-        self.assertEqual(self.told, [3])
-        self.assertEqual(self.clock.getDelayedCalls(), [])
-
-    def test_close_without_anything_left_out(self) -> None:
-        self.budget().close()
-        self.assertEqual(self.told, [])
 
 
 class Transport(StringTransport):
@@ -85,8 +23,9 @@ class Transport(StringTransport):
 class ConnectionLogTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
-        self.log = ConnectionLog(self.clock, 1)
-        self.factory = EchoFactory(observer=self.log, seconds=self.clock.seconds)
+        self.room = EventLog(self.clock)
+        self.log = ConnectionLog(self.room)
+        self.factory = EchoFactory(observers=[self.log], seconds=self.clock.seconds)
         self.events = record_log(self)
 
     def connect(self, peer: IAddress | None = None) -> Echo:
@@ -129,12 +68,13 @@ class ConnectionLogTests(SynchronousTestCase):
         """S7: a FIN without close_notify."""
         self.assertEqual(self.why(ConnectionLost(), truncated=True), "closed by peer, without the end of TLS")
 
-    def test_why_when_the_service_stops(self) -> None:
-        self.log.stopping = True
-        self.assertEqual(self.why(ConnectionLost()), "closed here, the service stops")
-        self.assertEqual(self.why(ConnectionDone()), "closed here, the service stops")
-        self.assertEqual(self.why(ConnectionAborted()), "aborted here")
-        self.log.stopping = False
+    def test_why_when_we_have_ended_it(self) -> None:
+        for ended_by, why in (("stop", "closed here, the service stops"), ("idle", "closed here, idle for too long")):
+            for reason in (ConnectionLost(), ConnectionDone(), ConnectionAborted()):
+                connection = self.connect()
+                connection.ended_by = ended_by
+                connection.connectionLost(Failure(reason))
+                self.assertEqual(self.events[-1]["why"], why)
 
     def test_other_reasons_on_one_line(self) -> None:
         """E3: a reason may hold what a peer sent."""
@@ -150,10 +90,15 @@ class ConnectionLogTests(SynchronousTestCase):
             ["7 more new connections, not logged one by one", "7 more disconnections, not logged one by one"],
         )
 
+    def test_disabled(self) -> None:
+        self.log.enabled = False
+        self.connect().connectionLost(Failure(ConnectionDone()))
+        self.assertEqual(self.events, [])
+
     def test_close_logs_what_is_left_out(self) -> None:
         for _ in range(BURST + 2):
             self.connect()
-        self.log.close()
+        self.room.close()
         self.assertEqual(self.lines()[-1], "2 more new connections, not logged one by one")
 
 

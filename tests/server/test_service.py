@@ -4,7 +4,6 @@ from typing import Any
 from twisted.logger import formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto import EchoFactory
 from echoproto.errors import UnavailableError
 from echoproto.server.listeners import listeners
 from echoproto.server.service import EchoService
@@ -17,7 +16,8 @@ class EchoServiceBuilder(EchoReactorBuilder):
     def service(self, **settings: Any) -> Any:
         self.reactor = self.buildReactor()
         self.events = record_log(self)
-        return EchoService(listeners(Settings(**settings), self.reactor), EchoFactory(), "fast", self.reactor)
+        wanted = Settings(**settings)
+        return EchoService(listeners(wanted, self.reactor), wanted, "fast", self.reactor)
 
     def lines(self) -> list[str]:
         return [formatEvent(event) for event in self.events if event["log_namespace"] == "echoproto"]

@@ -16,7 +16,6 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto import EchoFactory, __version__
 from echoproto.reactors import choice
-from echoproto.server.connectionlog import ConnectionLog
 from echoproto.server.logformat import json_observer
 from echoproto.server.settings import table
 from echoproto.server.tap import Options, makeService
@@ -183,13 +182,12 @@ class MakeServiceTests(OptionsCase):
         service = self.make("--greeting", "Hi")
         self.assertIsInstance(service.factory, EchoFactory)
         self.assertEqual(service.factory.greeting, b"Hi")
-        self.assertIs(service.factory.observer, service.connection_log)
-        self.assertIsInstance(service.connection_log, ConnectionLog)
+        self.assertEqual(service.factory.observers, (service.counters, service.connection_log))
+        self.assertTrue(service.connection_log.enabled)
 
     def test_without_lines_of_connections(self) -> None:
         service = self.make("--log-connections", "off")
-        self.assertIsNone(service.factory.observer)
-        self.assertIsNone(service.connection_log)
+        self.assertFalse(service.connection_log.enabled)
 
     def test_bad_endpoint_string_in_the_file(self) -> None:
         path = self.file("listen = ['tcp:x']")

@@ -1,0 +1,151 @@
+"""
+What has been served, refused, cut and lost since the start, in numbers that add up.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
+
+from attrs import asdict, frozen
+from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
+from twisted.internet.interfaces import ISSLTransport
+from twisted.python.failure import Failure
+
+from echoproto.protocol import Echo
+
+ENDINGS = {
+    "peer": "closed by peer",
+    "truncated": "closed by peer, without the end of TLS",
+    "reset": "reset or lost",
+    "idle": "closed here, idle for too long",
+    "lifetime": "closed here, connected for too long",
+    "write-stall": "aborted here, nothing could be sent for too long",
+    "stop": "closed here, the service stops",
+    "drain": "aborted here, the service stops and can't wait any longer",
+    "error": "ended by an error",
+    "abort": "aborted here",
+}
+"""Why a connection ends, and the same in words; all of ``Snapshot.closed`` is counted under these."""
+
+
+def ending_of(connection: Echo, reason: Failure) -> str:
+    """
+    Why a connection has ended.
+
+    :param reason: what the transport gave to ``connectionLost``.
+    :return: a key of `ENDINGS`.
+    """
+    if connection.ended_by:
+        return connection.ended_by
+    if reason.check(ConnectionDone):
+        return "peer"
+    if reason.check(ConnectionAborted):
+        return "abort"
+    if reason.check(ConnectionLost):
+        return "truncated" if getattr(connection.transport, "truncated", False) else "reset"
+    return "error"
+
+
+def buffered(connection: Echo) -> int:
+    """How many bytes were given to a connection's transport, and not taken by the kernel yet."""
+    transport = connection.transport
+    waiting = len(getattr(transport, "dataBuffer", b"")) - getattr(transport, "offset", 0)
+    return waiting + getattr(transport, "_tempDataLen", 0)
+
+
+def _sent(connection: Echo) -> int:
+    """How many bytes the kernel has taken; over TLS, what is buffered for it is of another size, encrypted."""
+    return connection.bytes_given - (0 if ISSLTransport.providedBy(connection.transport) else buffered(connection))
+
+
+@frozen
+class Snapshot:
+    """
+    What has happened since the start, as of one moment.
+
+    ``accepted`` is ``active`` and all of ``closed``; ``datagrams_received`` is ``datagrams_echoed`` and all of
+    ``datagrams_refused`` and ``datagrams_failed``.
+
+    :ivar closed: connections that have ended, by why: see `ENDINGS`.
+    :ivar refused: connections that were closed as they were accepted, by why; they are not in ``accepted``.
+    :ivar bytes_received: of accepted connections; over TLS, before encryption.
+    :ivar bytes_sent: those that the kernel, or TLS, has taken, greetings included.
+    :ivar datagrams_refused: datagrams that get no reply, by why.
+    :ivar datagrams_failed: datagrams whose reply could not be sent, by the name of the error, such as ``EPERM``.
+    :ivar errors: by the name of the error: those of accept(2), such as ``ENFILE``, and exceptions that ended a
+        connection.
+    """
+
+    accepted: int
+    active: int
+    closed: Mapping[str, int]
+    refused: Mapping[str, int]
+    bytes_received: int
+    bytes_sent: int
+    datagrams_received: int
+    datagrams_echoed: int
+    datagrams_refused: Mapping[str, int]
+    datagrams_failed: Mapping[str, int]
+    errors: Mapping[str, int]
+
+    def as_dict(self) -> dict[str, int | dict[str, int]]:
+        """The same as a dictionary that `json.dumps` takes."""
+        return {
+            name: value if isinstance(value, int) else dict(value)
+            for name, value in asdict(self, recurse=False).items()
+        }
+
+
+class Counters:
+    """
+    Counts; as an observer of an `EchoFactory`, it is told of each connection.
+
+    What is refused is counted by whoever refuses it.
+    """
+
+    def __init__(self) -> None:
+        self.accepted = 0
+        self.closed: Counter[str] = Counter()
+        self.refused: Counter[str] = Counter()
+        self.datagrams_echoed = 0
+        self.datagrams_refused: Counter[str] = Counter()
+        self.datagrams_failed: Counter[str] = Counter()
+        self.errors: Counter[str] = Counter()
+        self._received = 0
+        self._sent = 0
+
+    def connected(self, connection: Echo) -> None:
+        """One more."""
+        self.accepted += 1
+
+    def disconnected(self, connection: Echo, reason: Failure) -> None:
+        """One less, and why; its bytes are counted here, so that counting them costs nothing while they flow."""
+        ending = ending_of(connection, reason)
+        self.closed[ending] += 1
+        if ending == "error":
+            self.errors[type(reason.value).__name__] += 1
+        self._received += connection.bytes_received
+        self._sent += _sent(connection)
+
+    def snapshot(self, connections: Collection[Echo]) -> Snapshot:
+        """
+        What has happened up to now.
+
+        :param connections: those that are connected now.
+        """
+        refused, failed = Counter(self.datagrams_refused), Counter(self.datagrams_failed)
+        return Snapshot(
+            accepted=self.accepted,
+            active=len(connections),
+            closed=MappingProxyType(dict(self.closed)),
+            refused=MappingProxyType(dict(self.refused)),
+            bytes_received=self._received + sum(connection.bytes_received for connection in connections),
+            bytes_sent=self._sent + sum(map(_sent, connections)),
+            datagrams_received=self.datagrams_echoed + refused.total() + failed.total(),
+            datagrams_echoed=self.datagrams_echoed,
+            datagrams_refused=MappingProxyType(dict(refused)),
+            datagrams_failed=MappingProxyType(dict(failed)),
+            errors=MappingProxyType(dict(self.errors)),
+        )

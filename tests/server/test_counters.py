@@ -1,0 +1,101 @@
+import json
+from typing import Any
+
+from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
+from twisted.internet.interfaces import ISSLTransport
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import alsoProvides
+
+from echoproto import Echo, EchoFactory
+from echoproto.server.counters import ENDINGS, Counters
+
+
+class CountersTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.counters = Counters()
+        self.factory = EchoFactory(b"Hi", observers=[self.counters])
+
+    def connect(self, **transport: Any) -> Echo:
+        connection = self.factory.buildProtocol(None)
+        made = StringTransport()
+        vars(made).update(transport)
+        connection.makeConnection(made)
+        return connection
+
+    def closed(self, reason: Exception, **transport: Any) -> dict[str, int]:
+        self.connect(**transport).connectionLost(Failure(reason))
+        return dict(self.counters.snapshot(self.factory.connections).closed)
+
+    def test_they_add_up(self) -> None:
+        connections = [self.connect() for _ in range(5)]
+        for connection in connections[:3]:
+            connection.connectionLost(Failure(ConnectionDone()))
+        snapshot = self.counters.snapshot(self.factory.connections)
+        self.assertEqual((snapshot.accepted, snapshot.active, sum(snapshot.closed.values())), (5, 2, 3))
+
+    def test_by_why(self) -> None:
+        self.assertEqual(self.closed(ConnectionDone()), {"peer": 1})
+        self.assertEqual(self.closed(ConnectionLost()), {"peer": 1, "reset": 1})
+        self.assertEqual(self.closed(ConnectionAborted()), {"peer": 1, "reset": 1, "abort": 1})
+
+    def test_truncated(self) -> None:
+        """S7: a FIN without close_notify."""
+        self.assertEqual(self.closed(ConnectionLost(), truncated=True), {"truncated": 1})
+
+    def test_what_has_ended_it_on_our_side(self) -> None:
+        connection = self.connect()
+        connection.ended_by = "idle"
+        connection.connectionLost(Failure(ConnectionAborted()))
+        self.assertEqual(self.counters.snapshot(()).closed, {"idle": 1})
+
+    def test_errors(self) -> None:
+        self.assertEqual(self.closed(ZeroDivisionError()), {"error": 1})
+        self.assertEqual(self.counters.snapshot(()).errors, {"ZeroDivisionError": 1})
+
+    def test_bytes_of_those_that_are_connected_and_those_that_were(self) -> None:
+        for size in (10, 20):
+            connection = self.connect()
+            connection.dataReceived(b"x" * size)
+        connection.connectionLost(Failure(ConnectionDone()))
+        snapshot = self.counters.snapshot(self.factory.connections)
+        self.assertEqual((snapshot.bytes_received, snapshot.bytes_sent), (30, 34))
+
+    def test_what_the_kernel_has_not_taken_is_not_sent(self) -> None:
+        connection = self.connect(dataBuffer=b"12345", offset=2, _tempDataLen=4)
+        connection.dataReceived(b"x" * 10)
+        self.assertEqual(self.counters.snapshot(self.factory.connections).bytes_sent, 5)
+        connection.connectionLost(Failure(ConnectionLost()))
+        self.assertEqual(self.counters.snapshot(self.factory.connections).bytes_sent, 5)
+
+    def test_what_tls_has_taken_is_sent(self) -> None:
+        connection = self.connect(dataBuffer=b"12345")
+        alsoProvides(connection.transport, ISSLTransport)
+        self.assertEqual(self.counters.snapshot(self.factory.connections).bytes_sent, 2)
+
+    def test_datagrams_add_up(self) -> None:
+        self.counters.datagrams_echoed = 7
+        self.counters.datagrams_refused["source port 0"] += 2
+        self.counters.datagrams_failed["EPERM"] += 1
+        self.assertEqual(self.counters.snapshot(()).datagrams_received, 10)
+
+    def test_a_snapshot_does_not_change(self) -> None:
+        before = self.counters.snapshot(())
+        self.counters.refused["max-connections"] += 1
+        self.counters.errors["ENFILE"] += 1
+        self.assertEqual((before.refused, before.errors), ({}, {}))
+        self.assertRaises(TypeError, _set, before.refused)
+        self.assertRaises(AttributeError, setattr, before, "accepted", 1)
+
+    def test_json(self) -> None:
+        self.closed(ConnectionDone())
+        told = json.loads(json.dumps(self.counters.snapshot(()).as_dict()))
+        self.assertEqual((told["accepted"], told["closed"], told["bytes_sent"]), (1, {"peer": 1}, 2))
+
+    def test_each_ending_has_its_words(self) -> None:
+        self.assertEqual(len(set(ENDINGS.values())), len(ENDINGS))
+
+
+def _set(mapping: Any) -> None:
+    mapping["x"] = 1

@@ -1,0 +1,100 @@
+from twisted.internet.task import Clock
+from twisted.logger import formatEvent
+from twisted.trial.unittest import SynchronousTestCase
+
+from echoproto.server.eventlog import BURST, EventLog, LineBudget
+from tests.logs import record_log
+
+
+class LineBudgetTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.told: list[int] = []
+
+    def budget(self, rate: int = 1) -> LineBudget:
+        return LineBudget(self.clock, rate, BURST, self.told.append)
+
+    def test_a_burst_then_nothing(self) -> None:
+        budget = self.budget()
+        self.assertEqual([budget.take() for _ in range(BURST + 5)], [True] * BURST + [False] * 5)
+        self.assertEqual(self.told, [])
+
+    def test_what_was_left_out_is_told_within_a_second(self) -> None:
+        budget = self.budget()
+        for _ in range(BURST + 5):
+            budget.take()
+        self.clock.advance(1)
+        self.assertEqual(self.told, [5])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_at_most_the_rate_under_attack(self) -> None:
+        """E4: at most one line a second of one kind, the count of those left out included."""
+        budget = self.budget()
+        lines = 0
+        events = 0
+        for _ in range(100 * 60):
+            lines += budget.take()
+            events += 1
+            self.clock.advance(0.01)
+        self.clock.advance(1)
+        self.assertEqual(lines + sum(self.told), events)
+        self.assertLessEqual(lines + len(self.told), BURST + 61 + 1)
+        self.assertGreaterEqual(len(self.told), 50)
+
+    def test_a_higher_rate(self) -> None:
+        budget = self.budget(rate=10)
+        lines = 0
+        for _ in range(100 * 60):
+            lines += budget.take()
+            self.clock.advance(0.01)
+        self.assertTrue(9 * 60 <= lines + len(self.told) <= 10 * 60 + BURST + 1, (lines, self.told))
+
+    def test_recovers_its_burst(self) -> None:
+        budget = self.budget()
+        while budget.take():
+            pass
+        self.clock.advance(1 + BURST * 2)
+        self.assertEqual([budget.take() for _ in range(BURST + 1)], [True] * BURST + [False])
+
+    def test_close_tells_at_once(self) -> None:
+        budget = self.budget()
+        for _ in range(BURST + 3):
+            budget.take()
+        budget.close()
+        self.assertEqual(self.told, [3])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_close_without_anything_left_out(self) -> None:
+        self.budget().close()
+        self.assertEqual(self.told, [])
+
+
+class EventLogTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.events = EventLog(self.clock)
+        self.logged = record_log(self)
+
+    def test_each_kind_has_a_budget_of_its_own(self) -> None:
+        self.assertTrue(self.events.room("refused connections"))
+        self.assertFalse(self.events.room("refused connections"))
+        self.assertTrue(self.events.room("refused datagrams"))
+        self.assertEqual([self.events.room("new connections", 2) for _ in range(3)], [True, True, False])
+
+    def test_what_was_left_out_is_logged(self) -> None:
+        """E4: with how many were suppressed."""
+        for _ in range(8):
+            self.events.room("refused connections")
+        self.clock.advance(1)
+        self.assertEqual(
+            [formatEvent(event) for event in self.logged], ["7 more refused connections, not logged one by one"]
+        )
+
+    def test_close_logs_what_is_left_out(self) -> None:
+        for _ in range(3):
+            self.events.room("refused connections")
+        self.events.close()
+        self.assertEqual(
+            [formatEvent(event) for event in self.logged], ["2 more refused connections, not logged one by one"]
+        )
+        self.assertEqual(self.clock.getDelayedCalls(), [])

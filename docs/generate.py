@@ -16,12 +16,11 @@ END = "<!-- end of settings -->\n"
 
 def settings_table() -> str:
     """All settings as a table in Markdown."""
-    rows = ["| setting | option | allowed | default | |", "|---|---|---|---|---|"]
+    rows = ["| setting | option | allowed | default | reloaded | |", "|---|---|---|---|---|---|"]
     for setting in table():
         option = f"`--{setting.name}`" + (f", `-{setting.short}`" if setting.short else "")
-        rows.append(
-            f"| `{setting.name}` | {option} | {setting.kind.allowed} | {setting.shown_default} | {setting.help} |"
-        )
+        cells = (f"`{setting.name}`", option, setting.kind.allowed, setting.shown_default)
+        rows.append(f"| {' | '.join(cells)} | {'yes' if setting.live else 'no'} | {setting.help} |")
     return "\n".join(rows) + "\n"
 
 

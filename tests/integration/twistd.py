@@ -1,8 +1,10 @@
 """The installed ``twistd`` as a child process, serving an echo on a port that the system picks."""
 
+import json
 import os
 import queue
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -11,9 +13,9 @@ import sysconfig
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
+from typing import Any
 
 from twisted.internet import reactor
 from twisted.trial.unittest import SynchronousTestCase
@@ -51,9 +53,16 @@ def tool(case: SynchronousTestCase, name: str) -> str:
 
 
 class Child:
-    """A running process whose output is read as it comes."""
+    """
+    A running process whose output is read as it comes.
+
+    :ivar limits: what it may have of each resource, other than this process: soft and hard limit.
+    """
+
+    limits: Mapping[int, tuple[int, int]] = {}
 
     def __init__(self, *words: str, cwd: str, env: dict[str, str] | None = None) -> None:
+        self.cwd = cwd
         self.process = subprocess.Popen(
             words,
             cwd=cwd,
@@ -62,13 +71,18 @@ class Child:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            # A shell without job control has its background commands ignore SIGINT, and these tests may be such a one.
-            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - there are no locks to meet
+            preexec_fn=self._prepare,  # noqa: PLW1509 - there are no locks to meet
         )
         self.lines: list[str] = []
         self._queue: queue.Queue[str | None] = queue.Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
+
+    def _prepare(self) -> None:
+        # A shell without job control has its background commands ignore SIGINT, and these tests may be such a one.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        for kind, limit in self.limits.items():
+            resource.setrlimit(kind, limit)
 
     def _read(self) -> None:
         assert self.process.stdout is not None
@@ -121,6 +135,22 @@ class Server(Child):
 
     host = "127.0.0.1"
 
+    def tell(self) -> dict[str, Any]:
+        """Its counters, as it tells them on SIGUSR2."""
+        self.process.send_signal(signal.SIGUSR2)
+        found: dict[str, Any] = json.loads(self.wait_for(r"Counters: (\{.*\})")[1])
+        return found
+
+    def counters(self) -> dict[str, Any]:
+        """The same, once nobody is connected; they add up."""
+        deadline = time.monotonic() + PATIENCE
+        while (counters := self.tell())["active"]:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"there are still some connected: {counters}")
+        if counters["accepted"] != sum(counters["closed"].values()):
+            raise AssertionError(f"they don't add up: {counters}")
+        return counters
+
     def listening(self) -> re.Match[str]:
         found = self.wait_for(LISTENING)
         self.port = 0 if found[3] == "None" else int(found[3])
@@ -171,6 +201,15 @@ class TwistdCase(SynchronousTestCase):
         server.listening()
         return server
 
+    def tls_endpoint(self) -> str:
+        """An endpoint string for TLS on 127.0.0.1, with a certificate made anew."""
+        from tests.certificates import make_pem
+
+        pem = os.path.join(self.folder(), "pem")
+        with open(pem, "wb") as file:
+            file.write(make_pem())
+        return f"ssl:0:interface=127.0.0.1:privateKey={pem}:certKey={pem}"
+
     def _end(self, server: Server) -> None:
         server.stop()
         self.assertNotIn("Traceback", "\n".join(server.lines))
@@ -207,8 +246,6 @@ class FailingCase(TwistdCase):
 @contextmanager
 def many_descriptors(needed: int) -> Iterator[None]:
     """Raise this process's limit of descriptors for a while."""
-    import resource
-
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < needed:
         raise AssertionError(f"the hard limit of descriptors is {hard}, and {needed} are needed")

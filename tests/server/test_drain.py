@@ -39,7 +39,7 @@ class DrainTests(SocketsCase):
 
     def test_something_is_to_be_sent(self) -> None:
         self.assertEqual(self.told(disconnecting=False, dataBuffer=b"x"), [mock.call.drain(0)])
-        self.assertEqual(self.told(disconnecting=False, _tempDataBuffer=[b"x"]), [mock.call.drain(0)])
+        self.assertEqual(self.told(disconnecting=False, _tempDataLen=1), [mock.call.drain(0)])
 
     def test_something_is_on_its_way(self) -> None:
         self.near.setblocking(False)

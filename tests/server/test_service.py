@@ -5,7 +5,6 @@ from twisted.logger import formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.errors import UnavailableError
-from echoproto.server.listeners import listeners
 from echoproto.server.service import EchoService
 from echoproto.server.settings import Settings
 from tests.logs import record_log
@@ -16,8 +15,7 @@ class EchoServiceBuilder(EchoReactorBuilder):
     def service(self, **settings: Any) -> Any:
         self.reactor = self.buildReactor()
         self.events = record_log(self)
-        wanted = Settings(**settings)
-        return EchoService(listeners(wanted, self.reactor), wanted, "fast", self.reactor)
+        return EchoService(Settings(**settings), "fast", self.reactor)
 
     def lines(self) -> list[str]:
         return [formatEvent(event) for event in self.events if event["log_namespace"] == "echoproto"]

@@ -91,8 +91,9 @@ class EchoService(Service):
         return self._counters.snapshot(self.factory.connections)
 
     def log_counters(self) -> None:
-        """Log the snapshot."""
-        log.info("Counters: {json}", json=json.dumps(self.snapshot().as_dict()))
+        """Log the snapshot, as JSON."""
+        counters = self.snapshot().as_dict()
+        log.info("Counters: {json}", json=json.dumps(counters), counters=counters)
 
     def apply(self, settings: Settings) -> list[str]:
         """

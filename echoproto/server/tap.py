@@ -26,7 +26,7 @@ from echoproto.server.logformat import json_observer
 from echoproto.server.service import EchoService
 from echoproto.server.settings import Given, Setting, Settings, join, table
 from echoproto.server.tomlfile import read_file
-from echoproto.server.twistd import ServiceForTwistd, give_up, print_out, turn_reactor_once
+from echoproto.server.twistd import ServiceForTwistd, fill_standard_streams, give_up, print_out, turn_reactor_once
 
 log = Logger("echoproto")
 
@@ -89,6 +89,7 @@ class Options(usage.Options):
 
     def parseOptions(self, options: list[str] | None = None) -> None:
         """Parse the options, install the reactor, and with ``--check`` say what would be served and exit."""
+        fill_standard_streams()
         try:
             super().parseOptions(options)
         except usage.UsageError as error:

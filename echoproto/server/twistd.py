@@ -46,6 +46,27 @@ class StartFailed(SystemExit, Exception):
         return one_line(str(self.error))
 
 
+def fill_standard_streams() -> None:
+    """
+    Open /dev/null in place of a standard stream that was closed when this process was started.
+
+    Else the next descriptors that are opened, such as a reactor's own, take these places: a daemon closes them, and
+    whoever writes to standard output writes to a peer.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            try:
+                os.fstat(number)
+            except OSError:
+                descriptor = os.open(os.devnull, os.O_RDWR)
+                if descriptor != number:
+                    os.dup2(descriptor, number)
+                    os.close(descriptor)
+            stream = open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8")  # noqa: SIM115 - stays open
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)
+
+
 def print_error(message: object) -> None:
     """One line on the real standard error, which the log may have taken the place of; it may also be closed."""
     if sys.__stderr__ is not None:

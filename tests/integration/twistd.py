@@ -9,12 +9,13 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import sysconfig
 import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from twisted.internet import reactor
@@ -32,6 +33,8 @@ QUICK = 2.0
 """Seconds within which a start that can't succeed has to say so (O4)."""
 
 LISTENING = r"Listening, server socket fd is (\d+), address (\S+), port (\d+|None), reactor (\S+)"
+
+COUNTERS = r"Counters: (\{.*\})"
 
 
 def script(name: str) -> str:
@@ -134,11 +137,12 @@ class Server(Child):
     """A child that serves; `connect` gives a socket to where it listens first."""
 
     host = "127.0.0.1"
+    sockets_at_start = 0
 
     def tell(self) -> dict[str, Any]:
         """Its counters, as it tells them on SIGUSR2."""
         self.process.send_signal(signal.SIGUSR2)
-        found: dict[str, Any] = json.loads(self.wait_for(r"Counters: (\{.*\})")[1])
+        found: dict[str, Any] = json.loads(self.wait_for(COUNTERS)[1])
         return found
 
     def counters(self) -> dict[str, Any]:
@@ -154,6 +158,8 @@ class Server(Child):
     def listening(self) -> re.Match[str]:
         found = self.wait_for(LISTENING)
         self.port = 0 if found[3] == "None" else int(found[3])
+        if sys.platform.startswith("linux"):
+            self.sockets_at_start = self.sockets()
         return found
 
     def connect(self) -> socket.socket:
@@ -178,7 +184,10 @@ class Server(Child):
             open(f"/proc/{self.pid}/net/tcp6", encoding="ascii") as two,
         ):
             inodes = {line.split()[9] for file in (one, two) for line in file.readlines()[1:]}
-        links = [os.readlink(f"/proc/{self.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{self.pid}/fd")]
+        links = []
+        for fd in os.listdir(f"/proc/{self.pid}/fd"):
+            with suppress(FileNotFoundError):  # it was closed meanwhile
+                links.append(os.readlink(f"/proc/{self.pid}/fd/{fd}"))
         return sum(link.startswith("socket:") and link[8:-1] in inodes for link in links)
 
 
@@ -211,8 +220,21 @@ class TwistdCase(SynchronousTestCase):
         return f"ssl:0:interface=127.0.0.1:privateKey={pem}:certKey={pem}"
 
     def _end(self, server: Server) -> None:
+        """After every case: descriptors back, gauges back to 0, counters that add up, no traceback."""
+        if server.process.poll() is None and server.sockets_at_start:
+            deadline = time.monotonic() + PATIENCE
+            while server.sockets() > server.sockets_at_start and time.monotonic() < deadline:
+                pass
+            self.assertLessEqual(server.sockets(), server.sockets_at_start)
         server.stop()
         self.assertNotIn("Traceback", "\n".join(server.lines))
+        at_the_end = 0
+        for line in server.lines:
+            if not line.startswith("{") and (found := re.search(COUNTERS, line)):
+                told = json.loads(found[1])
+                self.assertEqual(told["accepted"], told["active"] + sum(told["closed"].values()), told)
+                at_the_end = told["active"]
+        self.assertEqual(at_the_end, 0)
 
     def run_to_end(self, *words: str, seconds: float = PATIENCE, **options: object) -> subprocess.CompletedProcess[str]:
         """Run a command that ends by itself."""

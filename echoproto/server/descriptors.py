@@ -50,4 +50,8 @@ def descriptor_budget() -> int:
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
         return 1 << 30
-    return max(0, soft - len(os.listdir("/dev/fd")) - SPARE)
+    try:
+        taken = len(os.listdir("/dev/fd"))
+    except OSError:  # in a chroot without devices
+        taken = SPARE
+    return max(0, soft - taken - SPARE)

@@ -13,6 +13,7 @@ from twisted.internet.interfaces import IAddress, IDelayedCall, IListeningPort, 
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
+from echoproto.datagram import EchoDatagram
 from echoproto.protocol import EchoFactory
 from echoproto.server.connectionlog import ConnectionLog
 from echoproto.server.counters import Counters
@@ -20,8 +21,11 @@ from echoproto.server.drain import close_if_delivered, drain
 from echoproto.server.eventlog import EventLog
 from echoproto.server.listeners import Listener, open_all
 from echoproto.server.settings import Settings
+from echoproto.server.udpport import LISTENING_FOR_UDP, EchoDatagramPort, limit, udp_listeners
 
 log = Logger("echoproto")
+
+LISTENING = "Listening, server socket fd is {fd}, address {address}, port {port}, reactor {reactor}"
 
 SWEEP_SECONDS = 0.05
 """How often it looks who has everything; a peer may take 40 ms to confirm what it has (delayed ACK, RFC 1122)."""
@@ -38,6 +42,7 @@ class EchoService(Service):
 
     :ivar ports: what is open now, in the order of the listeners.
     :ivar factory: makes the connections, and knows them.
+    :ivar datagrams: echoes datagrams, if there is a UDP port; its limits may be changed while it runs.
     :ivar counters: what has happened so far.
     :ivar events: how much may still be logged of what others bring about.
     """
@@ -49,7 +54,6 @@ class EchoService(Service):
         reactor_name: str,
         clock: IReactorTime,
     ) -> None:
-        self.listeners = listeners
         self.settings = settings
         self.reactor_name = reactor_name
         self.clock = clock
@@ -60,6 +64,9 @@ class EchoService(Service):
         self.factory = EchoFactory(
             settings.greeting_bytes, observers=(self.counters, self.connection_log), seconds=clock.seconds
         )
+        self.datagrams = EchoDatagram(self.counters, seconds=clock.seconds)
+        limit(self.datagrams, settings)
+        self.listeners = [*listeners, *udp_listeners(settings, self.datagrams, self.counters, clock, self.events)]
 
     def privilegedStartService(self) -> None:
         """
@@ -80,7 +87,7 @@ class EchoService(Service):
         self.ports = open_all(self.listeners, self.factory)
         for port in self.ports:
             log.info(
-                "Listening, server socket fd is {fd}, address {address}, port {port}, reactor {reactor}",
+                LISTENING_FOR_UDP if isinstance(port, EchoDatagramPort) else LISTENING,
                 fd=port.fileno(),  # type: ignore[attr-defined]
                 reactor=self.reactor_name,
                 **_address_of(port.getHost()),

@@ -250,12 +250,12 @@ class ForgedTests(UDPCase):
         self.namespace.run("ip", "route", "add", "default", "dev", "lo")
         self.namespace.run("ip", "route", "add", "unreachable", "10.0.0.2")
         server = self.serve_udp("--udp-interface", "")
-        for number in range(1000):
+        for number in range(200):  # as many as fit into any receive buffer
             self.namespace.forge((f"10.0.0.{1 + number % 2}", 40000), ("127.0.0.1", self.udp_port), b"x")
         self.assertEqual(self.ask(self.client("127.0.0.1"), b"last"), b"last")
         received, echoed, refused, failed = self.counted(server)
-        self.assertEqual((received, echoed, refused), (1001, 1, {}))
-        self.assertEqual(failed, {"EACCES": 500, "EHOSTUNREACH": 500})
+        self.assertEqual((received, echoed, refused), (201, 1, {}))
+        self.assertEqual(failed, {"EACCES": 100, "EHOSTUNREACH": 100})
         self.assertLess(len(server.lines), 30)
 
 

@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.interfaces import IAddress, IListeningPort
 from twisted.logger import Logger
 
+from echoproto.datagram import EchoDatagram
 from echoproto.protocol import EchoFactory
 from echoproto.server.admission import Admission
 from echoproto.server.connectionlog import ConnectionLog
@@ -24,8 +25,11 @@ from echoproto.server.eventlog import EventLog
 from echoproto.server.listeners import listeners, open_all
 from echoproto.server.ports import PortReactor
 from echoproto.server.settings import Settings, table
+from echoproto.server.udpport import LISTENING_FOR_UDP, EchoDatagramPort, limit, udp_listeners
 
 log = Logger("echoproto")
+
+LISTENING = "Listening, server socket fd is {fd}, address {address}, port {port}, reactor {reactor}"
 
 
 class EchoService(Service):
@@ -40,6 +44,7 @@ class EchoService(Service):
     :ivar listeners: where it listens.
     :ivar ports: what is open now, in the order of the listeners.
     :ivar factory: makes the connections, and knows them.
+    :ivar datagrams: echoes datagrams, if there is a UDP port.
     :ivar events: how much may still be logged of what others bring about.
     """
 
@@ -56,8 +61,12 @@ class EchoService(Service):
         self._deadlines = Deadlines(settings, reactor, connections, self._drainer)
         self._connection_log = ConnectionLog(self.events)
         self.factory.observers = (self._counters, self._admission, self._deadlines, self._connection_log)
+        self.datagrams = EchoDatagram(self._counters, seconds=reactor.seconds)
         self._apply()
-        self.listeners = listeners(settings, PortReactor(reactor, self._admission))
+        self.listeners = [
+            *listeners(settings, PortReactor(reactor, self._admission)),
+            *udp_listeners(settings, self.datagrams, self._counters, reactor, self.events),
+        ]
 
     def privilegedStartService(self) -> None:
         """
@@ -80,7 +89,7 @@ class EchoService(Service):
         self._admission.apply(self.settings)
         for port in self.ports:
             log.info(
-                "Listening, server socket fd is {fd}, address {address}, port {port}, reactor {reactor}",
+                LISTENING_FOR_UDP if isinstance(port, EchoDatagramPort) else LISTENING,
                 fd=port.fileno(),  # type: ignore[attr-defined]
                 reactor=self.reactor_name,
                 **_address_of(port.getHost()),
@@ -114,6 +123,7 @@ class EchoService(Service):
 
     def _apply(self) -> None:
         self.factory.greeting = self.settings.greeting_bytes
+        limit(self.datagrams, self.settings)
         self.events.rate = self.settings.log_rate
         self._deadlines.settings = self.settings
         self._connection_log.enabled = self.settings.log_connections

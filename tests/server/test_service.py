@@ -46,6 +46,16 @@ class EchoServiceBuilder(EchoReactorBuilder):
             [f"Listening, server socket fd is {fd}, address 127.0.0.1, port {number}, reactor fast"],
         )
 
+    def test_says_where_it_listens_for_udp(self) -> None:
+        service = self.service(port=0, interface="127.0.0.1", udp=0, udp_rate=7)
+        service.startService()
+        [_, port] = service.ports
+        self.assertEqual(
+            self.lines()[1:],
+            [f"Listening for UDP, socket fd is {port.fileno()}, address 127.0.0.1, port {port.getHost().port}"],
+        )
+        self.assertEqual(service.datagrams.rate, 7)
+
     def test_a_failed_start(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as other:
             service = self.service(port=other.getsockname()[1])

@@ -24,10 +24,11 @@ coverage: $(call stamp,dev) ## Report the coverage of the last "make test"; what
 	$(bin)/coverage report
 	$(bin)/coverage report --include='$(shell $(bin)/python -m tests.without_io)' --fail-under=100
 
-lint: $(call stamp,dev) ## Check the style, and that the hosted CI's workflow is well-formed
+lint: $(call stamp,dev) ## Check the style, the hosted CI's workflow, and that each promise has its proof in the guide
 	$(bin)/ruff format --check .
 	$(bin)/ruff check .
 	$(bin)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(bin)/python -m docs.generate --check
 
 types: $(call stamp,dev) ## Check the types
 	$(bin)/mypy

@@ -9,7 +9,7 @@ bin := $(VENV)/bin
 # A folder with the day's downloads is no reason to install again, but another list of dependencies is.
 stamp = $(VENV)/.installed-$(1)
 
-.PHONY: help run test coverage lint types package docs hooks clean
+.PHONY: help run test coverage figures lint types package docs hooks clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 18
@@ -23,6 +23,9 @@ test: $(call stamp,dev) ## Run the whole suite, on every reactor that this platf
 coverage: $(call stamp,dev) ## Report the coverage of the last "make test"; what has no I/O has to be covered whole
 	$(bin)/coverage report
 	$(bin)/coverage report --include='$(shell $(bin)/python -m tests.without_io)' --fail-under=100
+
+figures: $(call stamp,dev) ## Measure the figures to hold, on a machine that does nothing else (REACTOR=auto)
+	$(bin)/python -m tests.figures --reactor $(REACTOR)
 
 lint: $(call stamp,dev) ## Check the style, the hosted CI's workflow, and that each promise has its proof in the guide
 	$(bin)/ruff format --check .

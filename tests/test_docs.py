@@ -30,6 +30,13 @@ def main():
     """O4: is not about the echo."""
 '''
 
+PART_OF_A_COMMAND = '''
+def one_hog():
+    """B6: beside others."""
+def measure():
+    """What it needs."""
+'''
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -75,6 +82,10 @@ class DocsTests(SynchronousTestCase):
         self.assertEqual(
             list(proofs_in("tests/long.py", COMMAND)),
             [Proof(("T1", "T4"), "tests/long.py", "python -m tests.long", GIVEN)],
+        )
+        self.assertEqual(
+            list(proofs_in("tests/figures/x.py", PART_OF_A_COMMAND)),
+            [Proof(("B6",), "tests/figures/x.py", "python -m tests.figures one-hog", GIVEN)],
         )
 
     def test_what_is_wrong_with_promises_and_proofs(self) -> None:

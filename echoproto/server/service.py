@@ -130,8 +130,9 @@ def _end(sweep: LoopingCall, deadline: IDelayedCall) -> None:
 
 
 def _address_of(host: IAddress) -> dict[str, object]:
-    """Where a port listens, as fields of a log event: a Unix socket has a path and no port."""
+    """Where a port listens, as fields of a log event: a Unix socket has a path and no port; @ stands for a NUL."""
     name = getattr(host, "name", None)
     if name is not None:
+        name = name.replace(b"\0", b"@")
         return {"address": name.decode("utf-8", "backslashreplace"), "port": None}
     return {"address": getattr(host, "host", "?"), "port": getattr(host, "port", None)}

@@ -83,3 +83,4 @@ class UnixTests(SynchronousTestCase):
         from echoproto.server.service import _address_of
 
         self.assertEqual(_address_of(UNIXAddress(b"/run/\xff")), {"address": "/run/\\xff", "port": None})
+        self.assertEqual(_address_of(UNIXAddress(b"\0echo")), {"address": "@echo", "port": None})

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from echoproto.errors import ConfigurationError
 
 LARGEST_ID = 2**32 - 2
-"""The one above it is -1, which means nobody (chown(2))."""
+"""The number above it is -1, which has chown(2) leave things as they are."""
 
 
 def owner_ids(owner: str) -> tuple[int, int] | None:

@@ -95,7 +95,7 @@ class Settings:
     unix_owner: str = _setting(
         Owner(),
         "",
-        "Whom the files of Unix sockets belong to; another user takes root, another group a member of it.",
+        "Whom the files of Unix sockets belong to; only root may give them to another user, or to a group of others.",
         shown="whoever starts it",
     )
     greeting: str = _setting(

@@ -74,7 +74,7 @@ class SocketFile:
 
     def listen(self, skt: socket.socket, backlog: int, mode: int, owner: tuple[int, int] | None = None) -> None:
         """
-        Bind a socket to the path, and listen; if that fails, what is on the path is what was there before.
+        Bind a socket to the path, and listen; if that fails, nothing of ours is left there.
 
         :param backlog: as ``listen(2)`` has it.
         :param mode: permissions, 0 to 0o777; nobody ever has more.
@@ -105,10 +105,6 @@ class SocketFile:
         with suppress(FileNotFoundError), self._locked_folder():  # else the folder is gone, and the file with it
             self._remove()
 
-    @property
-    def _name(self) -> str:
-        return one_line(os.fsdecode(self.path))
-
     @contextmanager
     def _locked_folder(self) -> Iterator[None]:
         try:
@@ -135,7 +131,7 @@ class SocketFile:
                 return
             else:
                 return
-        raise UnavailableError(f"{self._name}: another process keeps its folder locked")
+        raise UnavailableError("another process keeps its folder locked")
 
     def _bind_anew(self, skt: socket.socket, umask: int) -> None:
         try:
@@ -155,7 +151,7 @@ class SocketFile:
             os.umask(before)
         found = os.lstat(self.path)
         if not stat.S_ISSOCK(found.st_mode):
-            raise UnavailableError(f"{self._name}: something else has taken the place of the socket")
+            raise UnavailableError("something else has taken the place of the socket")
         self._made = _identity(found)
 
     def _clear(self) -> None:
@@ -165,13 +161,13 @@ class SocketFile:
         except FileNotFoundError:
             return  # the one that was there has just stopped
         if not stat.S_ISSOCK(found.st_mode):
-            kind = KINDS.get(stat.S_IFMT(found.st_mode), "no socket")
-            raise UnavailableError(f"{self._name}: is {kind}, which is left alone; choose another path")
+            kind = KINDS.get(stat.S_IFMT(found.st_mode), "something that is no socket")
+            raise UnavailableError(f"{kind} is there, which is left alone; choose another path")
         with socket.socket(socket.AF_UNIX) as client:
             client.setblocking(False)
             answer = client.connect_ex(self.path)
         if answer in (0, errno.EAGAIN, errno.EINPROGRESS, errno.EPROTOTYPE):
-            raise UnavailableError(f"{self._name}: another server listens there; stop that one, or choose another path")
+            raise UnavailableError("another server listens there; stop that one, or choose another path")
         if answer == errno.ENOENT:
             return
         if answer != errno.ECONNREFUSED:
@@ -182,7 +178,7 @@ class SocketFile:
             self._aside = aside
         else:
             os.unlink(self.path)
-            log.info("Removed {path}, which a server had left that is gone", path=self._name)
+            log.info("Removed {path}, which a server had left that is gone", path=one_line(os.fsdecode(self.path)))
 
     def _remove(self) -> None:
         if self._made is None and self._aside is None:

@@ -207,7 +207,10 @@ class OpenListenersBuilder(EchoReactorBuilder):
         path = os.path.join(self.enterContext(_short_folder()), "s")
         listen = (f"unix:{path}", f"unix:{path}")
         error = self.assertRaises(UnavailableError, self.open, listen=listen)
-        self.assertIn(f"{path}: another server listens there; stop that one, or choose another path", str(error))
+        self.assertEqual(
+            str(error),
+            f"can't listen on unix:{path}: another server listens there; stop that one, or choose another path",
+        )
         self.assertFalse(os.path.lexists(path))
         self.reactor.iterate(0)
 

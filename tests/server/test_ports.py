@@ -42,6 +42,7 @@ class PortReactorBuilder(EchoReactorBuilder):
             gone.bind(self.path)
         inode = os.lstat(self.path).st_ino
         self.listen(f"unix:{self.path}", put_back=True).stopListening()
+        self.reactor.iterate(0)
         self.assertEqual(os.lstat(self.path).st_ino, inode)
 
     def adopt(self, family: int, address: Any) -> Any:

@@ -231,14 +231,14 @@ class TakenPathTests(SocketFileCase):
             (lambda: os.close(os.open(self.path, os.O_CREAT)), "a regular file"),
             (lambda: os.symlink(elsewhere, self.path), "a symbolic link"),
             (lambda: os.symlink("/nonexistent", self.path), "a symbolic link"),
-            (lambda: os.mkfifo(self.path), "no socket"),
+            (lambda: os.mkfifo(self.path), "something that is no socket"),
             (lambda: os.mkdir(self.path), "a directory"),
         ):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.path)
             make()
             before = os.lstat(self.path)
-            self.assertIn(f": is {kind}, which is left alone", self.refused())
+            self.assertIn(f"{kind} is there, which is left alone", self.refused())
             after = os.lstat(self.path)
             self.assertEqual((after.st_ino, after.st_mode), (before.st_ino, before.st_mode))
         self.assertTrue(stat.S_ISSOCK(os.lstat(elsewhere).st_mode))

@@ -122,6 +122,7 @@ class UnixPortBuilder(EchoReactorBuilder):
         port = self.port(put_back=True)
         self.assertNotEqual(os.lstat(self.path).st_ino, inode)
         port.stopListening()
+        self.reactor.iterate(0)
         self.assertEqual(os.lstat(self.path).st_ino, inode)
 
     def test_owner(self) -> None:

@@ -11,16 +11,15 @@ import socket
 from collections.abc import Mapping, Sequence
 
 from attrs import frozen
-from twisted.internet import error, tcp
+from twisted.internet import error
 from twisted.internet.defer import Deferred, execute
 from twisted.internet.endpoints import _parse, serverFromString
-from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IReactorTCP, IStreamServerEndpoint
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from echoproto.errors import ConfigurationError, EchoError, UnavailableError
 from echoproto.server.kinds import Kind, Mode, WholeNumber
-from echoproto.server.owner import owner_ids
 from echoproto.server.ports import PortReactor
 from echoproto.server.settings import Settings
 from echoproto.server.socketfile import check_path
@@ -65,18 +64,6 @@ class Listener:
     endpoint: IStreamServerEndpoint
 
 
-class _Port(tcp.Port):
-    """A TCP port that says whether its IPv6 socket serves IPv4, too; left alone, that depends on the system."""
-
-    ipv6_only = True
-
-    def createInternetSocket(self) -> socket.socket:
-        skt: socket.socket = super().createInternetSocket()
-        if self.addressFamily == socket.AF_INET6:
-            skt.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, self.ipv6_only)
-        return skt
-
-
 @implementer(IStreamServerEndpoint)
 @frozen
 class TCPEndpoint:
@@ -87,7 +74,7 @@ class TCPEndpoint:
     :ivar port: 0 to 65535; 0 for one that the system picks.
     """
 
-    reactor: IReactorTCP
+    reactor: PortReactor
     port: int
     interface: str
     backlog: int
@@ -107,22 +94,16 @@ class TCPEndpoint:
             return self._open(factory, "0.0.0.0", ipv6_only=True)  # noqa: S104 - all addresses are what was asked for
 
     def _open(self, factory: IProtocolFactory, interface: str, *, ipv6_only: bool) -> IListeningPort:
-        port = _Port(self.port, factory, self.backlog, interface, self.reactor)
-        port.ipv6_only = ipv6_only
-        port.startListening()
-        return port
+        return self.reactor.listenTCP(self.port, factory, self.backlog, interface, ipv6_only=ipv6_only)
 
 
-def listeners(settings: Settings, reactor: IReactorTCP, *, check: bool = False) -> list[Listener]:
+def listeners(settings: Settings, reactor: PortReactor) -> list[Listener]:
     """
     Where the settings say to listen; nothing is opened yet.
 
-    :param check: whether this is to try a start out, after which all is to be as it was before.
-    :raise ConfigurationError: if an endpoint string can't be understood, a file that it names can't be used, or
-        ``unix_owner`` names nobody.
+    :raise ConfigurationError: if an endpoint string can't be understood, or a file that it names can't be used.
     """
-    ports = PortReactor(reactor, owner=owner_ids(settings.unix_owner), put_back=check)
-    found = [_from_string(ports, description, settings) for description in settings.listen]
+    found = [_from_string(reactor, description, settings) for description in settings.listen]
     port = settings.served_port
     if port is not None:
         endpoint = TCPEndpoint(reactor, port, settings.interface, settings.backlog)
@@ -226,11 +207,8 @@ def _reason(problem: BaseException | None) -> str:
         return str(problem)
     if isinstance(problem, OSError) and problem.strerror:
         advice = ADVICE.get(problem.errno or 0)
-        return (
-            (f"{os.fsdecode(problem.filename)}: " if problem.filename else "")
-            + problem.strerror
-            + (f"; {advice}" if advice else "")
-        )
+        name = f"{os.fsdecode(problem.filename)}: " if problem.filename else ""
+        return name + problem.strerror + (f"; {advice}" if advice else "")
     if isinstance(problem, LookupError):
         return "systemd has handed over no such socket"
     if "AF_" in str(problem):

@@ -1,5 +1,5 @@
 """
-Our own kinds of port, for Twisted's endpoints to open in place of the reactor's.
+What endpoints listen with: the reactor, but for the ports, which are ours.
 """
 
 from __future__ import annotations
@@ -8,26 +8,52 @@ import socket
 from typing import Any
 
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
+from twisted.internet.posixbase import PosixReactorBase
 
+from echoproto.server.accepting import Accepting, TCPPort
+from echoproto.server.admission import Admission
 from echoproto.server.unixport import MODE, UnixPort
+
+
+class AdmittingUnixPort(Accepting, UnixPort):
+    """A `UnixPort` that asks who may come in."""
 
 
 class PortReactor:
     """
-    The reactor as an endpoint sees it: the real one, but for the ports that it opens.
+    Stands in for a reactor where an endpoint listens.
 
-    :param reactor: the real one.
+    :param reactor: has everything else.
+    :param admission: decides for all ports who may come in.
     :param owner: user and group ID of the files of Unix sockets, as `UnixPort` has them.
-    :param put_back: whether stale files are put back at the end, as `UnixPort` has it.
+    :param put_back: whether stale files of Unix sockets are put back at the end, as `UnixPort` has it.
     """
 
-    def __init__(self, reactor: Any, *, owner: tuple[int, int] | None = None, put_back: bool = False) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        admission: Admission,
+        *,
+        owner: tuple[int, int] | None = None,
+        put_back: bool = False,
+    ) -> None:
         self._reactor = reactor
+        self._admission = admission
         self._owner = owner
         self._put_back = put_back
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._reactor, name)
+
+    def listenTCP(
+        self, port: int, factory: IProtocolFactory, backlog: int = 50, interface: str = "", *, ipv6_only: bool = True
+    ) -> IListeningPort:
+        """See `twisted.internet.interfaces.IReactorTCP`; an IPv6 socket serves IPv4, too, if it is asked to."""
+        made = TCPPort(port, factory, backlog, interface, self._reactor)
+        made.ipv6_only = ipv6_only
+        return self._start(made)
+
+    listenSSL = PosixReactorBase.listenSSL  # which is listenTCP, and TLS around the factory
 
     def listenUNIX(
         self,
@@ -38,19 +64,25 @@ class PortReactor:
         wantPID: bool = False,
     ) -> IListeningPort:
         """
-        Open a `UnixPort`.
+        See `twisted.internet.interfaces.IReactorUNIX`.
 
         :param wantPID: of no use: whether a server lives is asked of its socket, not of a lock file.
-        :raise CannotListenError: as `UnixPort` has it.
         """
-        port = UnixPort(address, factory, backlog, mode, self._reactor, owner=self._owner, put_back=self._put_back)
-        port.startListening()
-        return port
+        return self._start(
+            AdmittingUnixPort(
+                address, factory, backlog, mode, self._reactor, owner=self._owner, put_back=self._put_back
+            )
+        )
 
-    def adoptStreamPort(self, fileDescriptor: int, addressFamily: int, factory: IProtocolFactory) -> IListeningPort:
-        """Serve on a listening socket that was handed over; if it is a Unix socket, its file is left alone."""
-        if addressFamily != socket.AF_UNIX:
-            return self._reactor.adoptStreamPort(fileDescriptor, addressFamily, factory)  # type: ignore[no-any-return]
-        port: UnixPort = UnixPort._fromListeningDescriptor(self._reactor, fileDescriptor, factory)
+    def adoptStreamPort(
+        self, fileDescriptor: int, addressFamily: socket.AddressFamily, factory: IProtocolFactory
+    ) -> IListeningPort:
+        """See `twisted.internet.interfaces.IReactorSocket`; the file of a Unix socket is left alone."""
+        if addressFamily == socket.AF_UNIX:
+            return self._start(AdmittingUnixPort._fromListeningDescriptor(self._reactor, fileDescriptor, factory))
+        return self._start(TCPPort._fromListeningDescriptor(self._reactor, fileDescriptor, addressFamily, factory))
+
+    def _start(self, port: Accepting) -> IListeningPort:
+        port.admission = self._admission
         port.startListening()
         return port

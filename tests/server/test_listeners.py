@@ -14,8 +14,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from echoproto import EchoFactory
 from echoproto.errors import ConfigurationError, UnavailableError
 from echoproto.server.listeners import Listener, TCPEndpoint, listeners, open_all
+from echoproto.server.ports import PortReactor
 from echoproto.server.settings import Settings
 from echoproto.server.tls import EchoTLS
+from tests.admission import admission
 from tests.certificates import make_pem
 from tests.reactorbuilder import EchoReactorBuilder
 
@@ -64,10 +66,6 @@ class ListenersTests(SynchronousTestCase):
         self.assertIn("its path is missing", self.complaint("unix:"))
         self.assertIn("its path is missing", self.complaint("unix:mode=660"))
         self.assertIn("its path has a NUL in it", self.complaint("unix:/a\0b"))
-
-    def test_owner_that_there_is_not(self) -> None:
-        error = self.assertRaises(ConfigurationError, described, Settings(unix_owner="no-such-user"))
-        self.assertEqual(str(error), "this system has no user 'no-such-user'")
 
     def test_tls_files_that_are_missing(self) -> None:
         """S10: the error names the file."""
@@ -121,7 +119,8 @@ class OpenListenersBuilder(EchoReactorBuilder):
 
     def open(self, **settings: Any) -> list[Any]:
         self.reactor = self.buildReactor()
-        return open_all(listeners(Settings(**settings), self.reactor), EchoFactory())
+        wanted = Settings(**settings)
+        return open_all(listeners(wanted, PortReactor(self.reactor, admission(self.reactor, wanted))), EchoFactory())
 
     def reachable(self, family: int, address: str, port: int) -> bool:
         with socket.socket(family, socket.SOCK_STREAM) as client:
@@ -234,12 +233,6 @@ class OpenListenersBuilder(EchoReactorBuilder):
             self.assertEqual(stat.S_IMODE(os.lstat(path).st_mode), mode)
             port.stopListening()
             self.reactor.iterate(0)
-
-    def test_unix_owner(self) -> None:
-        """X4."""
-        path = os.path.join(self.enterContext(_short_folder()), "s")
-        [port] = self.open(listen=(f"unix:{path}",), unix_owner=f"{os.getuid()}:{os.getgid()}")
-        self.assertEqual(port.owner, (os.getuid(), os.getgid()))
 
     def test_a_path_in_a_folder_that_is_missing(self) -> None:
         error = self.assertRaises(UnavailableError, self.open, listen=("unix:/nonexistent/s",))

@@ -5,11 +5,15 @@ from typing import Any
 from unittest import mock
 
 from twisted.internet.endpoints import serverFromString
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto import EchoFactory
 from echoproto.server.ports import PortReactor
+from echoproto.server.settings import Settings
 from echoproto.server.unixport import UnixPort
+from tests.admission import admission
+from tests.clients import PATIENCE, exchange, receive
 from tests.reactorbuilder import EchoReactorBuilder
 
 
@@ -20,15 +24,23 @@ class PortReactorBuilder(EchoReactorBuilder):
         self.folder = self.enterContext(tempfile.TemporaryDirectory(prefix="echo-"))
         self.path = os.path.join(self.folder, "s")
 
+    def ports(self, settings: Settings | None = None, **options: Any) -> PortReactor:
+        self.admission = admission(self.reactor, settings)
+        return PortReactor(self.reactor, self.admission, **options)
+
     def listen(self, description: str, **options: Any) -> Any:
-        return self.successResultOf(
-            serverFromString(PortReactor(self.reactor, **options), description).listen(EchoFactory())
-        )
+        return self.successResultOf(serverFromString(self.ports(**options), description).listen(EchoFactory()))
+
+    def connect(self) -> socket.socket:
+        client = self.enterContext(socket.socket(socket.AF_UNIX))
+        client.settimeout(PATIENCE)
+        client.connect(self.path)
+        return client
 
     def test_unix(self) -> None:
         """What Twisted's endpoint opens is ours, on the real reactor, and without a lock file."""
         port = self.listen(f"unix:{self.path}:mode=640:backlog=7:lockfile=1")
-        self.assertIs(type(port), UnixPort)
+        self.assertIsInstance(port, UnixPort)
         self.assertIs(port.reactor, self.reactor)
         self.assertEqual((port.mode, port.backlog, port.owner), (0o640, 7, None))
         self.assertEqual(os.listdir(self.folder), ["s"])
@@ -45,17 +57,35 @@ class PortReactorBuilder(EchoReactorBuilder):
         self.reactor.iterate(0)
         self.assertEqual(os.lstat(self.path).st_ino, inode)
 
-    def adopt(self, family: int, address: Any) -> Any:
+    def test_unix_over_the_limit(self) -> None:
+        """C3: who comes over a Unix socket is counted with all others."""
+
+        def client() -> None:
+            inside = self.connect()
+            self.assertEqual(receive(inside, 6), b"Hello\n")
+            self.assertEqual(receive(self.connect(), 1), b"")
+            self.assertEqual(exchange(inside, b"x"), b"x")
+
+        settings = Settings(max_connections=1)
+        factory = EchoFactory()
+        self.admission = admission(self.reactor, settings, factory.connections)
+        factory.observers = (self.admission.counters, self.admission)
+        PortReactor(self.reactor, self.admission).listenUNIX(self.path, factory)
+        self.run_with(self.reactor, client)
+        self.assertEqual(self.admission.counters.refused, {"max-connections": 1})
+
+    def adopt(self, family: socket.AddressFamily, address: Any) -> Any:
         given = self.enterContext(socket.socket(family))
         given.bind(address)
         given.listen(5)
         given.setblocking(False)
-        return PortReactor(self.reactor).adoptStreamPort(given.fileno(), family, EchoFactory())
+        return self.ports().adoptStreamPort(given.fileno(), family, EchoFactory())
 
     def test_adopted_unix(self) -> None:
         """O12."""
         port = self.adopt(socket.AF_UNIX, self.path)
-        self.assertIs(type(port), UnixPort)
+        self.assertIsInstance(port, UnixPort)
+        self.assertIs(port.admission, self.admission)
         port.stopListening()
         self.reactor.iterate(0)
         self.assertEqual(os.listdir(self.folder), ["s"])
@@ -74,6 +104,6 @@ del PortReactorBuilder, EchoReactorBuilder
 class PortReactorTests(SynchronousTestCase):
     def test_the_rest_is_the_reactor_s(self) -> None:
         reactor = mock.Mock(spec=["callLater"])
-        ports = PortReactor(reactor)
+        ports = PortReactor(reactor, admission(Clock()))
         self.assertIs(ports.callLater, reactor.callLater)
         self.assertRaises(AttributeError, getattr, ports, "callSooner")

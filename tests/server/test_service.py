@@ -1,11 +1,13 @@
+import os
+import resource
 import socket
+import tempfile
 from typing import Any
 
 from twisted.logger import formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.errors import UnavailableError
-from echoproto.server.listeners import listeners
+from echoproto.errors import ConfigurationError, UnavailableError
 from echoproto.server.service import EchoService
 from echoproto.server.settings import Settings
 from tests.logs import record_log
@@ -16,8 +18,7 @@ class EchoServiceBuilder(EchoReactorBuilder):
     def service(self, **settings: Any) -> Any:
         self.reactor = self.buildReactor()
         self.events = record_log(self)
-        wanted = Settings(**settings)
-        return EchoService(listeners(wanted, self.reactor), wanted, "fast", self.reactor)
+        return EchoService(Settings(**settings), "fast", self.reactor)
 
     def lines(self) -> list[str]:
         return [formatEvent(event) for event in self.events if event["log_namespace"] == "echoproto"]
@@ -47,12 +48,59 @@ class EchoServiceBuilder(EchoReactorBuilder):
             [f"Listening, server socket fd is {fd}, address 127.0.0.1, port {number}, reactor fast"],
         )
 
+    def test_says_where_it_listens_for_udp(self) -> None:
+        service = self.service(port=0, interface="127.0.0.1", udp=0, udp_rate=7)
+        service.startService()
+        [_, port] = service.ports
+        self.assertEqual(
+            self.lines()[1:],
+            [f"Listening for UDP, socket fd is {port.fileno()}, address 127.0.0.1, port {port.getHost().port}"],
+        )
+        self.assertEqual(service.datagrams.rate, 7)
+
+    def test_owner_of_unix_sockets(self) -> None:
+        """X4."""
+        path = os.path.join(self.enterContext(tempfile.TemporaryDirectory(prefix="echo-")), "s")
+        service = self.service(listen=(f"unix:{path}",), unix_owner=f"{os.getuid()}:{os.getgid()}")
+        service.startService()
+        self.assertEqual(service.ports[0].owner, (os.getuid(), os.getgid()))
+
+    def test_owner_that_there_is_not(self) -> None:
+        error = self.assertRaises(ConfigurationError, self.service, unix_owner="no-such-user")
+        self.assertEqual(str(error), "this system has no user 'no-such-user'")
+
     def test_a_failed_start(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as other:
             service = self.service(port=other.getsockname()[1])
             self.assertRaises(UnavailableError, service.startService)
         self.assertFalse(service.running)
         self.assertEqual(service.ports, [])
+
+    def test_other_settings(self) -> None:
+        """O8: what can change does; the rest is named, and stays."""
+        service = self.service(port=0, interface="127.0.0.1", greeting="One")
+        service.startService()
+        names = service.apply(Settings(port=1, greeting="Two", idle=7, log_connections=False, log_rate=9, backlog=3))
+        self.assertEqual(names, ["port", "interface", "backlog"])
+        self.assertEqual((service.settings.port, service.settings.backlog, service.settings.idle), (0, 1024, 7))
+        self.assertEqual((service.factory.greeting, service.events.rate), (b"Two", 9))
+        self.assertEqual(service._deadlines.settings.idle, 7)
+        self.assertFalse(service._connection_log.enabled)
+        self.assertEqual(service.apply(service.settings), [])
+
+    def test_as_many_as_there_are_descriptors_for(self) -> None:
+        """C3: the default of max-connections."""
+        service = self.service(port=0, interface="127.0.0.1")
+        service.startService()
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.assertTrue(0 < service._admission.limit < soft, service._admission.limit)
+
+    def test_counters(self) -> None:
+        service = self.service()
+        service.log_counters()
+        self.assertEqual(service.snapshot().accepted, 0)
+        self.assertIn('Counters: {"accepted": 0, "active": 0, "closed": {}', self.lines()[-1])
+        self.assertEqual(self.events[-1]["counters"], service.snapshot().as_dict())
 
     def test_stops_listening(self) -> None:
         service = self.service(listen=("tcp:0:interface=127.0.0.1", "tcp:0:interface=127.0.0.1"))

@@ -23,6 +23,7 @@ from echoproto.server.descriptors import descriptor_budget
 from echoproto.server.drain import Drainer
 from echoproto.server.eventlog import EventLog
 from echoproto.server.listeners import listeners, open_all
+from echoproto.server.owner import owner_ids
 from echoproto.server.ports import PortReactor
 from echoproto.server.settings import Settings, table
 from echoproto.server.udpport import LISTENING_FOR_UDP, EchoDatagramPort, limit, udp_listeners
@@ -39,7 +40,8 @@ class EchoService(Service):
     :param settings: where, and how.
     :param reactor_name: for the log.
     :param reactor: serves it, and tells the time.
-    :raise ConfigurationError: if it can't be understood where to listen.
+    :param check: whether this is to try a start out, after which all is to be as it was before.
+    :raise ConfigurationError: if it can't be understood where to listen, or ``unix_owner`` names nobody.
 
     :ivar listeners: where it listens.
     :ivar ports: what is open now, in the order of the listeners.
@@ -48,7 +50,7 @@ class EchoService(Service):
     :ivar events: how much may still be logged of what others bring about.
     """
 
-    def __init__(self, settings: Settings, reactor_name: str, reactor: Any) -> None:
+    def __init__(self, settings: Settings, reactor_name: str, reactor: Any, *, check: bool = False) -> None:
         self.settings = settings
         self.reactor_name = reactor_name
         self.ports: list[IListeningPort] = []
@@ -63,8 +65,9 @@ class EchoService(Service):
         self.factory.observers = (self._counters, self._admission, self._deadlines, self._connection_log)
         self.datagrams = EchoDatagram(self._counters, seconds=reactor.seconds)
         self._apply()
+        owner = owner_ids(settings.unix_owner)
         self.listeners = [
-            *listeners(settings, PortReactor(reactor, self._admission)),
+            *listeners(settings, PortReactor(reactor, self._admission, owner=owner, put_back=check)),
             *udp_listeners(settings, self.datagrams, self._counters, reactor, self.events),
         ]
 
@@ -156,8 +159,9 @@ class EchoService(Service):
 
 
 def _address_of(host: IAddress) -> dict[str, object]:
-    """Where a port listens, as fields of a log event: a Unix socket has a path and no port."""
+    """Where a port listens, as fields of a log event: a Unix socket has a path and no port; @ stands for a NUL."""
     name = getattr(host, "name", None)
     if name is not None:
+        name = name.replace(b"\0", b"@")
         return {"address": name.decode("utf-8", "backslashreplace"), "port": None}
     return {"address": getattr(host, "host", "?"), "port": getattr(host, "port", None)}

@@ -12,7 +12,7 @@ from attrs import frozen
 
 from echoproto.errors import ConfigurationError
 from echoproto.protocol import GREETING
-from echoproto.server.kinds import ENDPOINTS, Address, Choice, Endpoints, Kind, Switch, Text, WholeNumber
+from echoproto.server.kinds import ENDPOINTS, Address, Choice, Endpoints, Kind, Mode, Owner, Switch, Text, WholeNumber
 
 DEFAULT_PORT = 8888
 
@@ -99,6 +99,17 @@ class Settings:
         f"Twisted endpoint string to listen on ({', '.join(ENDPOINTS)}); may be given several times.",
         short="l",
         shown="none",
+    )
+    unix_mode: str = _setting(
+        Mode(),
+        "660",
+        "Permissions of the files of Unix sockets that do not say mode= themselves; who may write to one may connect.",
+    )
+    unix_owner: str = _setting(
+        Owner(),
+        "",
+        "Whom the files of Unix sockets belong to; only root may give them to another user, or to a group of others.",
+        shown="whoever starts it",
     )
     greeting: str = _setting(
         Text(4096),

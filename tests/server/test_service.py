@@ -1,11 +1,13 @@
+import os
 import resource
 import socket
+import tempfile
 from typing import Any
 
 from twisted.logger import formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.errors import UnavailableError
+from echoproto.errors import ConfigurationError, UnavailableError
 from echoproto.server.service import EchoService
 from echoproto.server.settings import Settings
 from tests.logs import record_log
@@ -55,6 +57,17 @@ class EchoServiceBuilder(EchoReactorBuilder):
             [f"Listening for UDP, socket fd is {port.fileno()}, address 127.0.0.1, port {port.getHost().port}"],
         )
         self.assertEqual(service.datagrams.rate, 7)
+
+    def test_owner_of_unix_sockets(self) -> None:
+        """X4."""
+        path = os.path.join(self.enterContext(tempfile.TemporaryDirectory(prefix="echo-")), "s")
+        service = self.service(listen=(f"unix:{path}",), unix_owner=f"{os.getuid()}:{os.getgid()}")
+        service.startService()
+        self.assertEqual(service.ports[0].owner, (os.getuid(), os.getgid()))
+
+    def test_owner_that_there_is_not(self) -> None:
+        error = self.assertRaises(ConfigurationError, self.service, unix_owner="no-such-user")
+        self.assertEqual(str(error), "this system has no user 'no-such-user'")
 
     def test_a_failed_start(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as other:
@@ -118,3 +131,4 @@ class UnixTests(SynchronousTestCase):
         from echoproto.server.service import _address_of
 
         self.assertEqual(_address_of(UNIXAddress(b"/run/\xff")), {"address": "/run/\\xff", "port": None})
+        self.assertEqual(_address_of(UNIXAddress(b"\0echo")), {"address": "@echo", "port": None})

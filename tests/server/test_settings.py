@@ -13,6 +13,8 @@ class TableTests(SynchronousTestCase):
                 "port",
                 "interface",
                 "listen",
+                "unix-mode",
+                "unix-owner",
                 "greeting",
                 "backlog",
                 "max-connections",

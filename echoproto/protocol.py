@@ -60,6 +60,7 @@ class Echo(Protocol):
     Send back every byte, in order, until the peer closes; then what is left, then close.
 
     :ivar bytes_received: how many bytes came in (and were given to the transport to go back).
+    :ivar seen: how much of ``bytes_received`` its deadlines have seen, and ``active_at`` when that changed last.
     :ivar quiet: whether nothing has come since it was last set; kept while it is drained.
     :ivar bytes_given: how many bytes were given to the transport: those, and the greeting.
     :ivar connected_at: when the connection was made, in seconds of the factory's clock.
@@ -72,6 +73,8 @@ class Echo(Protocol):
     bytes_received = 0
     connected_at = 0.0
     ended_by = ""
+    seen = -1
+    active_at = 0.0
     quiet = True
     _greeted = 0
     _owed = 0
@@ -192,7 +195,9 @@ class EchoFactory(ServerFactory):
 
     def remove(self, connection: Echo, reason: Failure) -> None:
         """Called by a connection that has ended."""
-        self.connections.discard(connection)
+        if connection not in self.connections:  # it was never made
+            return
+        self.connections.remove(connection)
         for observer in self.observers:
             observer.disconnected(connection, reason)
         if not self.connections:

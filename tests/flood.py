@@ -1,5 +1,5 @@
 """
-U7: what a flood of datagrams does to the neighbours over TCP: ``python -m tests.flood [--seconds N] [--reactor R]``.
+What a flood of datagrams does to the neighbours over TCP: ``python -m tests.flood [--seconds N] [--reactor R]``.
 
 Starts the installed ``twistd`` with UDP, and 50 clients over TCP that each send 32 bytes 50 times a second and take the
 time until they are back: in peace, and while another process sends empty datagrams as fast as it can, in ten rounds of
@@ -10,6 +10,8 @@ more, and the longest that a client waits is at most 100 ms more than in peace. 
 the server, the sender and the system's own work on the packets share two processors in slices of 3 ms. (Measured there,
 on a quiet machine: p50 0.65 and 0.85 ms, p99 1.3 and 5 ms; without a bound to the batch, 100 and 425 ms.) Exit status 1
 if that does not hold, or if nothing was flooded.
+
+Proves U7.
 """
 
 from __future__ import annotations

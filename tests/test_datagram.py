@@ -194,6 +194,7 @@ class BudgetTests(DatagramCase):
         self.assertEqual(self.replies("2001:db8:0:1::1", 50), 10)
         self.assertEqual(source_of("2001:db8::1"), source_of("2001:db8:0:0:ffff::1"))
         self.assertEqual(source_of("::ffff:192.0.2.1"), source_of("192.0.2.1"))
+        self.assertEqual(source_of("fe80::1%eth0"), source_of("fe80::2"))
         self.assertNotEqual(source_of("::ffff:192.0.2.1"), source_of("::ffff:192.0.2.2"))
 
     def test_refused_sources_use_up_no_budget(self) -> None:

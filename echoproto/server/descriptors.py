@@ -4,11 +4,15 @@ How many descriptors this process may have open: each connection takes one.
 
 from __future__ import annotations
 
+import os
 import resource
 
 from twisted.logger import Logger
 
 log = Logger("echoproto")
+
+SPARE = 16
+"""Descriptors that are kept for files: a log that is rotated, certificates that are read."""
 
 FD_SETSIZE = 1024
 """Descriptors that select(2) can watch; Twisted drops a connection with a higher one after it was accepted."""
@@ -35,3 +39,19 @@ def set_descriptor_limit(reactor_name: str) -> int:
     if reactor_name == "select":
         log.info("select watches no more than {limit} descriptors, so no more are opened", limit=wanted)
     return wanted
+
+
+def descriptor_budget() -> int:
+    """
+    How many more descriptors this process may open, but for a few that are kept for files.
+
+    :return: 0 or more.
+    """
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return 1 << 30
+    try:
+        taken = len(os.listdir("/dev/fd"))
+    except OSError:  # in a chroot without devices
+        taken = SPARE
+    return max(0, soft - taken - SPARE)

@@ -1,5 +1,6 @@
 """
-How a connection is ended when the service stops: what was in flight comes back, then it is half-closed.
+How a connection is ended in order: what was in flight comes back, then it is half-closed; if that takes too long, it
+is aborted.
 
 In flight is what we have received, and what lies in the socket's receive queue, at that moment. What the peer sends
 after it is read and thrown away, so that a peer that goes on sending can neither postpone the end, nor have the kernel
@@ -13,10 +14,62 @@ import fcntl
 import sys
 import termios
 
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+
 from echoproto.protocol import Echo
+from echoproto.server.counters import buffered
 
 UNCONFIRMED = 0x40046677 if "bsd" in sys.platform else termios.TIOCOUTQ
 """Asks for the bytes in a socket's send queue: FIONWRITE of BSD's sys/filio.h, SIOCOUTQ of tcp(7) on Linux."""
+
+SWEEP_SECONDS = 0.05
+"""How often it looks who has everything; a peer may take 40 ms to confirm what it has (delayed ACK, RFC 1122)."""
+
+
+class Drainer:
+    """
+    Ends connections in order, each within a time of its own.
+
+    :param clock: the reactor, or what stands in for its time.
+    """
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+        self._deadlines: dict[Echo, float] = {}
+        self._sweep = LoopingCall(self._look)
+        self._sweep.clock = clock
+
+    def add(self, connection: Echo, seconds: float, ended_by: str) -> None:
+        """
+        End a connection.
+
+        :param connection: one that is connected; if it is being ended already, only its time may become shorter.
+        :param seconds: after which it is aborted if it is still there, 0 or more.
+        :param ended_by: why, if nothing has ended it yet.
+        """
+        deadline = self._clock.seconds() + seconds
+        known = self._deadlines.get(connection)
+        self._deadlines[connection] = deadline if known is None else min(known, deadline)
+        connection.ended_by = connection.ended_by or ended_by
+        if known is None:
+            drain(connection)
+        if not self._sweep.running:
+            self._sweep.start(SWEEP_SECONDS, now=False)
+
+    def _look(self) -> None:
+        now = self._clock.seconds()
+        for connection, deadline in list(self._deadlines.items()):
+            if connection not in connection.factory.connections:
+                del self._deadlines[connection]
+            elif now >= deadline:
+                if connection.ended_by == "stop":
+                    connection.ended_by = "drain"
+                connection.transport.abortConnection()
+            else:
+                close_if_delivered(connection)
+        if not self._deadlines:
+            self._sweep.stop()
 
 
 def drain(connection: Echo) -> None:
@@ -51,16 +104,14 @@ def close_if_delivered(connection: Echo) -> None:
 
 def _delivered(connection: Echo) -> bool:
     """Whether the peer's kernel has all that was written, and nothing more has come from it."""
-    transport = connection.transport
-    kept = getattr(transport, "dataBuffer", b"") or getattr(transport, "_tempDataBuffer", ())
-    fd = transport.fileno()
-    return not kept and not _count(fd, termios.FIONREAD) and not _unconfirmed(fd)
+    queued = _count(connection.transport.fileno(), termios.FIONREAD)
+    return not queued and not buffered(connection) and not unconfirmed(connection)
 
 
-def _unconfirmed(fd: int) -> int:
-    """How many bytes the peer has not confirmed; at least 1 where the system does not tell (macOS)."""
+def unconfirmed(connection: Echo) -> int:
+    """How many bytes the kernel has taken and the peer has not confirmed; 1 where the system does not tell (macOS)."""
     try:
-        return _count(fd, UNCONFIRMED)
+        return _count(connection.transport.fileno(), UNCONFIRMED)
     except OSError:
         return 1
 

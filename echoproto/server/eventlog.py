@@ -31,7 +31,7 @@ class LineBudget:
 
     def __init__(self, clock: IReactorTime, rate: int, burst: int, left_out: Callable[[int], None]) -> None:
         self._clock = clock
-        self._rate = rate
+        self.rate = rate
         self._burst = burst
         self._left_out = left_out
         self._tokens = float(burst)
@@ -42,7 +42,7 @@ class LineBudget:
     def take(self) -> bool:
         """Whether there is room for a line; if not, it is counted."""
         now = self._clock.seconds()
-        self._tokens = min(self._burst, self._tokens + (now - self._filled_at) * self._rate)
+        self._tokens = min(self._burst, self._tokens + (now - self._filled_at) * self.rate)
         self._filled_at = now
         if self._tokens >= 1:
             self._tokens -= 1
@@ -89,6 +89,7 @@ class EventLog:
         if budget is None:
             budget = LineBudget(self._clock, self.rate, burst, partial(_left_out, kind))
             self._budgets[kind] = budget
+        budget.rate = self.rate
         return budget.take()
 
     def close(self) -> None:

@@ -11,15 +11,16 @@ import socket
 from collections.abc import Sequence
 
 from attrs import frozen
-from twisted.internet import error, tcp
+from twisted.internet import error
 from twisted.internet.defer import Deferred, execute
 from twisted.internet.endpoints import _parse, serverFromString
-from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IReactorTCP, IStreamServerEndpoint
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from echoproto.errors import ConfigurationError, EchoError, UnavailableError
 from echoproto.server.kinds import WholeNumber
+from echoproto.server.ports import PortReactor
 from echoproto.server.settings import Settings
 
 WITHOUT_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EINVAL, errno.ENOPROTOOPT)
@@ -58,18 +59,6 @@ class Listener:
     endpoint: IStreamServerEndpoint
 
 
-class _Port(tcp.Port):
-    """A TCP port that says whether its IPv6 socket serves IPv4, too; left alone, that depends on the system."""
-
-    ipv6_only = True
-
-    def createInternetSocket(self) -> socket.socket:
-        skt: socket.socket = super().createInternetSocket()
-        if self.addressFamily == socket.AF_INET6:
-            skt.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, self.ipv6_only)
-        return skt
-
-
 @implementer(IStreamServerEndpoint)
 @frozen
 class TCPEndpoint:
@@ -80,7 +69,7 @@ class TCPEndpoint:
     :ivar port: 0 to 65535; 0 for one that the system picks.
     """
 
-    reactor: IReactorTCP
+    reactor: PortReactor
     port: int
     interface: str
     backlog: int
@@ -100,13 +89,10 @@ class TCPEndpoint:
             return self._open(factory, "0.0.0.0", ipv6_only=True)  # noqa: S104 - all addresses are what was asked for
 
     def _open(self, factory: IProtocolFactory, interface: str, *, ipv6_only: bool) -> IListeningPort:
-        port = _Port(self.port, factory, self.backlog, interface, self.reactor)
-        port.ipv6_only = ipv6_only
-        port.startListening()
-        return port
+        return self.reactor.listenTCP(self.port, factory, self.backlog, interface, ipv6_only=ipv6_only)
 
 
-def listeners(settings: Settings, reactor: IReactorTCP) -> list[Listener]:
+def listeners(settings: Settings, reactor: PortReactor) -> list[Listener]:
     """
     Where the settings say to listen; nothing is opened yet.
 
@@ -120,7 +106,7 @@ def listeners(settings: Settings, reactor: IReactorTCP) -> list[Listener]:
     return found
 
 
-def _from_string(reactor: IReactorTCP, description: str, backlog: int) -> Listener:
+def _from_string(reactor: PortReactor, description: str, backlog: int) -> Listener:
     try:
         words, given = _parse(description)
         given |= dict(zip(POSITIONS.get(words[0], ()), words[1:], strict=False))

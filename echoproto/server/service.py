@@ -1,72 +1,72 @@
 """
-The echo service: listens when it starts, stops listening when it stops.
+The echo service: listens when it starts, stops listening when it stops, and has all limits in between.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
 from typing import Any
 
+import attrs
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
-from twisted.internet.interfaces import IAddress, IDelayedCall, IListeningPort, IReactorTime
-from twisted.internet.task import LoopingCall
+from twisted.internet.interfaces import IAddress, IListeningPort
 from twisted.logger import Logger
 
 from echoproto.datagram import EchoDatagram
 from echoproto.protocol import EchoFactory
+from echoproto.server.admission import Admission
 from echoproto.server.connectionlog import ConnectionLog
-from echoproto.server.counters import Counters
-from echoproto.server.drain import close_if_delivered, drain
+from echoproto.server.counters import Counters, Snapshot
+from echoproto.server.deadlines import Deadlines
+from echoproto.server.descriptors import descriptor_budget
+from echoproto.server.drain import Drainer
 from echoproto.server.eventlog import EventLog
-from echoproto.server.listeners import Listener, open_all
-from echoproto.server.settings import Settings
+from echoproto.server.listeners import listeners, open_all
+from echoproto.server.ports import PortReactor
+from echoproto.server.settings import Settings, table
 from echoproto.server.udpport import LISTENING_FOR_UDP, EchoDatagramPort, limit, udp_listeners
 
 log = Logger("echoproto")
 
 LISTENING = "Listening, server socket fd is {fd}, address {address}, port {port}, reactor {reactor}"
 
-SWEEP_SECONDS = 0.05
-"""How often it looks who has everything; a peer may take 40 ms to confirm what it has (delayed ACK, RFC 1122)."""
-
 
 class EchoService(Service):
     """
     Serves an echo at several places at once.
 
-    :param listeners: where.
-    :param settings: how.
+    :param settings: where, and how.
     :param reactor_name: for the log.
-    :param clock: the reactor, or what stands in for its time.
+    :param reactor: serves it, and tells the time.
+    :raise ConfigurationError: if it can't be understood where to listen.
 
+    :ivar listeners: where it listens.
     :ivar ports: what is open now, in the order of the listeners.
     :ivar factory: makes the connections, and knows them.
-    :ivar datagrams: echoes datagrams, if there is a UDP port; its limits may be changed while it runs.
-    :ivar counters: what has happened so far.
+    :ivar datagrams: echoes datagrams, if there is a UDP port.
     :ivar events: how much may still be logged of what others bring about.
     """
 
-    def __init__(
-        self,
-        listeners: Sequence[Listener],
-        settings: Settings,
-        reactor_name: str,
-        clock: IReactorTime,
-    ) -> None:
+    def __init__(self, settings: Settings, reactor_name: str, reactor: Any) -> None:
         self.settings = settings
         self.reactor_name = reactor_name
-        self.clock = clock
         self.ports: list[IListeningPort] = []
-        self.counters = Counters()
-        self.events = EventLog(clock, settings.log_rate)
-        self.connection_log = ConnectionLog(self.events, enabled=settings.log_connections)
-        self.factory = EchoFactory(
-            settings.greeting_bytes, observers=(self.counters, self.connection_log), seconds=clock.seconds
-        )
-        self.datagrams = EchoDatagram(self.counters, seconds=clock.seconds)
-        limit(self.datagrams, settings)
-        self.listeners = [*listeners, *udp_listeners(settings, self.datagrams, self.counters, clock, self.events)]
+        self.events = EventLog(reactor, settings.log_rate)
+        self._counters = Counters()
+        self.factory = EchoFactory(seconds=reactor.seconds)
+        connections = self.factory.connections
+        self._drainer = Drainer(reactor)
+        self._admission = Admission(settings, reactor, connections, self._counters, self.events)
+        self._deadlines = Deadlines(settings, reactor, connections, self._drainer)
+        self._connection_log = ConnectionLog(self.events)
+        self.factory.observers = (self._counters, self._admission, self._deadlines, self._connection_log)
+        self.datagrams = EchoDatagram(self._counters, seconds=reactor.seconds)
+        self._apply()
+        self.listeners = [
+            *listeners(settings, PortReactor(reactor, self._admission)),
+            *udp_listeners(settings, self.datagrams, self._counters, reactor, self.events),
+        ]
 
     def privilegedStartService(self) -> None:
         """
@@ -85,6 +85,8 @@ class EchoService(Service):
 
     def _open(self) -> None:
         self.ports = open_all(self.listeners, self.factory)
+        self._admission.budget = descriptor_budget()
+        self._admission.apply(self.settings)
         for port in self.ports:
             log.info(
                 LISTENING_FOR_UDP if isinstance(port, EchoDatagramPort) else LISTENING,
@@ -92,6 +94,39 @@ class EchoService(Service):
                 reactor=self.reactor_name,
                 **_address_of(port.getHost()),
             )
+
+    def snapshot(self) -> Snapshot:
+        """What has been served, refused, cut and lost up to now."""
+        return self._counters.snapshot(self.factory.connections)
+
+    def log_counters(self) -> None:
+        """Log the snapshot, as JSON."""
+        counters = self.snapshot().as_dict()
+        log.info("Counters: {json}", json=json.dumps(counters), counters=counters)
+
+    def apply(self, settings: Settings) -> list[str]:
+        """
+        Hold to other settings from here on, as far as they can change; who is connected stays so.
+
+        :return: the names of those that differ, and can't change while the service runs.
+        """
+        changed = [
+            setting
+            for setting in table()
+            if getattr(settings, setting.field_name) != getattr(self.settings, setting.field_name)
+        ]
+        live = {each.field_name: getattr(settings, each.field_name) for each in changed if each.live}
+        self.settings = attrs.evolve(self.settings, **live)
+        self._admission.apply(self.settings)
+        self._apply()
+        return [setting.name for setting in changed if not setting.live]
+
+    def _apply(self) -> None:
+        self.factory.greeting = self.settings.greeting_bytes
+        limit(self.datagrams, self.settings)
+        self.events.rate = self.settings.log_rate
+        self._deadlines.settings = self.settings
+        self._connection_log.enabled = self.settings.log_connections
 
     def stopService(self) -> Deferred[list[None]]:
         """
@@ -109,31 +144,15 @@ class EchoService(Service):
                 count=len(self.factory.connections),
             )
             for connection in list(self.factory.connections):
-                connection.ended_by = connection.ended_by or "stop"
-                drain(connection)
-            sweep = LoopingCall(self._close_delivered)
-            sweep.clock = self.clock
-            sweep.start(SWEEP_SECONDS, now=False)
-            deadline = self.clock.callLater(self.settings.drain, self.abort)
-            ended.append(self.factory.when_empty().addCallback(lambda _: _end(sweep, deadline)))
+                self._drainer.add(connection, self.settings.drain, "stop")
+            ended.append(self.factory.when_empty())
         return gatherResults(ended)
-
-    def _close_delivered(self) -> None:
-        for connection in list(self.factory.connections):
-            close_if_delivered(connection)
 
     def abort(self) -> None:
         """End all connections at once, whatever is in flight."""
         for connection in list(self.factory.connections):
             connection.ended_by = "drain"
             connection.transport.abortConnection()
-
-
-def _end(sweep: LoopingCall, deadline: IDelayedCall) -> None:
-    if sweep.running:
-        sweep.stop()
-    if deadline.active():
-        deadline.cancel()
 
 
 def _address_of(host: IAddress) -> dict[str, object]:

@@ -16,6 +16,8 @@ from echoproto.server.kinds import ENDPOINTS, Address, Choice, Endpoints, Kind, 
 
 DEFAULT_PORT = 8888
 
+SECONDS = WholeNumber(0, 10**9)
+
 
 @frozen
 class Setting:
@@ -28,6 +30,7 @@ class Setting:
     :ivar help: what it does, with its unit.
     :ivar short: its one-letter option.
     :ivar shown_default: the default in words, where the value alone would not say it.
+    :ivar live: whether it can change while the service runs, at SIGHUP.
     """
 
     name: str
@@ -36,6 +39,12 @@ class Setting:
     help: str
     short: str | None
     shown_default: str
+    live: bool
+
+    @property
+    def field_name(self) -> str:
+        """As an attribute of `Settings`."""
+        return self.name.replace("-", "_")
 
 
 @frozen
@@ -50,10 +59,13 @@ class Given:
     origin: str
 
 
-def _setting(kind: Kind, default: Any, help: str, *, short: str | None = None, shown: str | None = None) -> Any:
+def _setting(
+    kind: Kind, default: Any, help: str, *, short: str | None = None, shown: str | None = None, live: bool = False
+) -> Any:
     shown_default = shown if shown is not None else str(default)
     return attrs.field(
-        default=default, metadata={"kind": kind, "help": help, "short": short, "shown_default": shown_default}
+        default=default,
+        metadata={"kind": kind, "help": help, "short": short, "shown_default": shown_default, "live": live},
     )
 
 
@@ -93,6 +105,7 @@ class Settings:
         GREETING.decode(),
         "Text sent to each new connection, as it stands, in UTF-8; empty for none, as RFC 862 has it.",
         short="g",
+        live=True,
         shown=repr(GREETING.decode()),
     )
     backlog: int = _setting(
@@ -102,11 +115,50 @@ class Settings:
         "the kernel may allow fewer (Linux: net.core.somaxconn).",
         short="b",
     )
+    max_connections: int | None = _setting(
+        WholeNumber(0, 10**7),
+        None,
+        "How many may be connected at once; who comes beyond that is closed at once.",
+        shown="as many as the limit of open descriptors has room for",
+        live=True,
+    )
+    max_per_source: int = _setting(
+        WholeNumber(0, 10**7),
+        0,
+        "How many of them from one IPv4 address, or from one /64 of IPv6; who comes beyond that is closed at once; "
+        "0 for any number.",
+        live=True,
+    )
+    accept_rate: int = _setting(
+        WholeNumber(0, 10**6),
+        0,
+        "How many new connections are taken a second, after a burst of as many; 0 for any number.",
+        live=True,
+    )
+    over_accept_rate: str = _setting(
+        Choice(("wait", "close")),
+        "wait",
+        "What becomes of those who come faster: they wait in the backlog, or are closed at once.",
+        live=True,
+    )
+    idle: int = _setting(
+        SECONDS, 300, "Seconds without a byte either way after which a connection is closed; 0 for never.", live=True
+    )
+    lifetime: int = _setting(
+        SECONDS, 0, "Seconds after which any connection is drained, as at a stop, and closed; 0 for never.", live=True
+    )
+    write_stall: int = _setting(
+        SECONDS,
+        60,
+        "Seconds in which a peer takes nothing of what it is sent, after which it is aborted; 0 for never.",
+        live=True,
+    )
     drain: int = _setting(
         WholeNumber(0, 3600),
         10,
         "How many seconds a stop waits for what is in flight to come back, before it aborts what is left; "
         "a second signal does so at once.",
+        live=True,
     )
     udp: int | None = _setting(
         WholeNumber(0, 65535),
@@ -126,17 +178,20 @@ class Settings:
         "Whether datagrams from ports below 1024 get a reply (on or off); port 0 and those of services that may answer "
         "never do.",
         shown="off",
+        live=True,
     )
     udp_source_rate: int = _setting(
         WholeNumber(0, 1_000_000),
         0,
         "Replies a second over UDP to each source (an IPv4 address, or a /64 of IPv6), in bursts of as many; 0 for no "
         "limit.",
+        live=True,
     )
     udp_rate: int = _setting(
         WholeNumber(0, 10_000_000),
         0,
         "Replies a second over UDP to all sources together, in bursts of as many; 0 for no limit.",
+        live=True,
     )
     reactor: str = _setting(
         Text(100),
@@ -146,13 +201,14 @@ class Settings:
         short="r",
     )
     log_connections: bool = _setting(
-        Switch(), True, "Whether connections and disconnections are logged (on or off).", shown="on"
+        Switch(), True, "Whether connections and disconnections are logged (on or off).", shown="on", live=True
     )
     log_rate: int = _setting(
         WholeNumber(1, 1000),
         1,
         "How many lines a second each kind of event may log in the long run, after a burst of 20; "
         "how many were left out is logged.",
+        live=True,
     )
     log_format: str | None = _setting(
         Choice(("text", "json")),

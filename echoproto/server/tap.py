@@ -7,6 +7,7 @@ Whatever goes wrong before the service runs ends the process with one line on st
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,12 +21,12 @@ from echoproto import __version__
 from echoproto.errors import ConfigurationError, EchoError, nearest, one_line
 from echoproto.reactors import choice
 from echoproto.reactors.clock import follow_monotonic_clock
-from echoproto.server.listeners import listeners, open_all
+from echoproto.server.listeners import open_all
 from echoproto.server.logformat import json_observer
 from echoproto.server.service import EchoService
 from echoproto.server.settings import Given, Setting, Settings, join, table
 from echoproto.server.tomlfile import read_file
-from echoproto.server.twistd import ServiceForTwistd, give_up, print_out, turn_reactor_once
+from echoproto.server.twistd import ServiceForTwistd, fill_standard_streams, give_up, print_out, turn_reactor_once
 
 log = Logger("echoproto")
 
@@ -73,6 +74,7 @@ class Options(usage.Options):
     settings: Settings
     given: Mapping[str, Given]
     reactor_name: str
+    _config = ""
 
     def opt_listen(self, description: str) -> None:  # noqa: D102 - the help text is the table's
         self.setdefault("listen", []).append(description)
@@ -87,6 +89,7 @@ class Options(usage.Options):
 
     def parseOptions(self, options: list[str] | None = None) -> None:
         """Parse the options, install the reactor, and with ``--check`` say what would be served and exit."""
+        fill_standard_streams()
         try:
             super().parseOptions(options)
         except usage.UsageError as error:
@@ -111,9 +114,10 @@ class Options(usage.Options):
 
     def postOptions(self) -> None:
         """Join the options with the file, and install the reactor that they name."""
-        given = read_file(self["config"]) if self["config"] is not None else {}
-        self.given = given | self._from_command_line()
-        self.settings = join(self.given)
+        if self["config"]:
+            # twistd and twist may change the folder later; a name is shown as it was given.
+            self._config = os.path.abspath(self["config"])
+        self.settings = self.reread()
         with _naming(self.given["reactor"].origin if "reactor" in self.given else "reactor"):
             self.reactor_name = choice.settle(self.settings.reactor)
         from twisted.internet import reactor
@@ -122,6 +126,17 @@ class Options(usage.Options):
             log.warn("some timers were set before this service was made, so all of them follow the wall clock")
         if self["check"]:
             self._check()
+
+    def reread(self) -> Settings:
+        """
+        Join the options with the file, as it is now.
+
+        :raise ConfigurationError: if it can't be read, or holds what is not allowed.
+        """
+        name = self["config"]
+        given = read_file(name, at=self._config) if name is not None else {}
+        self.given = given | self._from_command_line()
+        return join(self.given)
 
     def _from_command_line(self) -> dict[str, Given]:
         given = {}
@@ -157,7 +172,7 @@ class Options(usage.Options):
         """Each setting in a line: its name, its value, and where that comes from."""
         rows = []
         for setting in table():
-            value = getattr(self.settings, setting.name.replace("-", "_"))
+            value = getattr(self.settings, setting.field_name)
             shown = setting.shown_default if value == setting.default else one_line(repr(value))
             if isinstance(value, tuple) and value:
                 shown = one_line(", ".join(value))
@@ -189,10 +204,10 @@ def _make(options: Options) -> ServiceForTwistd:
 
     wanted = options.settings
     with _naming(options.given["listen"].origin if "listen" in options.given else "listen"):
-        places = listeners(wanted, reactor)
-    service = ServiceForTwistd(places, wanted, options.reactor_name, reactor)
+        service = ServiceForTwistd(wanted, options.reactor_name, reactor)
     runner_options = getattr(options, "parent", None) or {}
     service.runner_options = runner_options
+    service.reread = options.reread
     if wanted.log_format is not None and "fileLogObserverFactory" in runner_options:
         # twist chooses by whether its output is a terminal, and logs from here on with what it finds there.
         factories = {"text": textFileLogObserver, "json": json_observer}

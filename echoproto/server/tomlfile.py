@@ -24,16 +24,17 @@ LIKELY = 50
 """How many lines are tried that look like a key; each takes as long as reading the file anew."""
 
 
-def read_file(path: str) -> dict[str, Given]:
+def read_file(path: str, at: str = "") -> dict[str, Given]:
     """
     Read the settings that a file gives.
 
     :param path: of a TOML file, in UTF-8, with the settings as its top-level keys.
+    :param at: where the file really is, if that is not ``path``, by which it is called.
     :raise ConfigurationError: if it can't be read, is empty, or holds what is not allowed.
     """
     if not path:
         raise ConfigurationError("--config: names no file")
-    text = _read_text(path)
+    text = _read_text(path, at or path)
     try:
         document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # also digits and brackets beyond Python's own limits
@@ -42,10 +43,10 @@ def read_file(path: str) -> dict[str, Given]:
     return _settings(document, path, text)
 
 
-def _read_text(path: str) -> str:
+def _read_text(path: str, at: str) -> str:
     try:
         # Not to wait for ever for somebody to write into a named pipe: opened so, it is just empty.
-        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        with open(at, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
             os.set_blocking(file.fileno(), True)
             content = file.read(MAXIMUM_SIZE + 1)
     except OSError as error:

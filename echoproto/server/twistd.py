@@ -7,19 +7,22 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from types import FrameType
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 from twisted.internet.error import ReactorNotRunning
 from twisted.logger import ILogObserver, Logger
 from twisted.python.components import Componentized
+from twisted.python.logfile import LogFile
 
 from echoproto.errors import EchoError, UnavailableError, one_line
 from echoproto.server.descriptors import set_descriptor_limit
-from echoproto.server.logformat import json_observer_for_twistd
+from echoproto.server.logformat import log_for_twistd, reopen
 from echoproto.server.service import EchoService
+from echoproto.server.settings import Settings
 
 log = Logger("echoproto")
 
@@ -41,6 +44,27 @@ class StartFailed(SystemExit, Exception):
 
     def __str__(self) -> str:
         return one_line(str(self.error))
+
+
+def fill_standard_streams() -> None:
+    """
+    Open /dev/null in place of a standard stream that was closed when this process was started.
+
+    Else the next descriptors that are opened, such as a reactor's own, take these places: a daemon closes them, and
+    whoever writes to standard output writes to a peer.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            try:
+                os.fstat(number)
+            except OSError:
+                descriptor = os.open(os.devnull, os.O_RDWR)
+                if descriptor != number:
+                    os.dup2(descriptor, number)
+                    os.close(descriptor)
+            stream = open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8")  # noqa: SIM115 - stays open
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)
 
 
 def print_error(message: object) -> None:
@@ -80,18 +104,25 @@ class ServiceForTwistd(EchoService):
     """The service as ``twistd`` and ``twist`` run it: its errors end the process, and its log may be JSON."""
 
     runner_options: Mapping[str, Any]
+    reread: Callable[[], Settings]
     stopped_by_signal = False
+    _log_file: LogFile | IO[Any] | None = None
 
     def setServiceParent(self, parent: Componentized) -> None:
         """Join the application; the log observer that it holds is the one that ``twistd`` is going to use."""
         super().setServiceParent(parent)
-        if self.settings.log_format == "json" and "nodaemon" in self.runner_options:
+        if "nodaemon" in self.runner_options:
             try:
-                parent.setComponent(ILogObserver, json_observer_for_twistd(self.runner_options))
+                observer, self._log_file = log_for_twistd(self.runner_options, self.settings.log_format)
             except EchoError as error:
                 give_up(error)
+            if observer is not None:
+                parent.setComponent(ILogObserver, observer)
+        elif (file := self.runner_options.get("logFile")) not in (None, sys.stdout, sys.stderr):
+            self._log_file = file  # that of twist's --log-file
 
     def _open(self) -> None:
+        self._take_signals()
         set_descriptor_limit(self.reactor_name)
         try:
             super()._open()
@@ -107,27 +138,32 @@ class ServiceForTwistd(EchoService):
         from twisted.internet import reactor
 
         super().startService()
-        self._take_signals()
         reactor.callWhenRunning(self._take_signals)  # the reactor puts its own in their place as it starts
         reactor.addSystemEventTrigger("after", "shutdown", setattr, reactor, "_exitSignal", None)
-        reactor.addSystemEventTrigger("after", "shutdown", self.events.close)
+        reactor.addSystemEventTrigger("after", "shutdown", self._close_log)
+
+    def _close_log(self) -> None:
+        self.events.close()
+        self.log_counters()
 
     def _take_signals(self) -> None:
         """
-        Stop in order on SIGTERM and SIGINT, with exit status 0; a second one means now.
+        Stop in order on SIGTERM and SIGINT, with exit status 0; a second one means now. Reload on SIGHUP.
 
         Twisted's own handlers remember the signal, by which ``twistd`` and ``twist`` then end themselves; that is
         forgotten, too, since a signal may come while they are there. A signal that is ignored, as SIGINT is of a
-        command that a shell has put into the background, stays so.
+        command that a shell has put into the background, and SIGHUP of one that nohup has started, stays so.
         """
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number, call in (
+            (signal.SIGTERM, self._stop),
+            (signal.SIGINT, self._stop),
+            (signal.SIGHUP, self._reload),
+            (signal.SIGUSR2, self._tell),
+        ):
             if signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, self._signal)
-
-    def _signal(self, number: int, frame: FrameType | None) -> None:
-        from twisted.internet import reactor
-
-        reactor.callFromThread(self._stop, number)  # type: ignore[attr-defined]
+                signal.signal(number, partial(_in_a_turn, call))
+        if signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL:  # there is no log file to rotate
+            signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
     def _stop(self, number: int) -> None:
         from twisted.internet import reactor
@@ -142,7 +178,36 @@ class ServiceForTwistd(EchoService):
         with suppress(ReactorNotRunning):  # something else has stopped it already
             reactor.stop()
 
+    def _reload(self, number: int) -> None:
+        """Open the log file anew, and hold to the settings that can be read now; if they are bad, to the old ones."""
+        try:
+            if self._log_file is not None:
+                reopen(self._log_file)
+        except EchoError as error:
+            self._not_reloaded(error)
+        try:
+            settings = self.reread()
+        except EchoError as error:
+            self._not_reloaded(error)
+            return
+        for name in self.apply(settings):
+            log.warn("{name} can't change while the service runs; restart it", name=name)
+        log.info("Received SIGHUP, reloaded")
+
+    def _not_reloaded(self, error: EchoError) -> None:
+        log.error("Received SIGHUP, but {error}; what was, is kept", error=one_line(str(error)))
+
+    def _tell(self, number: int) -> None:
+        self.log_counters()
+
     def _logs_elsewhere(self) -> bool:
         """Whether a line on standard error would not be seen by who reads the log."""
         options = self.runner_options
         return not options.get("nodaemon", True) or options.get("logfile") not in (None, "", "-")
+
+
+def _in_a_turn(call: Callable[[int], None], number: int, frame: FrameType | None) -> None:
+    """A signal may come at any point of anything; what is to be done about it waits for a turn of the reactor."""
+    from twisted.internet import reactor
+
+    reactor.callFromThread(call, number)  # type: ignore[attr-defined]

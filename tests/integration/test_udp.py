@@ -1,6 +1,7 @@
 """The echo over UDP: what comes back, who gets no reply, and the clients that people use."""
 
 import contextlib
+import os
 import re
 import signal
 import socket
@@ -130,6 +131,22 @@ class UDPTests(UDPCase):
         self.assertEqual((received, failed), (sent, {}))
         self.assertLess(echoed, 50)
         self.assertEqual(refused, {"total rate": sent - echoed})
+
+    def test_the_limits_change_while_it_runs(self) -> None:
+        """U4, O8: SIGHUP has them read anew."""
+        path = os.path.join(self.folder(), "echo.toml")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("udp-rate = 1")
+        server = self.serve_udp("--config", path, "--port", "0")
+        client = self.client()
+        self.assertEqual(self.ask(client, b"x"), b"x")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("udp-rate = 0")
+        server.process.send_signal(signal.SIGHUP)
+        server.wait_for("Received SIGHUP, reloaded")
+        for _ in range(20):
+            self.assertEqual(self.ask(client, b"x"), b"x")
+        self.assertEqual(self.counted(server), (21, 21, {}, {}))
 
     def test_ncat(self) -> None:
         self.serve_udp()

@@ -1,19 +1,22 @@
 """The installed ``twistd`` as a child process, serving an echo on a port that the system picks."""
 
+import json
 import os
 import queue
 import re
+import resource
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import sysconfig
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any
 
 from twisted.internet import reactor
 from twisted.trial.unittest import SynchronousTestCase
@@ -30,6 +33,8 @@ QUICK = 2.0
 """Seconds within which a start that can't succeed has to say so (O4)."""
 
 LISTENING = r"Listening, server socket fd is (\d+), address (\S+), port (\d+|None), reactor (\S+)"
+
+COUNTERS = r"Counters: (\{.*\})"
 
 
 def script(name: str) -> str:
@@ -51,9 +56,16 @@ def tool(case: SynchronousTestCase, name: str) -> str:
 
 
 class Child:
-    """A running process whose output is read as it comes."""
+    """
+    A running process whose output is read as it comes.
+
+    :ivar limits: what it may have of each resource, other than this process: soft and hard limit.
+    """
+
+    limits: Mapping[int, tuple[int, int]] = {}
 
     def __init__(self, *words: str, cwd: str, env: dict[str, str] | None = None) -> None:
+        self.cwd = cwd
         self.process = subprocess.Popen(
             words,
             cwd=cwd,
@@ -62,13 +74,18 @@ class Child:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            # A shell without job control has its background commands ignore SIGINT, and these tests may be such a one.
-            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - there are no locks to meet
+            preexec_fn=self._prepare,  # noqa: PLW1509 - there are no locks to meet
         )
         self.lines: list[str] = []
         self._queue: queue.Queue[str | None] = queue.Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
+
+    def _prepare(self) -> None:
+        # A shell without job control has its background commands ignore SIGINT, and these tests may be such a one.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        for kind, limit in self.limits.items():
+            resource.setrlimit(kind, limit)
 
     def _read(self) -> None:
         assert self.process.stdout is not None
@@ -120,10 +137,29 @@ class Server(Child):
     """A child that serves; `connect` gives a socket to where it listens first."""
 
     host = "127.0.0.1"
+    sockets_at_start = 0
+
+    def tell(self) -> dict[str, Any]:
+        """Its counters, as it tells them on SIGUSR2."""
+        self.process.send_signal(signal.SIGUSR2)
+        found: dict[str, Any] = json.loads(self.wait_for(COUNTERS)[1])
+        return found
+
+    def counters(self) -> dict[str, Any]:
+        """The same, once nobody is connected; they add up."""
+        deadline = time.monotonic() + PATIENCE
+        while (counters := self.tell())["active"]:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"there are still some connected: {counters}")
+        if counters["accepted"] != sum(counters["closed"].values()):
+            raise AssertionError(f"they don't add up: {counters}")
+        return counters
 
     def listening(self) -> re.Match[str]:
         found = self.wait_for(LISTENING)
         self.port = 0 if found[3] == "None" else int(found[3])
+        if sys.platform.startswith("linux"):
+            self.sockets_at_start = self.sockets()
         return found
 
     def connect(self) -> socket.socket:
@@ -148,7 +184,10 @@ class Server(Child):
             open(f"/proc/{self.pid}/net/tcp6", encoding="ascii") as two,
         ):
             inodes = {line.split()[9] for file in (one, two) for line in file.readlines()[1:]}
-        links = [os.readlink(f"/proc/{self.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{self.pid}/fd")]
+        links = []
+        for fd in os.listdir(f"/proc/{self.pid}/fd"):
+            with suppress(FileNotFoundError):  # it was closed meanwhile
+                links.append(os.readlink(f"/proc/{self.pid}/fd/{fd}"))
         return sum(link.startswith("socket:") and link[8:-1] in inodes for link in links)
 
 
@@ -171,9 +210,31 @@ class TwistdCase(SynchronousTestCase):
         server.listening()
         return server
 
+    def tls_endpoint(self) -> str:
+        """An endpoint string for TLS on 127.0.0.1, with a certificate made anew."""
+        from tests.certificates import make_pem
+
+        pem = os.path.join(self.folder(), "pem")
+        with open(pem, "wb") as file:
+            file.write(make_pem())
+        return f"ssl:0:interface=127.0.0.1:privateKey={pem}:certKey={pem}"
+
     def _end(self, server: Server) -> None:
+        """After every case: descriptors back, gauges back to 0, counters that add up, no traceback."""
+        if server.process.poll() is None and server.sockets_at_start:
+            deadline = time.monotonic() + PATIENCE
+            while server.sockets() > server.sockets_at_start and time.monotonic() < deadline:
+                pass
+            self.assertLessEqual(server.sockets(), server.sockets_at_start)
         server.stop()
         self.assertNotIn("Traceback", "\n".join(server.lines))
+        at_the_end = 0
+        for line in server.lines:
+            if not line.startswith("{") and (found := re.search(COUNTERS, line)):
+                told = json.loads(found[1])
+                self.assertEqual(told["accepted"], told["active"] + sum(told["closed"].values()), told)
+                at_the_end = told["active"]
+        self.assertEqual(at_the_end, 0)
 
     def run_to_end(self, *words: str, seconds: float = PATIENCE, **options: object) -> subprocess.CompletedProcess[str]:
         """Run a command that ends by itself."""
@@ -207,8 +268,6 @@ class FailingCase(TwistdCase):
 @contextmanager
 def many_descriptors(needed: int) -> Iterator[None]:
     """Raise this process's limit of descriptors for a while."""
-    import resource
-
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < needed:
         raise AssertionError(f"the hard limit of descriptors is {hard}, and {needed} are needed")

@@ -12,7 +12,6 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from echoproto.reactors.choice import find
-from echoproto.server.listeners import listeners
 from echoproto.server.service import EchoService
 from echoproto.server.settings import Settings
 
@@ -35,8 +34,7 @@ class Client(Protocol):
 
 @pytest_twisted.async_yield_fixture  # type: ignore[untyped-decorator]
 async def service() -> AsyncIterator[EchoService]:
-    settings = Settings(port=0, interface="127.0.0.1")
-    echo = EchoService(listeners(settings, reactor), settings, "any", reactor)
+    echo = EchoService(Settings(port=0, interface="127.0.0.1"), "any", reactor)
     echo.startService()
     yield echo
     await echo.stopService()

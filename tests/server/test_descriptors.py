@@ -1,10 +1,11 @@
+import os
 import resource
 from unittest import mock
 
 from twisted.logger import formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.server.descriptors import set_descriptor_limit
+from echoproto.server.descriptors import descriptor_budget, set_descriptor_limit
 from tests.logs import record_log
 
 
@@ -45,3 +46,26 @@ class SetDescriptorLimitTests(SynchronousTestCase):
     def test_nothing_to_raise(self) -> None:
         set_descriptor_limit("poll")
         self.assertEqual(set_descriptor_limit("poll"), self.soft())
+
+
+class DescriptorBudgetTests(SynchronousTestCase):
+    def budget(self, soft: int) -> int:
+        with mock.patch.object(resource, "getrlimit", return_value=(soft, soft)):
+            return descriptor_budget()
+
+    def test_what_is_left(self) -> None:
+        """C3, C8: those that are open, and a few to spare, are not for connections."""
+        before = self.budget(1000)
+        self.assertTrue(0 < before < 1000 - 3)
+        with open("/dev/null", "rb"), open("/dev/null", "rb"):
+            self.assertEqual(self.budget(1000), before - 2)
+
+    def test_nothing_is_left(self) -> None:
+        self.assertEqual(self.budget(4), 0)
+
+    def test_no_limit(self) -> None:
+        self.assertGreater(self.budget(resource.RLIM_INFINITY), 10**6)
+
+    def test_a_chroot_without_devices(self) -> None:
+        with mock.patch.object(os, "listdir", side_effect=FileNotFoundError):
+            self.assertEqual(self.budget(1000), 968)

@@ -3,9 +3,13 @@ import socket
 from typing import Any
 from unittest import mock
 
+from twisted.internet.error import ConnectionDone
+from twisted.internet.task import Clock
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto import Echo
+from echoproto import Echo, EchoFactory
+from echoproto.server import drain as drain_module
 from echoproto.server.drain import close_if_delivered, drain
 
 
@@ -39,7 +43,7 @@ class DrainTests(SocketsCase):
 
     def test_something_is_to_be_sent(self) -> None:
         self.assertEqual(self.told(disconnecting=False, dataBuffer=b"x"), [mock.call.drain(0)])
-        self.assertEqual(self.told(disconnecting=False, _tempDataBuffer=[b"x"]), [mock.call.drain(0)])
+        self.assertEqual(self.told(disconnecting=False, _tempDataLen=1), [mock.call.drain(0)])
 
     def test_something_is_on_its_way(self) -> None:
         self.near.setblocking(False)
@@ -60,6 +64,68 @@ class DrainTests(SocketsCase):
     def test_one_that_closes_already(self) -> None:
         self.far.sendall(b"12345")
         self.assertEqual(self.told(disconnecting=True), [])
+
+
+class DrainerTests(SynchronousTestCase):
+    """How long it goes on, by a clock in the test's hand."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.drainer = drain_module.Drainer(self.clock)
+        self.drained: list[Any] = []
+        self.delivered: list[Any] = []
+        self.patch(drain_module, "drain", self.drained.append)
+        self.patch(drain_module, "close_if_delivered", self.delivered.append)
+        self.factory = EchoFactory(b"")
+
+    def connect(self) -> Any:
+        connection = self.factory.buildProtocol(None)
+        connection.makeConnection(mock.Mock())
+        return connection
+
+    def test_it_looks_until_all_are_gone(self) -> None:
+        first, second = self.connect(), self.connect()
+        for each in (first, second):
+            self.drainer.add(each, 10, "stop")
+        self.assertEqual((self.drained, first.ended_by), ([first, second], "stop"))
+        self.clock.pump([0.05])
+        self.factory.remove(first, Failure(ConnectionDone()))
+        self.clock.pump([0.05])
+        self.assertEqual(self.delivered, [first, second, second])
+        self.factory.remove(second, Failure(ConnectionDone()))
+        self.clock.pump([0.05])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.drainer.add(self.connect(), 10, "stop")
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+
+    def test_what_takes_too_long_is_aborted(self) -> None:
+        """O7, B7: each after a time of its own."""
+        slow, slower = self.connect(), self.connect()
+        self.drainer.add(slow, 1, "lifetime")
+        self.drainer.add(slower, 2, "stop")
+        self.clock.pump([0.05] * 19)
+        slow.transport.abortConnection.assert_not_called()
+        self.clock.pump([0.05] * 2)
+        slow.transport.abortConnection.assert_called()
+        slower.transport.abortConnection.assert_not_called()
+        self.assertEqual(slow.ended_by, "lifetime")
+        self.clock.pump([0.05] * 20)
+        slower.transport.abortConnection.assert_called()
+        self.assertEqual(slower.ended_by, "drain")
+
+    def test_one_that_is_ended_already(self) -> None:
+        """It is not begun anew, and has no longer than before."""
+        connection = self.connect()
+        self.drainer.add(connection, 1, "lifetime")
+        self.drainer.add(connection, 10, "stop")
+        self.assertEqual((self.drained, connection.ended_by), ([connection], "lifetime"))
+        self.clock.pump([0.05] * 21)
+        connection.transport.abortConnection.assert_called()
+        other = self.connect()
+        self.drainer.add(other, 10, "lifetime")
+        self.drainer.add(other, 1, "stop")
+        self.clock.pump([0.05] * 21)
+        other.transport.abortConnection.assert_called()
 
 
 class CloseIfDeliveredTests(SocketsCase):

@@ -13,8 +13,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from echoproto import EchoFactory
 from echoproto.errors import ConfigurationError, UnavailableError
 from echoproto.server.listeners import Listener, TCPEndpoint, listeners, open_all
+from echoproto.server.ports import PortReactor
 from echoproto.server.settings import Settings
 from echoproto.server.tls import EchoTLS
+from tests.admission import admission
 from tests.certificates import make_pem
 from tests.reactorbuilder import EchoReactorBuilder
 
@@ -104,7 +106,8 @@ class OpenListenersBuilder(EchoReactorBuilder):
 
     def open(self, **settings: Any) -> list[Any]:
         self.reactor = self.buildReactor()
-        return open_all(listeners(Settings(**settings), self.reactor), EchoFactory())
+        wanted = Settings(**settings)
+        return open_all(listeners(wanted, PortReactor(self.reactor, admission(self.reactor, wanted))), EchoFactory())
 
     def reachable(self, family: int, address: str, port: int) -> bool:
         with socket.socket(family, socket.SOCK_STREAM) as client:

@@ -11,7 +11,7 @@ from twisted.python.logfile import LogFile
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.errors import ConfigurationError, UnavailableError
-from echoproto.server.logformat import json_observer, json_observer_for_twistd
+from echoproto.server.logformat import json_observer, log_for_twistd
 
 
 class JSONObserverTests(SynchronousTestCase):
@@ -34,14 +34,15 @@ class JSONObserverTests(SynchronousTestCase):
         self.assertEqual(formatEvent(events[0]), "New connection, ip is 192.0.2.7, port 5")
 
 
-class JSONObserverForTwistdTests(SynchronousTestCase):
+class LogForTwistdTests(SynchronousTestCase):
     def setUp(self) -> None:
         before = signal.getsignal(signal.SIGUSR1)
         self.addCleanup(signal.signal, signal.SIGUSR1, before)
         signal.signal(signal.SIGUSR1, signal.SIG_DFL)
 
     def destination(self, **options: Any) -> Any:
-        return json_observer_for_twistd(options)._outFile
+        observer, _ = log_for_twistd(options, "json")
+        return observer._outFile  # type: ignore[union-attr]
 
     def test_stdout_in_the_foreground(self) -> None:
         for name in (None, "", "-"):

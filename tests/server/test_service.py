@@ -1,3 +1,4 @@
+import resource
 import socket
 from typing import Any
 
@@ -5,7 +6,6 @@ from twisted.logger import formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.errors import UnavailableError
-from echoproto.server.listeners import listeners
 from echoproto.server.service import EchoService
 from echoproto.server.settings import Settings
 from tests.logs import record_log
@@ -16,8 +16,7 @@ class EchoServiceBuilder(EchoReactorBuilder):
     def service(self, **settings: Any) -> Any:
         self.reactor = self.buildReactor()
         self.events = record_log(self)
-        wanted = Settings(**settings)
-        return EchoService(listeners(wanted, self.reactor), wanted, "fast", self.reactor)
+        return EchoService(Settings(**settings), "fast", self.reactor)
 
     def lines(self) -> list[str]:
         return [formatEvent(event) for event in self.events if event["log_namespace"] == "echoproto"]
@@ -63,6 +62,32 @@ class EchoServiceBuilder(EchoReactorBuilder):
             self.assertRaises(UnavailableError, service.startService)
         self.assertFalse(service.running)
         self.assertEqual(service.ports, [])
+
+    def test_other_settings(self) -> None:
+        """O8: what can change does; the rest is named, and stays."""
+        service = self.service(port=0, interface="127.0.0.1", greeting="One")
+        service.startService()
+        names = service.apply(Settings(port=1, greeting="Two", idle=7, log_connections=False, log_rate=9, backlog=3))
+        self.assertEqual(names, ["port", "interface", "backlog"])
+        self.assertEqual((service.settings.port, service.settings.backlog, service.settings.idle), (0, 1024, 7))
+        self.assertEqual((service.factory.greeting, service.events.rate), (b"Two", 9))
+        self.assertEqual(service._deadlines.settings.idle, 7)
+        self.assertFalse(service._connection_log.enabled)
+        self.assertEqual(service.apply(service.settings), [])
+
+    def test_as_many_as_there_are_descriptors_for(self) -> None:
+        """C3: the default of max-connections."""
+        service = self.service(port=0, interface="127.0.0.1")
+        service.startService()
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.assertTrue(0 < service._admission.limit < soft, service._admission.limit)
+
+    def test_counters(self) -> None:
+        service = self.service()
+        service.log_counters()
+        self.assertEqual(service.snapshot().accepted, 0)
+        self.assertIn('Counters: {"accepted": 0, "active": 0, "closed": {}', self.lines()[-1])
+        self.assertEqual(self.events[-1]["counters"], service.snapshot().as_dict())
 
     def test_stops_listening(self) -> None:
         service = self.service(listen=("tcp:0:interface=127.0.0.1", "tcp:0:interface=127.0.0.1"))

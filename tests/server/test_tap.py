@@ -182,12 +182,11 @@ class MakeServiceTests(OptionsCase):
         service = self.make("--greeting", "Hi")
         self.assertIsInstance(service.factory, EchoFactory)
         self.assertEqual(service.factory.greeting, b"Hi")
-        self.assertEqual(service.factory.observers, (service.counters, service.connection_log))
-        self.assertTrue(service.connection_log.enabled)
+        self.assertTrue(service._connection_log.enabled)
 
     def test_without_lines_of_connections(self) -> None:
         service = self.make("--log-connections", "off")
-        self.assertFalse(service.connection_log.enabled)
+        self.assertFalse(service._connection_log.enabled)
 
     def test_bad_endpoint_string_in_the_file(self) -> None:
         path = self.file("listen = ['tcp:x']")

@@ -1,0 +1,190 @@
+"""How long a connection may do nothing, last, and be stuck: against the installed ``twistd``, on a real clock."""
+
+import shutil
+import signal
+import socket
+import time
+
+from tests.clients import payload, receive
+from tests.integration.twistd import PATIENCE, TwistdCase, tool
+
+LATE = 1.5
+"""Seconds that a cut may come late: half a second of ours, and what a busy machine takes."""
+
+
+class DeadlinesTests(TwistdCase):
+    def cut(self, client: socket.socket) -> float:
+        """Seconds until the end of the stream, however it ends."""
+        begun = time.monotonic()
+        client.settimeout(PATIENCE)
+        try:
+            while client.recv(65536):
+                pass
+        except ConnectionResetError:
+            pass
+        return time.monotonic() - begun
+
+    def test_idle(self) -> None:
+        """B4, T13: cut at ``idle``, with FIN; a neighbour who does something is not touched."""
+        server = self.serve("--idle", "1", "--greeting", "")
+        busy = self.enterContext(server.connect())
+        clients = [self.enterContext(server.connect()) for _ in range(50)]
+        begun = time.monotonic()
+        for client in clients:
+            client.settimeout(0.1)
+        open_still = set(clients)
+        while open_still:
+            busy.sendall(b"x")
+            self.assertEqual(receive(busy, 1), b"x")
+            for client in list(open_still):
+                client.setblocking(False)
+                try:
+                    self.assertEqual(client.recv(1), b"")
+                    open_still.remove(client)
+                    self.assertGreaterEqual(time.monotonic() - begun, 0.9)
+                except BlockingIOError:
+                    pass
+            self.assertLess(time.monotonic() - begun, 1 + LATE)
+        busy.close()
+        self.assertEqual(server.counters()["closed"], {"idle": 50, "peer": 1})
+        self.assertTrue(any("closed here, idle for too long" in line for line in server.lines))
+
+    def test_a_full_house_of_idlers(self) -> None:
+        """B4: they never block a neighbour who is in already, and make room for the next."""
+        server = self.serve("--idle", "1", "--max-connections", "20", "--greeting", "")
+        inside = self.enterContext(server.connect())
+        idlers = [self.enterContext(server.connect()) for _ in range(40)]
+        deadline = time.monotonic() + 1 + LATE
+        while time.monotonic() < deadline:
+            inside.sendall(b"x")
+            self.assertEqual(receive(inside, 1), b"x")
+        for idler in idlers:
+            self.assertEqual(receive(idler, 1), b"")
+        with server.connect() as client:
+            client.sendall(b"x")
+            self.assertEqual(receive(client, 1), b"x")
+
+    def test_idle_over_tls(self) -> None:
+        """B4: also a peer that does not answer the end of the stream."""
+        server = self.serve("--listen", self.tls_endpoint(), "--idle", "1")
+        with server.connect() as client:
+            from tests.clients import TLSClient
+
+            TLSClient(client)
+            self.assertTrue(0.9 <= self.cut(client) <= 1 + LATE)
+        self.assertEqual(server.counters()["closed"], {"idle": 1})
+
+    def test_slow_writers(self) -> None:
+        """B3: one that writes before each end of ``idle`` is kept, and cut at ``lifetime``."""
+        server = self.serve("--idle", "1", "--lifetime", "3", "--greeting", "")
+        with server.connect() as client:
+            begun = time.monotonic()
+            client.settimeout(0.5)
+            ended = False
+            while not ended:
+                client.sendall(b"x")
+                self.assertLess(time.monotonic() - begun, 3 + LATE)
+                try:
+                    while data := client.recv(1):
+                        self.assertEqual(data, b"x")
+                    ended = True
+                except TimeoutError:
+                    pass
+            self.assertGreaterEqual(time.monotonic() - begun, 2.9)
+        self.assertEqual(server.counters()["closed"], {"lifetime": 1})
+
+    def test_lifetime_of_a_peer_that_does_not_read(self) -> None:
+        """B7: what is in flight has up to ``drain``, then it is aborted."""
+        server = self.serve("--lifetime", "1", "--drain", "1", "--greeting", "")
+        with server.connect() as client:
+            self.stick(client)
+            begun = time.monotonic()
+            while server.tell()["active"]:
+                self.assertLess(time.monotonic() - begun, 2 + LATE)
+            self.assertGreater(time.monotonic() - begun, 0.5)
+        self.assertEqual(server.counters()["closed"], {"lifetime": 1})
+
+    def test_lifetime_gives_back_what_is_in_flight(self) -> None:
+        """B7: all of it, to a peer that reads."""
+        server = self.serve("--lifetime", "1", "--greeting", "")
+        with server.connect() as client:
+            data = payload(1 << 20)
+            client.sendall(data[:100_000])
+            received = receive(client, len(data))
+            self.assertEqual(received, data[:100_000])
+        self.assertEqual(server.counters()["closed"], {"lifetime": 1})
+
+    def stick(self, client: socket.socket) -> None:
+        """Send without reading, until nothing more is taken."""
+        client.settimeout(0.3)
+        try:
+            while True:
+                client.sendall(b"x" * 65536)
+        except TimeoutError:
+            pass
+
+    def test_write_stall(self) -> None:
+        """B2: a peer that takes nothing is aborted."""
+        server = self.serve("--write-stall", "1", "--greeting", "")
+        with server.connect() as client:
+            self.stick(client)
+            begun = time.monotonic()
+            while server.tell()["active"]:
+                self.assertLess(time.monotonic() - begun, 1 + LATE)
+        self.assertEqual(server.counters()["closed"], {"write-stall": 1})
+        self.assertTrue(any("nothing could be sent for too long" in line for line in server.lines))
+
+    def test_a_slow_reader_is_not_stuck(self) -> None:
+        """B2: as long as it takes something, even if the kernel has room for nothing more meanwhile."""
+        server = self.serve("--write-stall", "1", "--greeting", "")
+        with socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 18)
+            client.connect((server.host, server.port))
+            self.stick(client)
+            client.settimeout(PATIENCE)
+            begun = time.monotonic()
+            taken = 0
+            while (elapsed := time.monotonic() - begun) < 4:
+                if taken < elapsed * 300_000:
+                    taken += len(client.recv(10_000))
+            self.assertEqual(server.tell()["active"], 1)
+        server.counters()
+
+    def test_the_wall_clock_steps(self) -> None:
+        """E5: deadlines follow the monotonic clock, whether the time of day is set an hour on or back."""
+        faketime = tool(self, "faketime")
+        library = shutil.which("faketime") and _library(faketime)
+        for step in ("+1h", "-1h"):
+            folder = self.folder()
+            rc = f"{folder}/now"
+            with open(rc, "w", encoding="ascii") as file:
+                file.write("+0")
+            env = {
+                "LD_PRELOAD": library,
+                "FAKETIME_TIMESTAMP_FILE": rc,
+                "DONT_FAKE_MONOTONIC": "1",
+                "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+                "FAKETIME_CACHE_DURATION": "0",
+                "FAKETIME_NO_CACHE": "1",
+            }
+            server = self.serve("--idle", "2", "--greeting", "", env=env)
+            with server.connect() as client:
+                client.sendall(b"x")
+                self.assertEqual(receive(client, 1), b"x")
+                begun = time.monotonic()
+                with open(rc, "w", encoding="ascii") as file:
+                    file.write(step)
+                self.assertEqual(receive(client, 1), b"")
+                self.assertTrue(1.9 <= time.monotonic() - begun <= 2 + LATE, (step, time.monotonic() - begun))
+            server.stop(signal.SIGTERM)
+            hours = {line[11:13] for line in server.lines if "Host disconnected" in line}
+            self.assertNotEqual(hours, {server.lines[0][11:13]}, "the clock was not set at all")
+
+
+def _library(faketime: str) -> str:
+    """The library that ``faketime`` has loaded."""
+    import subprocess
+
+    shown = subprocess.run([faketime, "-f", "+0", "env"], capture_output=True, text=True, check=True).stdout
+    [line] = [line for line in shown.splitlines() if line.startswith("LD_PRELOAD=")]
+    return line.partition("=")[2]

@@ -1,0 +1,183 @@
+"""What signals do while it serves, beside those that stop it."""
+
+import os
+import re
+import shutil
+import signal
+import sys
+import time
+
+from tests.clients import exchange, payload, receive
+from tests.integration.twistd import PATIENCE, REACTOR, Server, TwistdCase, script
+
+
+class ReloadingTests(TwistdCase):
+    def configured(self, text: str, *twistd: str, program: str = "twistd") -> Server:
+        self.path = os.path.join(self.folder(), "echo.toml")
+        self.write(text)
+        words = ("--config", self.path, "--port", "0")
+        return self.serve(*words, twistd=twistd or ("-n",), program=program)
+
+    def write(self, text: str) -> None:
+        with open(self.path, "w", encoding="utf-8") as file:
+            file.write(text)
+
+    def reload(self, server: Server) -> None:
+        server.process.send_signal(signal.SIGHUP)
+        server.wait_for("Received SIGHUP, reloaded")
+
+    def test_limits(self) -> None:
+        """O8: those that can change do, and who is connected stays so."""
+        server = self.configured("greeting = 'One'\nmax-connections = 1")
+        with server.connect() as inside:
+            self.assertEqual(receive(inside, 3), b"One")
+            with server.connect() as client:
+                self.assertEqual(receive(client, 1), b"")
+            self.write("greeting = 'Two'\nmax-connections = 2\nidle = 1")
+            self.reload(server)
+            with server.connect() as client:
+                self.assertEqual(receive(client, 3), b"Two")
+                self.assertEqual(exchange(client, b"x"), b"x")
+            self.assertEqual(exchange(inside, b"still here"), b"still here")
+        with server.connect() as client:
+            self.assertEqual(receive(client, 4), b"Two", "idle is 1 now")
+
+    def test_bad_input(self) -> None:
+        """O8: the old settings are kept, and a line says what is wrong where."""
+        server = self.configured("max-connections = 1")
+        with server.connect() as inside:
+            for text, problem in (
+                ("max-connections = 5\nidle = -1", r"echo.toml:2: idle: -1 is not a whole number"),
+                ("max-connections = ", "echo.toml:1: not TOML"),
+                ("", "echo.toml: is empty"),
+                ("max-connection = 5", "unknown key .did you mean 'max-connections'"),
+            ):
+                self.write(text)
+                server.process.send_signal(signal.SIGHUP)
+                server.wait_for(f"Received SIGHUP, but .*{problem}.*; what was, is kept")
+                with server.connect() as client:
+                    self.assertEqual(receive(client, 1), b"")
+            os.unlink(self.path)
+            server.process.send_signal(signal.SIGHUP)
+            server.wait_for("can't be read: No such file or directory; what was, is kept")
+            self.assertEqual(exchange(inside, b"x"), b"Hello\nx")
+
+    def test_what_can_not_change(self) -> None:
+        """O8: is named, and the rest is taken over."""
+        server = self.configured("greeting = 'One'\nbacklog = 100")
+        self.write("greeting = 'Two'\nbacklog = 200\nreactor = 'auto'")
+        server.process.send_signal(signal.SIGHUP)
+        server.wait_for("backlog can't change while the service runs; restart it")
+        server.wait_for("Received SIGHUP, reloaded")
+        with server.connect() as client:
+            self.assertEqual(receive(client, 3), b"Two")
+
+    def test_a_folder_that_was_left(self) -> None:
+        """O8: the file is found again, though twistd has changed to another folder, and its name was relative."""
+        folder = self.folder()
+        self.path = os.path.join(folder, "echo.toml")
+        self.write("greeting = 'One'")
+        words = ("echo", "--config", "echo.toml", "--port", "0", "--reactor", REACTOR)
+        server = Server(script("twistd"), "-n", "--rundir", self.folder(), *words, cwd=folder)
+        self.addCleanup(self._end, server)
+        server.listening()
+        self.write("greeting = 'Two'")
+        self.reload(server)
+        with server.connect() as client:
+            self.assertEqual(receive(client, 3), b"Two")
+
+    def reopens(self, log: str, *twistd: str, program: str = "twistd", words: tuple[str, ...] = ()) -> None:
+        """Move the log away, as logrotate does, and see where the next line goes."""
+        folder = self.folder()
+        log = os.path.join(folder, log)
+        options = (*twistd, log, "echo", "--port", "0", "--greeting", "", "--reactor", REACTOR, *words)
+        server = Server(script(program), *options, cwd=folder)
+        self.addCleanup(self._end, server)
+        [port] = self.logged(log, r"address \S+, port (\d+)")
+        server.port = int(port)
+        with server.connect() as client:
+            client.sendall(b"x")
+            self.assertEqual(receive(client, 1), b"x")
+            os.rename(log, f"{log}.old")
+            server.process.send_signal(signal.SIGHUP)
+            self.logged(log, "Received SIGHUP, (reloaded)")
+            self.assertEqual(exchange(client, b"y"), b"y")
+        self.logged(log, "Host (disconnected)")
+        with open(f"{log}.old", encoding="utf-8") as file:
+            self.assertNotIn("Host disconnected", file.read())
+        self.assertEqual(server.stop(), 0)
+
+    def logged(self, path: str, pattern: str) -> list[str]:
+        """Wait for a line of a log file."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            if os.path.exists(path):
+                with open(path, encoding="utf-8") as file:
+                    if found := re.findall(pattern, file.read()):
+                        return found[:1]
+            self.assertLess(time.monotonic(), deadline, f"no {pattern!r} in {path}")
+
+    def test_the_log_file(self) -> None:
+        """O8: it is opened anew."""
+        self.reopens("echo.log", "-n", "--logfile")
+
+    def test_the_log_file_as_json(self) -> None:
+        """O8."""
+        self.reopens("echo.log", "-n", "--logfile", words=("--log-format", "json"))
+
+    def test_the_log_file_of_twist(self) -> None:
+        """O8."""
+        self.reopens("echo.log", "--log-format=text", "--log-file", program="twist")
+
+    def test_a_log_file_that_can_not_be_opened(self) -> None:
+        """O8: the one that is open is kept, and says so."""
+        folder, logs = self.folder(), os.path.join(self.folder(), "logs")
+        os.mkdir(logs)
+        log = os.path.join(logs, "echo.log")
+        words = ("--logfile", log, "echo", "--port", "0", "--reactor", REACTOR)
+        server = Server(script("twistd"), "-n", *words, cwd=folder)
+        self.addCleanup(self._end, server)
+        self.logged(log, "(Listening)")
+        os.rename(log, moved := os.path.join(folder, "moved.log"))
+        shutil.rmtree(logs)
+        server.process.send_signal(signal.SIGHUP)
+        self.logged(moved, "(can't open the log .*/echo.log anew: No such file or directory; what was, is kept)")
+        self.assertEqual(server.stop(), 0)
+        self.logged(moved, "(Server Shut Down)")
+
+    def test_other_signals(self) -> None:
+        """O9: SIGPIPE, SIGUSR1 (there is no log file to rotate) and SIGUSR2: nothing lost; nor by those of a child."""
+        server = self.serve("--greeting", "")
+        data = payload(1 << 20)
+        with server.connect() as client:
+            for number in (signal.SIGPIPE, signal.SIGUSR1, signal.SIGUSR2, signal.SIGCHLD, signal.SIGWINCH):
+                client.sendall(data[:5000])
+                server.process.send_signal(number)
+                self.assertEqual(receive(client, 5000), data[:5000])
+            self.assertEqual(exchange(client, data), data)
+        self.assertEqual(server.counters()["closed"], {"peer": 1})
+
+    def test_suspended(self) -> None:
+        """E7, O9: stopped for longer than ``idle``, with bytes on their way: not one is lost, and nobody is cut."""
+        if not sys.platform.startswith("linux"):
+            self.skipTest("/proc is Linux's")
+        server = self.serve("--greeting", "", "--idle", "2")
+        data = payload(4 << 20)
+        with server.connect() as client, server.connect() as other:
+            server.process.send_signal(signal.SIGSTOP)
+            self.suspended(server)
+            other.sendall(b"while it is stopped")
+            # Not to wait for a condition: what is to be seen is that this much time makes no difference.
+            time.sleep(5)
+            server.process.send_signal(signal.SIGCONT)
+            self.assertEqual(receive(other, 19), b"while it is stopped")
+            self.assertEqual(exchange(client, data), data)
+        server.counters()
+
+    def suspended(self, server: Server) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            with open(f"/proc/{server.pid}/stat", encoding="ascii") as file:
+                if file.read().rpartition(")")[2].split()[0] == "T":
+                    return
+            self.assertLess(time.monotonic(), deadline)

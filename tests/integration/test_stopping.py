@@ -164,6 +164,20 @@ class StoppingTests(TwistdCase):
             sender.join(PATIENCE)
         self.assertEqual(server.end(), 0)
 
+    def test_a_restart_binds_at_once(self) -> None:
+        """C10: though connections that it has closed itself are still in TIME_WAIT on that port."""
+        server = self.serve()
+        client = self.enterContext(server.connect())
+        self.assertEqual(receive(client, 6), b"Hello\n")
+        self.assertEqual(server.stop(), 0)
+        self.assertEqual(receive(client, 1), b"")
+        client.close()
+        with socket.socket() as other:  # which says that there is such a connection
+            self.assertRaises(OSError, other.bind, ("127.0.0.1", server.port))
+        again = self.serve("--port", str(server.port))
+        with again.connect() as client:
+            self.assertEqual(receive(client, 6), b"Hello\n")
+
     def test_an_ignored_signal_stays_ignored(self) -> None:
         """A shell without job control has its background commands ignore SIGINT."""
         if not sys.platform.startswith("linux"):

@@ -148,7 +148,8 @@ class EchoDatagramPortBuilder(EchoReactorBuilder):
         """O3, U3: bound to the address of a group, it would reply to whatever is sent to all of the group."""
         error = self.assertRaises(UnavailableError, self.open, "192.0.2.1")
         self.assertIn("no network interface of this host has that address", str(error))
-        for group in ("224.0.0.1", "255.255.255.255", "127.255.255.255", "ff02::1"):
+        broadcast = ["127.255.255.255"] if ancillary.LINUX else []  # elsewhere, loopback has none
+        for group in ("224.0.0.1", "255.255.255.255", "ff02::1", *broadcast):
             error = self.assertRaises(UnavailableError, self.open, group)
             self.assertIn(f"on {group}: that is the address of a group, not of this host", str(error))
 
@@ -242,8 +243,8 @@ class EchoDatagramPortBuilder(EchoReactorBuilder):
         client = self.client()
         for _ in range(50):
             client.send(bytes(100))
-        while port.doRead() or self.counters.datagrams_dropped + self.counters.datagrams_echoed < 50:
-            pass
+        for _ in range(50 // BATCH + 1):
+            port.doRead()
         snapshot = self.counters.snapshot(())
         self.assertGreater(snapshot.datagrams_dropped, 20)
         self.assertEqual(snapshot.datagrams_received + snapshot.datagrams_dropped, 50)

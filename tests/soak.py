@@ -30,6 +30,7 @@ from threading import Event
 
 from attrs import define, field, frozen
 
+from echoproto.load.schedule import FAULTS
 from echoproto.reactors.choice import AUTO, auto_name
 from tests.certificates import make_pem
 from tests.clients import reset
@@ -38,6 +39,7 @@ from tests.figures.connections import connect_echo_close
 from tests.figures.load import PING, descriptors_at_rest, echoes, fill, narrow
 from tests.integration.twistd import LISTENING, Server, many_descriptors
 from tests.nothing_lost import run
+from tests.scheduled import Place
 from tests.suite import KNOWN
 
 GROWTH = 8.0
@@ -99,8 +101,9 @@ class Run:
 
 
 def checked(soak: Run, random: Random) -> None:
-    """Compare every byte of connections that read late, half-close and reset."""
-    result = run(soak.server.connect, total=32 << 20, seed=random.getrandbits(31), maximum=4 << 20, at_once=10)
+    """Compare every byte of connections that read late, half-close and reset, and of some with a fault on their way."""
+    place = Place(soak.server.connect)
+    result = run(place, total=32 << 20, seed=random.getrandbits(31), maximum=4 << 20, faults=FAULTS, at_once=10)
     soak.done["MiB compared"] += result.acked >> 20
     for line in result.bad:
         soak.problem(f"checked: {line}")

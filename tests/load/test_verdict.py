@@ -9,7 +9,7 @@ SENT = PAYLOAD.read(0, 300_000)
 
 places = strategies.integers(0, len(SENT) - 100)
 lengths = strategies.integers(PROBE + 4, 1000)
-"""A part that begins like what stands in its place is found so many bytes later, and has to be recognised by the rest."""
+"""A part that begins like what stands in its place is found some bytes later, and has to be recognised from there."""
 chunks = strategies.lists(strategies.integers(1, 70_000), min_size=1, max_size=8)
 
 

@@ -61,6 +61,7 @@ class Echo(Protocol):
 
     :ivar bytes_received: how many bytes came in (and were given to the transport to go back).
     :ivar seen: how much of ``bytes_received`` its deadlines have seen, and ``active_at`` when that changed last.
+    :ivar half_closed: whether we have closed our sending side, and wait for the peer to close its.
     :ivar quiet: whether nothing has come since it was last set; kept while it is drained.
     :ivar bytes_given: how many bytes were given to the transport: those, and the greeting.
     :ivar connected_at: when the connection was made, in seconds of the factory's clock.
@@ -75,6 +76,7 @@ class Echo(Protocol):
     ended_by = ""
     seen = -1
     active_at = 0.0
+    half_closed = False
     quiet = True
     _greeted = 0
     _owed = 0
@@ -136,6 +138,7 @@ class Echo(Protocol):
         self.quiet = False
 
     def _half_close(self) -> None:
+        self.half_closed = True
         self.transport.unregisterProducer()
         self.transport.resumeProducing()  # it may be paused, and has to see the peer's end
         self.transport.loseWriteConnection()

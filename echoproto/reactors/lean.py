@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from twisted.internet import unix
-from twisted.internet.posixbase import PosixReactorBase
+from twisted.internet.posixbase import _NO_FILEDESC, PosixReactorBase
 from twisted.python import context, log
 
 from echoproto.reactors.transports import TCPConnector, TCPServer, UnixConnector, UnixServer
@@ -120,7 +120,7 @@ class LeanPollLike(Lean):
                     self._doReadOrWrite(selectable, fd, event)  # type: ignore[attr-defined]
                     continue
                 try:
-                    why = selectable.doRead()
+                    why = selectable.doRead() if selectable.fileno() != -1 else _NO_FILEDESC
                 except BaseException:  # as Twisted has it: whatever it is, it ends this one, and is logged
                     why = sys.exc_info()[1]
                     log.err()

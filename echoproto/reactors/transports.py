@@ -12,10 +12,17 @@ it that change what it depends on, so that a write has one thing to look at, not
 from __future__ import annotations
 
 from collections.abc import Iterable
+from errno import EAGAIN, ENOBUFS, EWOULDBLOCK
 from typing import Any
 
 from twisted.internet import tcp, unix
 from twisted.python.failure import Failure
+
+NO_ROOM = (EWOULDBLOCK, EAGAIN, ENOBUFS)
+"""How a system says that it can't take more now."""
+
+UNPAUSED = tcp.Connection.bufferSize
+"""Bytes, 64 KiB: whoever writes more at a time is paused, and resumed when it was sent; some count on that."""
 
 
 class WritesAtOnce(tcp.Connection):
@@ -35,22 +42,25 @@ class WritesAtOnce(tcp.Connection):
 
         :raise TypeError: if it is not bytes.
         """
-        if self._at_once and type(data) is bytes:
+        if self._at_once and type(data) is bytes and ((size := len(data)) <= UNPAUSED or self.producer is self):
             try:
                 sent = self.socket.send(data)
-            except OSError:
-                # The kernel has no room; or else it will say so again to doWrite, in a turn of the reactor: who calls
-                # write does not expect to be told of the end meanwhile.
+            except OSError as error:
+                # Who calls write does not expect to be told of the end meanwhile: doWrite will find it, in a turn of
+                # the reactor; and not doRead, which the kernel may tell of a mere end now that the error was told.
+                if error.errno not in NO_ROOM:
+                    self.stopReading()
                 sent = 0
-            if sent == len(data):
+            if sent == size:
                 return
             data = data[sent:]
         self._at_once = False
         super().write(data)
 
     def writeSequence(self, iovec: Iterable[bytes]) -> None:
-        """Send, or buffer; in one piece, as it is meant."""
-        self.write(b"".join(iovec))
+        """Buffer, to be sent in one piece."""
+        super().writeSequence(iovec)
+        self._at_once = self._at_once and not self._tempDataLen
 
     def _may_write_at_once(self) -> bool:
         return bool(

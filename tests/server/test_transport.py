@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto import Echo, EchoFactory
+from echoproto.reactors.transports import UNPAUSED
 from echoproto.server.transport import LARGE_READ, SMALL_READ, TCPConnection, UnixConnection
 from tests.certificates import make_pem
 from tests.clients import payload
@@ -77,7 +78,7 @@ class TransportCase(SynchronousTestCase):
         """Write until some of it is buffered; what was written."""
         written = b""
         while not self.transport._tempDataLen:
-            chunk = payload(100_000, seed=len(written))
+            chunk = payload(60_000, seed=len(written))
             self.transport.write(chunk)
             written += chunk
         return written
@@ -132,6 +133,15 @@ class WritesAtOnceTests(TransportCase):
         with mock.patch.object(self.transport, "socket", mock.Mock(send=mock.Mock(return_value=3))):
             self.transport.write(b"12345")
         self.assertEqual(self.transport._tempDataBuffer, [b"45"])
+
+    def test_more_than_a_producer_may_write_unpaused(self) -> None:
+        """It is paused, and resumed when it was sent, also if the kernel would have taken it at once."""
+        producer = mock.Mock()
+        self.transport.registerProducer(producer, True)
+        self.transport.write(payload(UNPAUSED + 1))
+        producer.pauseProducing.assert_called()
+        self.assertEqual(self.flush(), payload(UNPAUSED + 1))
+        producer.resumeProducing.assert_called()
 
     def test_what_is_not_bytes(self) -> None:
         for wrong in ("text", bytearray(b"x"), memoryview(b"x"), None, 5):
@@ -195,6 +205,7 @@ class WritesAtOnceTests(TransportCase):
         self.far.close()
         self.transport.write(b"x")
         self.assertEqual(self.protocol.ends, [])
+        self.assertNotIn(self.transport, self.reactor.readers, "it would find a mere end")
         self.assertIs(self.turn(), main.CONNECTION_LOST)
 
     def test_any_error_of_the_system(self) -> None:

@@ -21,6 +21,15 @@ from twisted.python import context, log
 
 from echoproto.reactors.transports import TCPConnector, TCPServer, UnixConnector, UnixServer
 
+BUGGY = "(buggy logPrefix method)"
+"""What Twisted calls those who can't say what they are called."""
+
+
+class _Buggy:
+    @staticmethod
+    def logPrefix() -> str:
+        return BUGGY
+
 
 class LogContext(dict[Any, Any]):
     """
@@ -39,8 +48,10 @@ class LogContext(dict[Any, Any]):
         try:
             made["system"] = self.owner.logPrefix()
         except Exception:  # it may be anybody's
-            made["system"] = "(buggy logPrefix method)"
-            log.err(system=made["system"])
+            made["system"] = BUGGY
+            owner, self.owner = self.owner, _Buggy  # who logs this asks here, too
+            log.err()
+            self.owner = owner
         return made
 
 

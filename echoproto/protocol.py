@@ -71,6 +71,9 @@ class Echo(Protocol):
     factory: EchoFactory
     transport: IEchoTransport
 
+    closes_with_peer = True
+    """For transports: when the peer has closed its side, and nothing is buffered, `connectionLost` may follow."""
+
     bytes_received = 0
     connected_at = 0.0
     ended_by = ""

@@ -103,7 +103,7 @@ def main() -> int:
     parser.add_argument(
         "--coverage", action="store_true", help="measure the coverage of trial's run on the last reactor"
     )
-    parser.add_argument("--jobs", type=int, default=2, help="parts that are run at once (default 2)")
+    parser.add_argument("--jobs", type=int, default=3, help="parts that are run at once (default 3)")
     parser.add_argument(
         "reactors", nargs="*", metavar="REACTOR", help=f"of {', '.join(KNOWN)}; default: all of this platform"
     )
@@ -118,7 +118,7 @@ def main() -> int:
     for name in names:
         plugin = f"-p tests.pytest_twisted.reactors -c tests/pytest_twisted/pytest.ini --reactor={name}"
         parts.append(("pytest-twisted", name, f"-m pytest -q -rs {plugin} tests/pytest_twisted"))
-    # Much of the time, a part waits for a clock or for a process; two of them leave none of two processors idle.
+    # Much of the time, a part waits for a clock or for a process: three of them keep two processors busy.
     with ThreadPoolExecutor(arguments.jobs) as pool:
         total = sum(pool.map(lambda part: run(*part), parts), Tally())
     print(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped")

@@ -86,7 +86,7 @@ class HistogramTests(SynchronousTestCase):
 
 class OutcomeTests(SynchronousTestCase):
     @given(outcomes, outcomes)
-    @settings(deadline=None)
+    @settings(deadline=None, max_examples=25)
     def test_the_order_does_not_matter(self, one: Outcome, two: Outcome) -> None:
         here, there = added(one, two), added(two, one)
         here.first_findings.sort()
@@ -96,7 +96,7 @@ class OutcomeTests(SynchronousTestCase):
         self.assertEqual(here, there)
 
     @given(outcomes, outcomes)
-    @settings(deadline=None)
+    @settings(deadline=None, max_examples=25)
     def test_sums(self, one: Outcome, two: Outcome) -> None:
         whole = added(one, two)
         for name in ("sent", "acked", "lost", "unknown", "messages", "connected", "unsent", "cpu"):
@@ -112,12 +112,12 @@ class OutcomeTests(SynchronousTestCase):
         self.assertLessEqual(len(whole.first_findings), FIRST)
 
     @given(outcomes)
-    @settings(deadline=None)
+    @settings(deadline=None, max_examples=25)
     def test_alone_it_is_what_it_was(self, one: Outcome) -> None:
         self.assertEqual(added(one), one)
 
     @given(outcomes)
-    @settings(deadline=None)
+    @settings(deadline=None, max_examples=25)
     def test_pickled(self, one: Outcome) -> None:
         self.assertEqual(pickle.loads(pickle.dumps(one)), one)
 

@@ -66,7 +66,7 @@ class Histogram:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Histogram) and self.__getstate__() == other.__getstate__()
 
-    __hash__ = None  # type: ignore[assignment] - it changes
+    __hash__ = None  # type: ignore[assignment]
 
     @property
     def count(self) -> int:

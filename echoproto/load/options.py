@@ -109,7 +109,10 @@ def _contradictions(target: Target, o: Options) -> Iterator[tuple[object, str]]:
     yield o.insecure and o.ca is not None, "--insecure trusts everybody, and --ca says whom to trust: give one"
     yield (o.insecure or o.ca is not None) and not tls, "--insecure and --ca are for a tls: target"
     yield o.churn and o.window > 1, "with --churn, each connection has one message, and no --window"
-    yield o.churn == "reset" and o.half_close, "--churn=reset ends a connection at once, --half-close in order: give one"
+    yield (
+        o.churn == "reset" and o.half_close,
+        "--churn=reset ends a connection at once, --half-close in order: give one",
+    )
     yield o.processes > o.connections, "--processes share the --connections: there must not be more of them"
     yield o.count is not None and o.processes > o.count, "--processes share the --count: there must not be more of them"
     for name, given in (

@@ -64,7 +64,7 @@ def parse_aim(text: str) -> Aim:
     found = re.fullmatch(r"(?:p([0-9]{1,2}(?:\.[0-9]{1,4})?)|max) ?< ?(.+)", text)
     percent = float(found[1] or 100) if found else 0.0
     if found is None or not percent:
-        raise ConfigurationError(f"{text!r} is not an aim: a percentile (p50, p99, p99.9, max), <, and a time, as p99<2ms")
+        raise ConfigurationError(f"{text!r} is not an aim: a percentile (p50, p99.9, max), <, and a time, as p99<2ms")
     limit = parse_time(found[2]) * 1e6
     if limit < 1:
         raise ConfigurationError(f"{text!r} can't be held: 1 µs is the shortest time that is told apart")
@@ -95,37 +95,37 @@ class Search:
     """
 
     lowest: float
-    rate: float | None = FIRST_RATE
+    rate: float | None
     held: float | None = None
     failed: float | None = None
     client_bound: bool = False
     _again: bool = field(default=False, init=False)
 
-    def tell(self, result: Result) -> None:
-        """Say how the step at `rate` went; `rate` is the next one then."""
+    def tell(self, result: Result) -> float | None:
+        """Say how the step at `rate` went; gives the next one, which is `rate` then."""
         if self.rate is None:
             raise ValueError("the search is over")
         if result is not Result.HELD and not self._again:
             self._again = True
-            return
+            return self.rate
         self._again = False
         if result is Result.HELD:
             self.held = self.rate
         else:
             self.failed, self.client_bound = self.rate, result is Result.CLIENT_LIMIT
         self.rate = self._next()
+        return self.rate
 
     def _next(self) -> float | None:
+        if self.failed is None:
+            return (self.held or FIRST_RATE) * 2
         if self.held is None:
-            assert self.failed is not None
             rate = self.failed / 2
             return rate if rate >= self.lowest else None
-        if self.failed is None:
-            return self.held * 2
         return math.sqrt(self.held * self.failed) if self.failed > self.held * PRECISION else None
 
 
 def search_for(aim: Aim) -> Search:
     """A search that tries no rate at which a step of an aim would take longer than `LONGEST`."""
     lowest = aim.samples / LONGEST
-    return Search(lowest, rate=max(FIRST_RATE, lowest))
+    return Search(lowest, max(FIRST_RATE, lowest))

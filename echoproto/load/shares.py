@@ -8,9 +8,6 @@ from attrs import evolve, frozen
 
 from echoproto.load.workload import Workload
 
-APART = 1 << 32
-"""Connections of one process under churn are fewer than this; so many numbers are left to it."""
-
 
 @frozen
 class Share:
@@ -43,7 +40,7 @@ def shares(workload: Workload) -> list[Share]:
             rate=None if workload.rate is None else workload.rate / parts,
             processes=1,
         )
-        found.append(Share(share, index * APART if workload.churn else first))
+        found.append(Share(share, first))
         first += connections
     return found
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from attrs import frozen
 
+from echoproto.load import errors
 from echoproto.load.histogram import PERCENTILES, Histogram
 from echoproto.load.outcome import Outcome
 from echoproto.load.units import show_time
@@ -21,10 +22,14 @@ GOOD, FAILED, UNREACHABLE, NOTHING, CLIENT_LIMIT = "good", "failed", "unreachabl
 
 VERDICTS = (*HARMS, FAILED, UNREACHABLE, NOTHING, CLIENT_LIMIT, GOOD)
 
-STATUSES = {UNREACHABLE: 3, NOTHING: 3, CLIENT_LIMIT: 4, GOOD: 0}
-"""What the command ends with; with 1 for all the others."""
-
-INTERRUPTED = 130
+STATUSES = {
+    **dict.fromkeys((*HARMS, FAILED), errors.HARMED),
+    UNREACHABLE: errors.UNREACHABLE,
+    NOTHING: errors.UNREACHABLE,
+    CLIENT_LIMIT: errors.CLIENT_LIMIT,
+    GOOD: errors.GOOD,
+}
+"""What the command ends with."""
 
 REFUSALS = {"ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "ENOENT", "ETIMEDOUT", "TLS", "greeting"}
 """Errors of a connection that never came to an echo."""
@@ -110,7 +115,7 @@ def summarise(workload: Workload, outcome: Outcome) -> Summary:
     echoes, known = outcome.messages, outcome.server_cpu
     return Summary(
         verdict=verdict,
-        exit_status=INTERRUPTED if outcome.interrupted else STATUSES.get(verdict, 1),
+        exit_status=errors.INTERRUPTED if outcome.interrupted else STATUSES[verdict],
         echoes_per_second=echoes / outcome.elapsed if outcome.elapsed else 0.0,
         service_time=service,
         response_time=response,

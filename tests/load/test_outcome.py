@@ -10,7 +10,9 @@ from echoproto.load.outcome import FIRST, Outcome, Second
 
 counts = strategies.integers(0, 10**9)
 times = strategies.lists(strategies.floats(0, 100), max_size=5)
-counters = strategies.dictionaries(strategies.sampled_from(["lost", "corrupt", "x"]), strategies.integers(1, 9)).map(Counter)
+counters = strategies.dictionaries(strategies.sampled_from(["lost", "corrupt", "x"]), strategies.integers(1, 9)).map(
+    Counter
+)
 
 
 def histogram(recorded: list[float]) -> Histogram:
@@ -34,7 +36,7 @@ FIELDS: dict[str, strategies.SearchStrategy[object]] = {
     }[str(field.type)]
     for field in fields(Outcome)
 }
-outcomes = strategies.builds(Outcome, **FIELDS)  # type: ignore[arg-type]
+outcomes = strategies.builds(Outcome, **FIELDS)
 
 
 def added(*parts: Outcome) -> Outcome:
@@ -47,7 +49,9 @@ def added(*parts: Outcome) -> Outcome:
 class HistogramTests(SynchronousTestCase):
     def test_percentiles(self) -> None:
         made = histogram([n / 1e6 for n in range(1, 1001)])
-        self.assertEqual((made.count, made.percentile(50), made.percentile(99), made.percentile(100)), (1000, 500, 990, 1000))
+        self.assertEqual(
+            (made.count, made.percentile(50), made.percentile(99), made.percentile(100)), (1000, 500, 990, 1000)
+        )
 
     def test_none(self) -> None:
         self.assertEqual((Histogram().count, Histogram().percentile(99), Histogram().spectrum()), (0, 0, []))

@@ -57,7 +57,9 @@ def made(**found: object) -> dict[str, Any]:
     """The document of a made-up run."""
     times = Histogram()
     times.record([0.001] * 99 + [0.005])
-    outcome = Outcome(messages=100, elapsed=2.0, cpu=1.0, service_time=times, seconds={1: Second(100, 0, times), 3: Second()})
+    outcome = Outcome(
+        messages=100, elapsed=2.0, cpu=1.0, service_time=times, seconds={1: Second(100, 0, times), 3: Second()}
+    )
     outcome = evolve(outcome, **found)  # type: ignore[arg-type]
     workload = Workload(target=Target(Transport.TCP, "::1", 7), seed=9)
     return document(Report(workload, outcome, summarise(workload, outcome), ENVIRONMENT))

@@ -2,7 +2,7 @@ from hypothesis import given, strategies
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.errors import ConfigurationError
-from echoproto.load.search import LONGEST, PRECISION, Aim, Result, Search, parse_aim, search_for
+from echoproto.load.search import FIRST_RATE, LONGEST, PRECISION, Aim, Result, Search, parse_aim, search_for
 
 knees = strategies.floats(20, 10_000_000)
 MOST_STEPS = 60
@@ -21,13 +21,30 @@ class AimTests(SynchronousTestCase):
             self.assertEqual((aim.percent, round(aim.limit, 6)), (percent, limit))
 
     def test_refused(self) -> None:
-        for text in ("", "p99", "p99>2ms", "p100<1ms", "p0<1ms", "p00.0<1ms", "avg<1ms", "p99<", "p99<2 cows", "max<0ms"):
+        for text in (
+            "",
+            "p99",
+            "p99>2ms",
+            "p100<1ms",
+            "p0<1ms",
+            "p00.0<1ms",
+            "avg<1ms",
+            "p99<",
+            "p99<2 cows",
+            "max<0ms",
+        ):
             error = self.assertRaises(ConfigurationError, parse_aim, text)
             self.assertEqual(len(str(error).splitlines()), 1)
 
     def test_samples(self) -> None:
         """10 messages beyond a percentile, and 1,000 in all, are what it takes."""
-        for text, samples in (("p50<1", 1000), ("p99<1", 1000), ("p99.9<1", 10_000), ("p99.99<1", 100_000), ("max<1", 1000)):
+        for text, samples in (
+            ("p50<1", 1000),
+            ("p99<1", 1000),
+            ("p99.9<1", 10_000),
+            ("p99.99<1", 100_000),
+            ("max<1", 1000),
+        ):
             self.assertEqual(parse_aim(text).samples, samples)
 
     def test_seconds(self) -> None:
@@ -48,7 +65,7 @@ class SearchTests(SynchronousTestCase):
     @given(knees)
     def test_finds_the_knee(self, knee: float) -> None:
         """Within 5 %, from below."""
-        search = Search(1)
+        search = Search(1, FIRST_RATE)
         self.search(search, lambda rate: Result.HELD if rate <= knee else Result.FAILED)
         assert search.held is not None
         self.assertTrue(knee / PRECISION <= search.held <= knee, (knee, search))
@@ -63,7 +80,7 @@ class SearchTests(SynchronousTestCase):
         def judge(rate: float) -> Result:
             return Result.HELD if rate <= knee and next(turns) not in bad else Result.FAILED
 
-        search = Search(1)
+        search = Search(1, FIRST_RATE)
         self.search(search, judge, 3 * MOST_STEPS)
         assert search.held is not None
         self.assertTrue(knee / PRECISION <= search.held <= knee, (knee, search))
@@ -73,7 +90,7 @@ class SearchTests(SynchronousTestCase):
         def judge(rate: float) -> Result:
             return Result.CLIENT_LIMIT if rate > own else Result.HELD if rate <= knee else Result.FAILED
 
-        search = Search(1)
+        search = Search(1, FIRST_RATE)
         self.search(search, judge)
         assert search.held is not None
         self.assertTrue(min(knee, own) / PRECISION <= search.held <= min(knee, own))

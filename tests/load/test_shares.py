@@ -2,8 +2,8 @@ from attrs import evolve
 from hypothesis import given, strategies
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.load.shares import APART, shares
-from echoproto.load.workload import Churn, Target, Transport, Workload
+from echoproto.load.shares import shares
+from echoproto.load.workload import Target, Transport, Workload
 
 TARGET = Target(Transport.TCP, "localhost", 7)
 counts = strategies.integers(10, 10_000)
@@ -32,10 +32,6 @@ class SharesTests(SynchronousTestCase):
         for share in shares(Workload(target=TARGET, processes=processes, connections=connections)):
             numbers.update(range(share.first, share.first + share.workload.connections))
         self.assertEqual(numbers, set(range(connections)))
-
-    def test_under_churn_they_are_far_apart(self) -> None:
-        found = shares(Workload(target=TARGET, processes=3, churn=Churn.FIN))
-        self.assertEqual([share.first for share in found], [0, APART, 2 * APART])
 
     def test_what_is_not_set(self) -> None:
         [share] = shares(Workload(target=TARGET))

@@ -40,7 +40,14 @@ class SizeTests(SynchronousTestCase):
 
 class TimeTests(SynchronousTestCase):
     def test_written(self) -> None:
-        for text, seconds in (("10", 10), ("1.5s", 1.5), ("500ms", 0.5), ("250 us", 250e-6), ("3µs", 3e-6), ("2m", 120)):
+        for text, seconds in (
+            ("10", 10),
+            ("1.5s", 1.5),
+            ("500ms", 0.5),
+            ("250 us", 250e-6),
+            ("3µs", 3e-6),
+            ("2m", 120),
+        ):
             self.assertAlmostEqual(parse_time(text), seconds)
 
     @given(whole, strategies.sampled_from(sorted(TIMES)))

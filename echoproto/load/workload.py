@@ -56,7 +56,7 @@ class Target:
 
 @frozen(kw_only=True)
 class Workload:
-    """
+    r"""
     What to do.
 
     :ivar connections: that exchange messages, 1 or more; over UDP, sockets.
@@ -72,7 +72,7 @@ class Workload:
     :ivar churn: ``None`` unless each message has a connection of its own.
     :ivar half_close: whether each connection closes its sending side after its last message, and reads to the end.
     :ivar processes: how many share the work, 1 or more.
-    :ivar greeting: what each connection is sent first; ``None`` for ``Hello\\n`` or nothing, whichever comes.
+    :ivar greeting: what each connection is sent first; ``None`` for ``Hello\n`` or nothing, whichever comes.
     :ivar proxy: version of the PROXY protocol's header to send first, 1 or 2, or ``None``.
     :ivar seed: of all that is drawn, 0 to 2**63 - 1.
     :ivar verify: whether a TLS certificate has to be good.

@@ -68,7 +68,7 @@ def run(target: str | None, server: str | None, options: Options, outputs: Outpu
     :return: the exit status.
     :raises EchoError: if there is nothing to report.
     """
-    _check_writable(outputs)
+    check_writable(outputs)
     with Interruption() as interruption, ExitStack() as stack:
         try:
             workload = _workload(stack, target, server, options)
@@ -136,7 +136,7 @@ def _measure(workload: Workload, options: Options, view: View, interruption: Int
     return Report(workload, outcome, summary, environment(), found)
 
 
-def _check_writable(outputs: Outputs) -> None:
+def check_writable(outputs: Outputs) -> None:
     """Say at once, not after the run, that a report could not be written."""
     for option, path in (("--json", outputs.json), ("--html", outputs.html), ("--hgrm", outputs.hgrm)):
         if path is None or (path == "-" and option == "--json"):

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -27,13 +27,21 @@ def print_report(console: Console, report: Report) -> None:
     """Print all of it; what a peer has sent is text, and nothing else."""
     console.print(_headline(report), soft_wrap=True)
     for text in _what_was_done(report):
-        console.print(Padding(Text(text, style="dim"), (0, 0, 0, RULE)))
-    console.print(Padding(_times(report), (1, 0, 1, RULE)))
-    console.print(Padding(_facts(report), (0, 0, 0, RULE)))
+        _print(console, Text(text, style="dim"))
+    console.print()
+    if any(_measured(report)):
+        _print(console, _times(report))
+        console.print()
+    _print(console, _facts(report))
     if report.found is not None:
-        console.print(Padding(_steps(report.found), (1, 0, 0, RULE)))
+        console.print()
+        _print(console, _steps(report.found))
     for note in report.summary.notes:
-        console.print(Padding(Text(f"! {one_line(note)}", style="yellow"), (0, 0, 0, RULE)))
+        _print(console, Text(f"! {one_line(note)}", style="yellow"))
+
+
+def _print(console: Console, what: RenderableType) -> None:
+    console.print(Padding(what, (0, 0, 0, RULE), expand=False))
 
 
 def headline(report: Report) -> str:
@@ -72,20 +80,26 @@ def _what_was_done(report: Report) -> Iterator[str]:
     yield ", ".join(done)
 
 
-def _times(report: Report) -> Table:
-    """A row for each kind of time, a column for each percentile."""
+def _measured(report: Report) -> Iterator[tuple[str, Times]]:
+    """What was measured, by name."""
     summary = report.summary
-    rows = [
+    for name, times in (
         ("service time", summary.service_time),
         ("response time", summary.response_time),
         ("connect", summary.connect_time),
         ("first byte", summary.first_byte_time),
         ("sent late by", summary.lag),
-    ]
-    measured: list[tuple[str, Times]] = [(name, times) for name, times in rows if times is not None]
+    ):
+        if times is not None:
+            yield name, times
+
+
+def _times(report: Report) -> Table:
+    """A row for each kind of time, a column for each percentile."""
+    measured = list(_measured(report))
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("")
-    for name in measured[0][1].percentiles if measured else ():
+    for name in measured[0][1].percentiles:
         table.add_column(name, justify="right", no_wrap=True)
     for name, times in measured:
         table.add_row(name, *map(show_time, times.percentiles.values()))
@@ -107,8 +121,8 @@ def _facts(report: Report) -> Table:
             table.add_row(name, Text(one_line(counts), style="red"))
     for number, finding in enumerate(outcome.first_findings):
         table.add_row("" if number else "first of it", Text(one_line(finding), style="red"))
-    cpu = f"{summary.client_cpu:.0%} of a core for each process"
-    table.add_row("generator", cpu)
+    each = " for each process" if report.workload.processes > 1 else ""
+    table.add_row("generator", f"{summary.client_cpu:.0%} of a core{each}")
     if summary.server_cpu is not None:
         table.add_row("server", f"{summary.server_cpu * 1000:.3g} ms of processor time per 1,000 echoes")
     return table

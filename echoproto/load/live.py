@@ -4,7 +4,6 @@ What can be seen of a load while it runs: a panel at a terminal, a line now and 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -84,28 +83,23 @@ class View:
 
 @define
 class Lines(View):
-    """
-    A line every few seconds.
-
-    :ivar monotonic: a clock in seconds.
-    """
+    """A line every few seconds."""
 
     every = SECONDS_BETWEEN_LINES
     console: Console
-    monotonic: Callable[[], float]
     _pace: Pace = field(factory=Pace)
     _last: float = 0.0
 
     def begin(self, workload: Workload, what: str) -> None:
         """Say what is done, and forget how fast the last was."""
-        self._pace, self._last = Pace(), self.monotonic()
+        self._pace, self._last = Pace(), 0.0
         self._print(f"{workload.target}: {what or 'running'}")
 
     def see(self, glimpse: Glimpse) -> None:
         """Say how it goes, if that was long ago."""
-        if self.monotonic() - self._last < SECONDS_BETWEEN_LINES:
+        if glimpse.elapsed - self._last < SECONDS_BETWEEN_LINES:
             return
-        self._last = self.monotonic()
+        self._last = glimpse.elapsed
         self._pace.see(glimpse)
         shown = ", ".join(f"{name} {value}" for name, value in figures(glimpse, self._pace))
         self._print(f"{glimpse.elapsed:.0f} s: {shown}")

@@ -8,7 +8,6 @@ import json
 import os
 import socket
 import sys
-import time
 from contextlib import ExitStack
 
 from attrs import evolve, frozen
@@ -116,7 +115,7 @@ def _view(outputs: Outputs, workload: Workload) -> View:
     console = Console(stderr=True, highlight=False)
     if outputs.quiet:
         return View()
-    return Board(console, workload) if console.is_terminal else Lines(console, time.monotonic)
+    return Board(console, workload) if console.is_terminal else Lines(console)
 
 
 def _measure(workload: Workload, options: Options, view: View, interruption: Interruption) -> Report:

@@ -39,23 +39,19 @@ class PaceTests(SynchronousTestCase):
 class LinesTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.file = io.StringIO()
-        self.now = 100.0
-        self.lines = Lines(Console(file=self.file, width=80), lambda: self.now)
+        self.lines = Lines(Console(file=self.file, width=80))
 
     def test_a_line_now_and_then(self) -> None:
         with self.lines:
             self.lines.begin(WORKLOAD, "")
-            self.lines.see(ONE)
-            self.now += SECONDS_BETWEEN_LINES - 0.1
-            self.lines.see(ONE)
-            self.now += 0.1
-            self.lines.see(TWO)
-            self.lines.see(TWO)
+            for elapsed in (0, 1, SECONDS_BETWEEN_LINES, 6, 7, 10, 10):
+                self.lines.see(evolve(ONE, elapsed=elapsed, messages=int(50 * elapsed)))
         self.assertEqual(
             self.file.getvalue().splitlines(),
             [
                 "tcp:127.0.0.1:8888: running",
-                "2 s: echoes/s 175, echoes 350, p50 2 ms, p99 2 ms, errors 2",
+                "5 s: echoes/s 50, echoes 250, p50 1 ms, p99 5 ms, errors 0",
+                "10 s: echoes/s 50, echoes 500, p50 1 ms, p99 5 ms, errors 0",
             ],
         )
 

@@ -50,7 +50,11 @@ class Diagnosis:
         """
         found = self._check.finish(sent - self._start, complete=False).finding
         finding = found or Finding(Kind.INSERTED, self._acked - self._start, len(self._wrong))
-        if finding.kind is Kind.INSERTED and self._acked >= sent:
+        rest = len(self._wrong) - (self._start + finding.offset - self._acked)
+        if rest < PROBE and self._start + finding.offset < sent <= self._start + finding.offset + rest:
+            # Too little to be recognised as of elsewhere; but it stands where it should, and all else is there.
+            finding = Finding(Kind.CORRUPT, finding.offset, rest)
+        elif finding.kind is Kind.INSERTED and self._acked >= sent:
             before = self._payload.read(0, self._acked - self._start)
             belongs = before.rfind(self._wrong[:PROBE])
             if len(self._wrong) >= PROBE and belongs >= 0:

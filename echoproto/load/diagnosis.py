@@ -63,9 +63,14 @@ class Diagnosis:
 
     def greeting(self, finding: Finding) -> bytes | None:
         """What was put in front of the stream, if that is what is wrong with it."""
-        if finding.kind is not Kind.INSERTED or finding.offset or self._acked != self._begun:
-            return None
-        return bytes(self._wrong[: finding.length])
+        if finding.offset >= PROBE or self._start != self._begun:
+            return None  # it began as it should, and not by chance
+        whole = self._payload.read(0, self._acked - self._start) + self._wrong
+        beginning = self._payload.read(0, PROBE)
+        if beginning not in whole:
+            # Nothing of the stream itself has come: either it was not sent yet, or something else came in its place.
+            return whole if finding.kind is Kind.INSERTED and not finding.offset else None
+        return whole[: whole.index(beginning)]
 
 
 class _Later(Payload):

@@ -50,7 +50,11 @@ class Diagnosis:
         """
         found = self._check.finish(sent - self._start, complete=False).finding
         finding = found or Finding(Kind.INSERTED, self._acked - self._start, len(self._wrong))
-        if finding.kind is Kind.INSERTED and self._acked >= sent:
+        rest = len(self._wrong) - (self._start + finding.offset - self._acked)
+        if rest < PROBE and self._start + finding.offset < sent <= self._start + finding.offset + rest:
+            # Too little to be recognised as of elsewhere; but it stands where it should, and all else is there.
+            finding = Finding(Kind.CORRUPT, finding.offset, rest)
+        elif finding.kind is Kind.INSERTED and self._acked >= sent:
             before = self._payload.read(0, self._acked - self._start)
             belongs = before.rfind(self._wrong[:PROBE])
             if len(self._wrong) >= PROBE and belongs >= 0:
@@ -59,9 +63,14 @@ class Diagnosis:
 
     def greeting(self, finding: Finding) -> bytes | None:
         """What was put in front of the stream, if that is what is wrong with it."""
-        if finding.kind is not Kind.INSERTED or finding.offset or self._acked != self._begun:
-            return None
-        return bytes(self._wrong[: finding.length])
+        if finding.offset >= PROBE or self._start != self._begun:
+            return None  # it began as it should, and not by chance
+        whole = self._payload.read(0, self._acked - self._start) + self._wrong
+        beginning = self._payload.read(0, PROBE)
+        if beginning not in whole:
+            # Nothing of the stream itself has come: either it was not sent yet, or something else came in its place.
+            return whole if finding.kind is Kind.INSERTED and not finding.offset else None
+        return whole[: whole.index(beginning)]
 
 
 class _Later(Payload):

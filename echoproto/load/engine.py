@@ -8,6 +8,8 @@ from collections.abc import Callable, Collection
 from time import monotonic_ns
 from typing import Protocol
 
+from echoproto.load.churn import Churning
+from echoproto.load.errors import nothing_reached
 from echoproto.load.meter import NS, Meter
 from echoproto.load.outcome import Outcome
 from echoproto.load.streams import Streams
@@ -26,6 +28,16 @@ class Load(Protocol):
     @property
     def working(self) -> Collection[object]:
         """Which are not done with what they have to do."""
+        ...
+
+    @property
+    def unsent(self) -> int:
+        """Messages that were due, and not sent before the time was over."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """Why something could not be reached, safe to print."""
         ...
 
     @property
@@ -93,7 +105,7 @@ def run(
     :raise EchoError: if nothing at all could be reached, as in `echoproto.load.errors`.
     """
     meter = Meter(workload.server_pid)
-    load: Load = Streams(workload, meter, first, patience)
+    load: Load = (Churning if workload.churn else Streams)(workload, meter, first, patience)
     try:
         _Run(workload, meter, load, progress, interrupted).all()
     finally:
@@ -126,9 +138,9 @@ class _Run:
             self._phase(monotonic_ns() + int(workload.warmup * NS), None, half_close=False)
         begun = monotonic_ns()
         self._tick(begun)
-        meter.begin(begun)
-        self._next_tick = begun + TICK
         end = begun + int((workload.duration or 1e9) * NS)
+        meter.begin(begun, end, anew=workload.churn is not None)
+        self._next_tick = begun + TICK
         self._phase(end, workload.count, half_close=workload.half_close)
         now = monotonic_ns()
         over = now if workload.count is None else begun
@@ -136,6 +148,8 @@ class _Run:
         meter.end(max(load.last, min(end, over)))
         load.finish()
         self._count_bytes()
+        if not meter.outcome.acked and meter.outcome.errors["greeting"]:
+            raise nothing_reached(workload, meter.outcome, load.reason)
 
     def _phase(self, end: int, count: int | None, *, half_close: bool) -> None:
         """Send until a time, or so many messages; then wait for what is in flight."""
@@ -144,6 +158,7 @@ class _Run:
         self._load.begin(count, half_close=half_close)
         self._until(end)
         self._load.stop()
+        self._meter.outcome.unsent = self._load.unsent
         self._wait()
 
     def _wait(self) -> None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 from typing import Final
 
 from echoproto.errors import EchoError
+from echoproto.load.outcome import Outcome
+from echoproto.load.workload import Workload
 
 GOOD: Final = 0
 """All came back, unharmed."""
@@ -49,3 +51,22 @@ class ClientLimit(EchoError):
     """Not one connection could be made, because this machine or process had none left to make."""
 
     exit_status = CLIENT_LIMIT
+
+
+def nothing_reached(workload: Workload, outcome: Outcome, reason: str) -> EchoError:
+    """
+    Why not one connection could be used, in one line, with what may help.
+
+    :param reason: what was said of it last, safe to print.
+    """
+    target = workload.target
+    if outcome.own_limits:
+        names = " and ".join(outcome.own_limits)
+        return ClientLimit(f"{target}: client limit: no {names} left here: {reason}")
+    if outcome.errors["TLS"]:
+        hint = "--ca FILE or --insecure may help" if workload.verify else "does it speak TLS there?"
+        return HandshakeFailed(f"{target}: TLS failed: {reason}: {hint}")
+    if outcome.errors["greeting"]:
+        return GreetingFailed(f"{target}: {reason}: check --greeting")
+    why = reason or ", ".join(outcome.errors)
+    return Unreachable(f"{target}: {why}: is the service running there?")

@@ -252,11 +252,15 @@ class Exchange:
                 self._drawn += 1
                 self._skipped += 1
             self.begun = self._drawn
-        smallest, span = settings.smallest, settings.largest + 1 - settings.smallest
-        random = self._random
-        ends = list(accumulate(smallest + int(random() * span) for _ in range(count)))
-        data = self.payload.read(self._drawn, ends[-1])
-        self.messages = [data[start:end] for start, end in pairwise([0, *ends])]
+        smallest, largest = settings.smallest, settings.largest
+        if smallest == largest:
+            data = self.payload.read(self._drawn, count * largest)
+            self.messages = [data[start : start + largest] for start in range(0, len(data), largest)]
+        else:
+            random, span = self._random, largest + 1 - smallest
+            ends = list(accumulate(smallest + int(random() * span) for _ in range(count)))
+            data = self.payload.read(self._drawn, ends[-1])
+            self.messages = [data[start:end] for start, end in pairwise([0, *ends])]
         self.messages.reverse()
         self._drawn += len(data)
         return True

@@ -8,6 +8,7 @@ import time
 
 import psutil
 
+from echoproto.load.histogram import Histogram
 from echoproto.load.outcome import Outcome, Second
 from echoproto.load.times import Times
 
@@ -15,6 +16,9 @@ FIRST_FINDINGS = 10
 """How many are told in words."""
 
 NS = 1_000_000_000
+
+TAIL = NS // 2
+"""ns after the end in which what comes back is counted as of the last second."""
 
 
 class Meter:
@@ -34,11 +38,19 @@ class Meter:
         self.first_byte = Times()
         self.measuring = False
         self._server = None if server_pid is None else ServerTime(server_pid)
-        self._begun = self._ticked = 0
+        self._begun = self._end = self._ticked = 0
         self._cpu = self._server_cpu = 0.0
 
-    def begin(self, now: int) -> None:
-        """Measuring begins; times before this do not count."""
+    def begin(self, now: int, end: int, *, anew: bool) -> None:
+        """
+        Measuring begins; times before this do not count.
+
+        :param end: when it is planned to end, in ns.
+        :param anew: whether connections are made while it lasts, so that those before do not count, either.
+        """
+        if anew:
+            self.outcome.connect_time, self.outcome.first_byte_time = Histogram(), Histogram()
+        self._end = end
         for times in (self.service, self.response, self.lag):
             times.move()
         self.measuring = True
@@ -86,6 +98,8 @@ class Meter:
         self.outcome.cpu = time.process_time() - self._cpu
 
     def _second(self, now: int) -> Second:
+        if 0 <= now - self._end < TAIL:
+            now = self._end - 1
         return self.outcome.seconds.setdefault((now - self._begun) // NS, Second())
 
     def error(self, why: str) -> None:

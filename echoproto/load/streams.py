@@ -6,19 +6,18 @@ from __future__ import annotations
 
 import errno
 import os
-import ssl
 from collections import deque
 from collections.abc import Callable
 from time import monotonic_ns
 
-from echoproto.errors import ConfigurationError
-from echoproto.load.address import LOCAL_LIMITS, Address, resolve
-from echoproto.load.errors import ClientLimit, GreetingFailed, HandshakeFailed, Unreachable
-from echoproto.load.exchange import Settings, Supply
+from echoproto.load.address import LOCAL_LIMITS, Address, make_tls_context, resolve
+from echoproto.load.arrivals import Agenda
+from echoproto.load.errors import nothing_reached
+from echoproto.load.exchange import MOST_AHEAD, Settings, Supply
+from echoproto.load.hurry import LARGEST, turn_in_a_hurry
 from echoproto.load.link import Link
-from echoproto.load.loop import READ, make_poller
+from echoproto.load.loop import make_poller
 from echoproto.load.meter import NS, Meter
-from echoproto.load.times import FINE
 from echoproto.load.workload import Transport, Workload
 
 ENDLESS = 1 << 62
@@ -40,6 +39,7 @@ class Streams:
 
     :ivar working: those that are not done with what they have to do.
     :ivar last: when anything came back last, in ns.
+    :ivar unsent: messages that were due, and not sent before the time was over.
     :ivar links: those that have a socket, by its descriptor.
     :ivar doubted: those on which harm was found, and more is looked at.
     :ivar reason: why TLS failed last, or what the greeting was.
@@ -52,16 +52,17 @@ class Streams:
         self.links: dict[int, Link] = {}
         self.working: set[Link] = set()
         self.doubted: set[Link] = set()
-        self.last = 0
+        self.last = self.unsent = 0
         self.reason = ""
         self.churn = workload.churn
         self.proxy = workload.proxy
         self.host = workload.target.host
-        self.tls = make_context(workload) if workload.target.transport is Transport.TLS else None
+        self.tls = make_tls_context(workload) if workload.target.transport is Transport.TLS else None
         self.window = 1 if workload.churn else workload.window
         self.half_close = False
         self.room = min(ROOM, self.window * workload.largest + 1)
-        self.lean = self.window == 1 and not workload.churn and workload.rate is None and self.tls is None
+        plain = not (workload.churn or workload.rate or self.tls)
+        self.lean = plain and self.window == 1 and workload.largest <= LARGEST
         self.supply = Supply(workload.connections)
         self.settings = Settings(
             seed=workload.seed,
@@ -71,13 +72,19 @@ class Streams:
             supply=self.supply,
             service=meter.service,
             response=None if workload.rate is None else meter.response,
+            ahead=1 if workload.churn else MOST_AHEAD,
         )
         self.address: Address
+        self.agenda: Agenda | None = None
+        if workload.rate:
+            self.agenda = Agenda(workload.rate, workload.arrivals, f"{workload.seed} {first}")
         self._patience = int(patience * NS)
         self._ready: set[Link] = set()
         self._unmade: deque[Link] = deque()
         self._all = [Link(first + number, self) for number in range(workload.connections)]
         self._idle = [Link(0, self, idle=True) for _ in range(workload.idle)]
+        self._ring: list[Link] = []
+        self._place = 0
 
     # Making connections
 
@@ -99,7 +106,7 @@ class Streams:
             self.address.rotate(ENDLESS if self.churn else len(self._all) + len(self._idle))
             self._make(self._all[1:], wait)
         if not self._ready:
-            self._give_up()
+            raise nothing_reached(self._workload, outcome, self.reason)
         self._make(self._idle, wait)
 
     def _make(self, links: list[Link], wait: Callable[[], None]) -> None:
@@ -108,7 +115,7 @@ class Streams:
         wait()
 
     def _make_more(self) -> None:
-        while self._unmade and len(self.working) < AT_ONCE:
+        while self._unmade and len(self.working) - len(self.doubted) < AT_ONCE:
             link = self._unmade.popleft()
             self.working.add(link)
             link.connect()
@@ -127,30 +134,29 @@ class Streams:
         self.reason = words
         self.meter.tell(words)
 
-    def _give_up(self) -> None:
-        outcome, target = self.meter.outcome, self._workload.target
-        if outcome.own_limits:
-            names = ", ".join(outcome.own_limits)
-            raise ClientLimit(f"{target}: client limit: this machine has no {names} left: {self.reason}")
-        if outcome.errors["TLS"]:
-            hint = "--ca or --insecure may help" if self._workload.verify else "does it speak TLS there?"
-            raise HandshakeFailed(f"{target}: TLS failed: {self.reason}; {hint}")
-        if outcome.errors["greeting"]:
-            raise GreetingFailed(f"{target}: {self.reason}: check --greeting")
-        why = self.reason or ", ".join(outcome.errors)
-        raise Unreachable(f"{target}: {why}: is the service running there?")
-
     def ready(self, link: Link) -> None:
         """A connection can be used now."""
         self._ready.add(link)
         self.working.discard(link)
         self._make_more()
 
+    def doubts(self, link: Link) -> None:
+        """Harm was found on a connection."""
+        self._ready.discard(link)
+        self.doubted.add(link)
+        self.working.add(link)
+
     def over(self, link: Link, *, failed: bool = False) -> None:
         """A connection is over."""
         self._ready.discard(link)
         self.working.discard(link)
         self._make_more()
+        if link in self._ring:
+            self._ring.remove(link)
+            waiting = list(link.waiting)
+            link.waiting.clear()
+            for due in waiting:
+                self._assign(due)
 
     # Messages
 
@@ -162,28 +168,50 @@ class Streams:
         :param half_close: whether each connection closes its sending side after its last one.
         """
         self.half_close = half_close
+        self.unsent = 0
+        self._ring = self._to_use()
+        self.working.update(self._ring)
+        if self.agenda is not None:
+            self.supply.left = ENDLESS
+            self.agenda.begin(monotonic_ns(), ENDLESS if count is None else count)
+            return
         self.supply.left = ENDLESS if count is None else count
-        self.working |= {link for link in self._ready if not link.idle}
-        for link in list(self.working):
-            link.fill()
+        for link in self._ring[:]:
+            self.offer(link)
+
+    def _to_use(self) -> list[Link]:
+        """Which connections to send on."""
+        return [link for link in self._all if link in self._ready]
 
     def stop(self) -> None:
         """Send no more messages."""
         self.supply.left = 0
+        if self.agenda is not None:
+            self.agenda.end()
         for link in list(self.working):
+            self.unsent += len(link.waiting)
+            link.waiting.clear()
             link.give_back()
             if self.half_close:
                 link.close_sending()
             elif not link.in_flight:
-                self.working.discard(link)
+                self.rests(link)
 
     def next_message(self, link: Link, now: int) -> bytes | None:
         """What a connection sends next."""
-        return link.begin(now, now)
+        if self.agenda is None:
+            return link.begin(now, now)
+        return link.begin(now, link.waiting.popleft()) if link.waiting else None
 
     def is_dry(self, link: Link) -> bool:
         """Whether a connection has no more to send."""
-        return not link.messages and not self.supply.left
+        if self.agenda is None:
+            return not link.messages and not self.supply.left
+        return self.agenda.over and not link.waiting
+
+    def offer(self, link: Link) -> None:
+        """A connection has something to send."""
+        link.fill()
 
     def back(self, link: Link) -> None:
         """Something has come back on a connection."""
@@ -191,66 +219,48 @@ class Streams:
 
     def rests(self, link: Link) -> None:
         """A connection has nothing in flight."""
-        self.working.discard(link)
+        if self.is_dry(link) and link not in self.doubted:
+            self.working.discard(link)
 
     def turn(self, until: int) -> None:
         """Deal with what happens, up to a time in ns, or until nothing is working."""
         if self.lean:
-            self._turn_in_a_hurry(until)
-            return
-        links, poll = self.links, self.poller.poll
+            turn_in_a_hurry(self, until)
+        elif self.agenda is not None:
+            self._turn_on_time(self.agenda, until)
+        else:
+            links, poll = self.links, self.poller.poll
+            while self.working and (now := monotonic_ns()) < until:
+                for fd, mask in poll((until - now) / NS):
+                    links[fd].handle(mask)
+
+    def _turn_on_time(self, agenda: Agenda, until: int) -> None:
+        links, precisely, lag = self.links, self.poller.precisely, self.meter.lag
         while self.working and (now := monotonic_ns()) < until:
-            for fd, mask in poll((until - now) / NS):
+            while agenda.due <= now:
+                due = agenda.next()
+                lag.add(now - due)
+                self._assign(due)
+                if agenda.over:
+                    self._settle_up()
+            for fd, mask in precisely(max(0, min(agenda.due, until) - monotonic_ns()) / NS):
                 links[fd].handle(mask)
 
-    def _turn_in_a_hurry(self, until: int) -> None:  # noqa: C901 - calls would cost more than what they do
-        """
-        The same, where each connection has one message in flight.
+    def _assign(self, due: int) -> None:
+        """Have the next connection send a message, once it may."""
+        ring = self._ring
+        if not ring:
+            self.unsent += 1
+            return
+        self._place = (self._place + 1) % len(ring)
+        link = ring[self._place]
+        link.waiting.append(due)
+        self.offer(link)
 
-        All that is done for a message is in sight here; whatever is out of the ordinary is left to the link.
-        """
-        links, poll, clock, working = self.links, self.poller.poll, monotonic_ns, self.working
-        counts, slow = self.meter.service.counts, self.meter.service.slow
-        room = self.room
-        now = clock()
-        while working and now < until:
-            for fd, mask in poll((until - now) / NS):
-                link = links[fd]
-                if mask != READ or link.expected is None:
-                    link.handle(mask)
-                    continue
-                try:
-                    data = link.recv(room)
-                except OSError as error:
-                    if not isinstance(error, BlockingIOError):
-                        link.failed(error)
-                    continue
-                now = clock()
-                if data != link.expected:
-                    link.take(data, now)
-                    continue
-                took = (now - link.sent_at) // 1000
-                if took < FINE:
-                    counts[took] += 1
-                else:
-                    slow.append(took)
-                self.last = now
-                if not link.messages:
-                    link.expected = None
-                    link.fill()
-                    continue
-                link.expected = message = link.messages.pop()
-                link.sent_at = clock()
-                try:
-                    count = link.send(message)
-                except OSError as error:
-                    if not isinstance(error, BlockingIOError):
-                        link.failed(error)
-                        continue
-                    count = 0
-                if count != len(message):
-                    link.sent_so_far(count)
-            now = clock()
+    def _settle_up(self) -> None:
+        """No more messages will be due: who has none now is done."""
+        for link in list(self.working):
+            self.offer(link)
 
     # What is looked at now and then
 
@@ -291,19 +301,3 @@ class Streams:
         for link in list(self.links.values()):
             link.close()
         self.poller.close()
-
-
-def make_context(workload: Workload) -> ssl.SSLContext:
-    """
-    How TLS is to be spoken.
-
-    :raise ConfigurationError: if the file of authorities can't be used.
-    """
-    try:
-        context = ssl.create_default_context(cafile=workload.ca)
-    except OSError as error:
-        raise ConfigurationError(f"{workload.ca}: {error.strerror or error}: give a PEM file of certificates") from None
-    if not workload.verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context

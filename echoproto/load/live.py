@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from attrs import define, field
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
@@ -161,5 +161,8 @@ def panel(workload: Workload, what: str, glimpse: Glimpse, pace: Pace) -> Render
     row.add_row(*(Text(value, style="bold red" if bad and name == "errors" else "bold") for name, value in shown))
     state = what or ("running" if glimpse.elapsed else "connecting, warming up")
     bar = ProgressBar(total=PERCENT, completed=PERCENT * share_done(workload, glimpse))
+    body = Table.grid(expand=True)
+    for part in (bar, Text(state, style="dim"), row):
+        body.add_row(part)
     title = Text(one_line(str(workload.target)))
-    return Panel(Group(bar, Text(state, style="dim"), row), title=title, title_align="left", padding=(0, 1))
+    return Panel(body, title=title, title_align="left", padding=(0, 1))

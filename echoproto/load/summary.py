@@ -172,7 +172,7 @@ def _notes(outcome: Outcome, service: Times | None, response: Times | None) -> I
     if outcome.unsent:
         yield f"the rate was not held: {outcome.unsent:,} messages of the schedule were not sent"
     if service and response:
-        for name in ("p50", "p99", "max"):
+        for name in ("p50", "p99"):
             there, waited = service.percentiles[name], response.percentiles[name]
             if waited > PARTED * there and waited > there + PARTED_LEAST:
                 yield (

@@ -78,7 +78,9 @@ class PanelTests(SynchronousTestCase):
         self.assertEqual(dict(figures(Glimpse(), Pace()))["p99"], "-")
 
     def test_a_step_of_a_search(self) -> None:
-        self.assertIn("trying 1,000/s", self.shown("trying 1,000/s", ONE))
+        lines = self.shown("trying 1,000/s", ONE).splitlines()
+        self.assertEqual(len(lines), 6)
+        self.assertTrue(lines[2].startswith("│ trying 1,000/s "), lines)
 
     def test_at_a_terminal_it_is_drawn_and_removed(self) -> None:
         file = io.StringIO()

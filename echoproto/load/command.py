@@ -35,7 +35,7 @@ Examples:
       a connection for each message, closed by RST
   echoproto load udp:[::1]:8888 --size 64-1400 --json -
   echoproto load tcp:127.0.0.1:8888 --find-rate 'p99<2ms'
-  echoproto load --server 'twistd -n echo --port {{port}}'
+  echoproto load --server 'twistd -n --pidfile= echo --port {{port}}'
       its own server, whose processor time is reported, too
 
 \b

@@ -37,6 +37,9 @@ REFUSALS = {"ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "ENOENT", "ETIMEDOUT"
 BUSY = 0.9
 """Share of a core from which on a process of the generator is taken to be the limit: the rest is the system's."""
 
+SHORTEST = 0.1
+"""Seconds below which a share of a core says nothing."""
+
 LATE = 1_000
 """µs that 1 % of the messages may be sent later than the schedule says, before the generator is the limit. epoll_wait
 counts in milliseconds, and so does the scheduler of a busy machine."""
@@ -155,7 +158,7 @@ def _limits(workload: Workload, outcome: Outcome) -> Iterator[str]:
     for name, count in sorted(outcome.own_limits.items()):
         yield f"client limit: the generator ran out of {name}, {count:,} times"
     share = _cpu_share(workload, outcome)
-    if share > BUSY:
+    if share > BUSY and outcome.elapsed >= SHORTEST:
         yield (
             f"client limit: each process of the generator used {share:.0%} of a core, so these are its own figures, "
             "not the service's; more --processes, or a --rate, may help"

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import socketserver
 import threading
 
@@ -14,6 +15,9 @@ OTHER_PAGE = f"""<!doctype html><title>other</title><script>console.error("oh no
 <img src="{ELSEWHERE}a.png">"""
 """What the report must not be, for the test to prove that it would see it."""
 
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+"""Of which any will do."""
 
 THE_BROWSERS_OWN = r"^\S+ (https?://)?[\w.-]+\.(google|googleapis|gvt1)\.com|^$"
 """What Chromium asks its makers for, whatever page it shows, and connections on which nothing came."""
@@ -46,7 +50,7 @@ class Request(socketserver.StreamRequestHandler):
 class HtmlTests(TwistdCase):
     def shown(self, text: str) -> tuple[str, list[str], list[str]]:
         """What a browser makes of a page: its elements, what is on its console, and what it has asked others for."""
-        browser = tool(self, "chromium")
+        browser = tool(self, next(filter(shutil.which, BROWSERS), BROWSERS[0]))
         folder = self.folder()
         with open(os.path.join(folder, "page.html"), "w", encoding="utf-8") as file:
             file.write(text)

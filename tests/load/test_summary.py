@@ -114,6 +114,9 @@ class ClientBoundTests(SynchronousTestCase):
         self.assertIn("91% of a core", found.notes[0])
         self.assertFalse(summary(cpu=8.9).client_bound)
 
+    def test_a_moment_says_nothing(self) -> None:
+        self.assertFalse(summary(elapsed=0.001, cpu=0.002).client_bound)
+
     def test_of_each_process(self) -> None:
         found = summary(processes=2, cpu=17.0)
         self.assertEqual((found.client_bound, found.client_cpu), (False, 0.85))

@@ -169,7 +169,7 @@ def load(target: str | None, server: str | None, i_own_this_host: bool, seed: in
 
 def _check_extras(*, html: bool) -> None:
     """Say what to install, where an extra is missing."""
-    if find_spec("hdrh") is None:
+    if find_spec("hdrh") is None or find_spec("psutil") is None:
         raise ConfigurationError("this command needs an extra: pip install 'echoproto[load]'")
     if html and find_spec("vl_convert") is None:
         raise ConfigurationError("--html needs an extra: pip install 'echoproto[html]'")

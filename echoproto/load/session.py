@@ -10,6 +10,7 @@ import socket
 import sys
 from contextlib import ExitStack
 
+import psutil
 from attrs import evolve, frozen
 from rich.console import Console
 from rich.text import Text
@@ -84,6 +85,8 @@ def run(target: str | None, server: str | None, options: Options, outputs: Outpu
 
 def _workload(stack: ExitStack, target: str | None, server: str | None, options: Options) -> Workload:
     """What to do; one's own server is up then, until the stack is left."""
+    if options.server_pid is not None and not psutil.pid_exists(options.server_pid):
+        raise ConfigurationError(f"--server-pid {options.server_pid}: there is no such process")
     if server is None:
         if target is None:
             raise ConfigurationError("TARGET is missing, such as tcp:127.0.0.1:8888")

@@ -87,6 +87,7 @@ class CommandTests(SynchronousTestCase):
             (("tcp:h:1", "--html", "/"), "--html /"),
             (("udp:h:1", "--server", "x"), "tcp: or tls:"),
             (("--server", "x", "--server-pid", "1"), "--server-pid"),
+            (("tcp:h:1", "--server-pid", "999999999"), "no such process"),
             (("tls:h:1", "--ca", "/no/such/file"), "/no/such/file"),
         ):
             self.assertIn(part, self.complaint(*words))

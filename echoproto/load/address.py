@@ -1,21 +1,19 @@
 """
-Where a target is, and what a connection to it is made with.
+Where a target is, and what a connection to it is made from.
 """
 
 from __future__ import annotations
 
 import errno
 import socket
-import ssl
 import sys
 from itertools import count
 from typing import Any
 
 from attrs import define, field
 
-from echoproto.errors import ConfigurationError
 from echoproto.load.errors import Unreachable
-from echoproto.load.workload import Target, Transport, Workload
+from echoproto.load.workload import Target, Transport
 
 LOCAL_LIMITS = {
     errno.EMFILE: "descriptors",
@@ -90,19 +88,3 @@ def resolve(target: Target) -> list[Address]:
     except OSError as error:
         raise Unreachable(f"{target}: {error.strerror}: check the name, or give an IP address") from None
     return [Address(family, kind, address) for family, _, _, _, address in found]
-
-
-def make_tls_context(workload: Workload) -> ssl.SSLContext:
-    """
-    How TLS is to be spoken.
-
-    :raise ConfigurationError: if the file of authorities can't be used.
-    """
-    try:
-        context = ssl.create_default_context(cafile=workload.ca)
-    except OSError as error:
-        raise ConfigurationError(f"{workload.ca}: {error.strerror or error}: give a PEM file of certificates") from None
-    if not workload.verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context

@@ -6,24 +6,19 @@ from __future__ import annotations
 
 import errno
 import socket
-import ssl
 import struct
 from collections.abc import Callable
 from time import monotonic_ns
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from echoproto.errors import one_line
 from echoproto.load.exchange import Exchange
 from echoproto.load.loop import READ, WRITE
 from echoproto.load.proxyheader import header
+from echoproto.load.tls import TLSSocket
 
 if TYPE_CHECKING:
     from echoproto.load.streams import Streams
-
-AGAIN = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
-
-RECORD = 1 << 14
-"""Bytes of one send over TLS: a record, so that what has to be repeated in full is small."""
 
 
 class Channel(Exchange):
@@ -31,14 +26,18 @@ class Channel(Exchange):
     A stream of messages with a socket of its own, or with one after another.
 
     :ivar socket: of the present connection, or ``None``.
-    :ivar recv: of the socket.
-    :ivar send: of the socket.
+    :ivar tls: TLS on it, or ``None``.
+    :ivar recv: of the socket, or of TLS on it.
+    :ivar send: the same.
     :ivar handle: what to do when it is ready for something.
     :ivar since: when anything happened on it last, in ns (but for what is in ``expected``).
     """
 
+    recv: Callable[[int], bytes]
+    send: Callable[[Any], int]
+
     __slots__ = (
-        *("fd", "handle", "recv", "send", "since", "socket"),
+        *("fd", "handle", "recv", "send", "since", "socket", "tls"),
         *("_connect_at", "_first_byte_due", "_half_closed", "_mask", "_owner"),
     )
 
@@ -46,6 +45,7 @@ class Channel(Exchange):
         super().__init__(number, owner.settings)
         self._owner = owner
         self.socket: socket.socket | None = None
+        self.tls: TLSSocket | None = None
         self.fd = -1
         self.handle: Callable[[int], None] = lambda _mask: None
         self.since = self._connect_at = self._mask = 0
@@ -90,17 +90,14 @@ class Channel(Exchange):
             made.close()
             self.not_opened(code)
             return
-        self._use(made)
+        self.socket = made
+        self.recv = made.recv
+        self.send = made.send
         self.fd = made.fileno()
         self.attached()
         self.handle = lambda _mask: self._connecting(made)
         self._mask = WRITE
         owner.poller.register(self.fd, WRITE)
-
-    def _use(self, made: socket.socket) -> None:
-        self.socket = made
-        self.recv = made.recv
-        self.send = made.send
 
     def _wait_for(self, mask: int) -> None:
         if mask != self._mask:
@@ -123,36 +120,33 @@ class Channel(Exchange):
         if owner.tls is None:
             self.opened()
             return
-        wrapped = owner.tls.wrap_socket(
-            made, do_handshake_on_connect=False, server_hostname=owner.host, suppress_ragged_eofs=False
-        )
-        self._use(wrapped)
-        self.handle = lambda _mask: self._shake_hands(wrapped)
-        self._shake_hands(wrapped)
+        tls = self.tls = TLSSocket(made, owner.tls, owner.host)
+        self.recv = tls.recv
+        self.send = tls.send
+        self.handle = lambda _mask: self._shake_hands(tls)
+        self._shake_hands(tls)
 
-    def _shake_hands(self, wrapped: ssl.SSLSocket) -> None:
+    def _shake_hands(self, tls: TLSSocket) -> None:
         self.since = monotonic_ns()
         try:
-            wrapped.do_handshake()
-        except ssl.SSLWantReadError:
-            self._wait_for(READ)
-        except ssl.SSLWantWriteError:
-            self._wait_for(READ | WRITE)
+            tls.shake_hands()
+        except BlockingIOError:
+            return  # a handshake fits into the buffers of a new socket, so it is the peer's turn
         except OSError as error:
             self._owner.reason = one_line(getattr(error, "verify_message", "") or error.strerror or str(error))
             self.fail("TLS")
         else:
-            self._wait_for(READ)
             self.opened()
 
     def _flush(self) -> bool:
         """Send what is unsent, as much as the kernel takes; gives whether the connection is still there."""
-        portion = None if self._owner.tls is None else RECORD
         send = self.send
         try:
             while self.unsent:
-                self.unsent = self.unsent[send(self.unsent[:portion]) :]
-        except AGAIN:
+                self.unsent = self.unsent[send(self.unsent) :]
+            if self.tls is not None:
+                self.tls.flush()
+        except BlockingIOError:
             self._wait_for(READ | WRITE)
             return True
         except OSError as error:
@@ -162,23 +156,19 @@ class Channel(Exchange):
         return True
 
     def close_sending(self) -> None:
-        """Close the sending side, once all is sent."""
-        if not self.unsent and not self._half_closed and self.socket is not None:
-            self._half_closed = True
-            self._say_goodbye()
-
-    def _say_goodbye(self) -> None:
-        """FIN; over TLS, close_notify."""
+        """Close the sending side, once all is sent: with FIN, over TLS with close_notify."""
+        if self.unsent or self._half_closed or self.socket is None:
+            return
+        self._half_closed = True
         try:
-            if isinstance(self.socket, ssl.SSLSocket):
-                self.socket.unwrap()
-            elif self.socket is not None:
+            if self.tls is None:
                 self.socket.shutdown(socket.SHUT_WR)
-        except AGAIN:
-            pass  # ours is sent; the peer's is read when it comes
+                return
+            self.tls.close_sending()
         except OSError as error:
-            if not (isinstance(error, ssl.SSLError) and error.reason == "APPLICATION_DATA_AFTER_CLOSE_NOTIFY"):
-                self.failed(error)
+            self.failed(error)
+            return
+        self._flush()
 
     def close(self, *, reset: bool = False) -> None:
         """Close the connection, if there is one."""
@@ -189,4 +179,4 @@ class Channel(Exchange):
         if reset:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.socket.close()
-        self.socket = None
+        self.socket = self.tls = None

@@ -37,7 +37,8 @@ class Churning(Streams):
         self._all[0].part()
         self._all = every
 
-    def _to_use(self) -> list[Link]:
+    def senders(self) -> list[Link]:
+        """See `Sending.senders`."""
         return self._all
 
     def ready(self, link: Link) -> None:
@@ -48,7 +49,7 @@ class Churning(Streams):
             link.fill()
 
     def offer(self, link: Link) -> None:
-        """See `Streams.offer`: if it has no connection, it makes one."""
+        """See `Sending.offer`: if it has no connection, it makes one."""
         if link.socket is not None or link in self._resting:
             return
         if link.waiting or link.messages or (self.agenda is None and link.draw()):
@@ -58,7 +59,7 @@ class Churning(Streams):
             self.rests(link)
 
     def is_dry(self, link: Link) -> bool:
-        """See `Streams.is_dry`; of a connection with a message, always."""
+        """See `Sending.is_dry`; of a connection with a message, always."""
         return link.in_flight > 0 or super().is_dry(link)
 
     def back(self, link: Link) -> None:
@@ -79,13 +80,12 @@ class Churning(Streams):
             self.offer(link)
 
     def stop(self) -> None:
-        """See `Streams.stop`; connections that have not sent anything yet are closed."""
+        """See `Sending.stop`; connections that have not sent anything yet are closed."""
         self._resting.clear()
-        super().stop()
         for link in list(self.working):
             if not link.in_flight and link not in self.doubted:
                 link.close()
-                self.working.discard(link)
+        super().stop()
 
     def check(self, now: int) -> None:
         """See `Streams.check`; nothing but failures for long is the end, too."""

@@ -13,7 +13,8 @@ from echoproto.load.errors import nothing_reached
 from echoproto.load.meter import NS, Meter
 from echoproto.load.outcome import Outcome
 from echoproto.load.streams import Streams
-from echoproto.load.workload import Workload
+from echoproto.load.udp import UDPLoad
+from echoproto.load.workload import Transport, Workload
 
 TICK = NS // 5
 """ns between two looks at what has come to pass, and two calls of ``progress``; a whole number of them in a second."""
@@ -105,7 +106,11 @@ def run(
     :raise EchoError: if nothing at all could be reached, as in `echoproto.load.errors`.
     """
     meter = Meter(workload.server_pid)
-    load: Load = (Churning if workload.churn else Streams)(workload, meter, first, patience)
+    load: Load
+    if workload.target.transport is Transport.UDP:
+        load = UDPLoad(workload, meter, first, patience)
+    else:
+        load = (Churning if workload.churn else Streams)(workload, meter, first, patience)
     try:
         _Run(workload, meter, load, progress, interrupted).all()
     finally:

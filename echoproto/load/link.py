@@ -12,8 +12,9 @@ from time import monotonic_ns
 from typing import TYPE_CHECKING
 
 from echoproto.errors import one_line
-from echoproto.load.channel import AGAIN, RECORD, Channel
+from echoproto.load.channel import Channel
 from echoproto.load.diagnosis import Diagnosis, shown
+from echoproto.load.exchange import HELLO
 from echoproto.load.loop import READ, WRITE
 from echoproto.load.verdict import Kind
 
@@ -96,13 +97,13 @@ class Link(Channel):
         self._wait_for(READ | WRITE)
 
     def _open(self, mask: int) -> None:
-        if self.unsent and (mask & WRITE or self._owner.tls):
+        if mask & WRITE:
             self.since = monotonic_ns()
             if not self._flush():
                 return
             if not self.unsent and self._diagnosis is None:
                 self.fill()
-        if self.socket is not None and (mask & ~WRITE or self._owner.tls):
+        if self.socket is not None and mask & ~WRITE:
             self._read()
 
     def _read(self) -> None:
@@ -110,13 +111,13 @@ class Link(Channel):
         while self.socket is not None:
             try:
                 data = self.recv(owner.room)
-            except AGAIN:
+            except BlockingIOError:
                 return
             except OSError as error:
                 self.failed(error)
                 return
             self.take(data, monotonic_ns())
-            if owner.tls is None:
+            if self.tls is None or not self.tls.pending:
                 return  # what else there is comes with the next event
 
     def take(self, data: bytes, now: int) -> None:
@@ -165,13 +166,13 @@ class Link(Channel):
         """End it in order, if there is nothing on it that was not asked for."""
         if self.idle:
             with suppress(OSError):  # whatever it says, it is over
-                self.recv(RECORD)  # a greeting; what is not read would turn the FIN into a RST
+                self.recv(len(HELLO))  # a greeting; what is not read would turn the FIN into a RST
         else:
             self.handle(READ)
             self.conclude()
         if self.socket is not None:
             if not reset:
-                self._say_goodbye()
+                self.close_sending()
             self.close(reset=reset)
 
     def _ended(self) -> None:
@@ -187,6 +188,8 @@ class Link(Channel):
         """See `Channel.failed`; what did not come back need not have."""
         if self._diagnosis is not None:
             self.conclude()
+        elif isinstance(error, ssl.SSLEOFError):
+            self.fail("no close_notify", lost=True)
         elif isinstance(error, ssl.SSLError):
             self._owner.reason = one_line(error.strerror or str(error))
             self.fail("TLS")

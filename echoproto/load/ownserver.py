@@ -5,16 +5,17 @@ A server that the load generator starts itself, and ends.
 from __future__ import annotations
 
 import os
+import random
 import shlex
 import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from echoproto.errors import one_line
-from echoproto.load.errors import Unreachable
+from echoproto.load.errors import ClientLimit, Unreachable
 
 PATIENCE = 15.0
 """Seconds in which it has to listen."""
@@ -26,11 +27,21 @@ FAREWELL = 10.0
 """Seconds in which it has to end, before it is killed."""
 
 
+PORTS = range(20_000, 32_768)
+"""No system gives these to connections by itself (Linux: from 32768 on): none is taken before the server is up."""
+
+
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody has now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """
+    A TCP port of 127.0.0.1 that nobody has now.
+
+    :raises ClientLimit: if there is none.
+    """
+    for port in random.sample(PORTS, len(PORTS)):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise ClientLimit(f"client limit: no port from {PORTS[0]} to {PORTS[-1]} is free")
 
 
 @contextmanager
@@ -44,6 +55,8 @@ def serving(command: str, host: str, port: int) -> Iterator[int]:
     :param host: on which it is to listen; likewise ``port``.
     :raises Unreachable: if it can't be started, ends at once, or does not listen.
     """
+    if not command.strip():
+        raise Unreachable("--server can't be started: it is empty")
     with tempfile.TemporaryFile() as output:
         try:
             process = subprocess.Popen(  # noqa: S603 - it is the user's own command

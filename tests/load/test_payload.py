@@ -30,5 +30,5 @@ class PayloadTests(SynchronousTestCase):
         self.assertEqual(len(blocks), 1000)
 
     def test_beyond_4_gib(self) -> None:
-        """T4."""
+        """Which T4 needs."""
         self.assertNotEqual(Payload(7).read(2**32, 64), Payload(7).read(0, 64))

@@ -4,12 +4,13 @@ PYTHON ?= python3
 VENV ?= .venv
 PORT ?= 8888
 REACTOR ?= auto
+MINUTES ?= 30
 
 bin := $(VENV)/bin
 # A folder with the day's downloads is no reason to install again, but another list of dependencies is.
 stamp = $(VENV)/.installed-$(1)
 
-.PHONY: help run test coverage lint types package docs hooks clean
+.PHONY: help run test coverage figures soak lint types package docs hooks clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 18
@@ -24,10 +25,17 @@ coverage: $(call stamp,dev) ## Report the coverage of the last "make test"; what
 	$(bin)/coverage report
 	$(bin)/coverage report --include='$(shell $(bin)/python -m tests.without_io)' --fail-under=100
 
-lint: $(call stamp,dev) ## Check the style, and that the hosted CI's workflow is well-formed
+figures: $(call stamp,dev) ## Measure the figures to hold, on a machine that does nothing else (REACTOR=auto)
+	$(bin)/python -m tests.figures --reactor $(REACTOR)
+
+soak: $(call stamp,dev) ## Put mixed load and faults on the service for long (MINUTES=30 REACTOR=auto)
+	$(bin)/python -m tests.soak --minutes $(MINUTES) --reactor $(REACTOR)
+
+lint: $(call stamp,dev) ## Check the style, the hosted CI's workflow, and that each promise has its proof in the guide
 	$(bin)/ruff format --check .
 	$(bin)/ruff check .
 	$(bin)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(bin)/python -m docs.generate --check
 
 types: $(call stamp,dev) ## Check the types
 	$(bin)/mypy

@@ -1,15 +1,22 @@
 """
 Writes the parts of the guide that are made of the code: ``python -m docs.generate``.
+
+With ``--check``, it writes nothing, and fails where a promise has no proof, or the guide is not what it would write.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
+import sys
 
+from docs.promises import chapter, complaints, read_promises, read_proofs
 from echoproto.server.settings import table
 
-OPERATING = os.path.join(os.path.dirname(os.path.abspath(__file__)), "operating.md")
+FOLDER = os.path.dirname(os.path.abspath(__file__))
+OPERATING = os.path.join(FOLDER, "operating.md")
+PROMISES = os.path.join(FOLDER, "promises.md")
 BEGIN = '<!-- settings: written by "make docs" -->\n'
 END = "<!-- end of settings -->\n"
 
@@ -31,12 +38,32 @@ def with_settings(text: str) -> str:
     )
 
 
-def main() -> None:
-    with open(OPERATING, encoding="utf-8") as file:
-        text = file.read()
-    with open(OPERATING, "w", encoding="utf-8") as file:
-        file.write(with_settings(text))
+def read(path: str) -> str:
+    """A file of the guide; empty if there is none yet."""
+    if not os.path.exists(path):
+        return ""
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m docs.generate")
+    parser.add_argument("--check", action="store_true", help="write nothing, and say what is wrong")
+    arguments = parser.parse_args()
+    promises, proofs = read_promises(), read_proofs()
+    texts = {OPERATING: with_settings(read(OPERATING)), PROMISES: chapter(promises, proofs)}
+    wrong = list(complaints(promises, proofs)) if arguments.check else []
+    for path, text in texts.items():
+        if text == read(path):
+            continue
+        if arguments.check:
+            wrong.append(f"{os.path.relpath(path)}: not what the code says; make docs")
+            continue
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+    print(*wrong, sep="\n", end="\n" if wrong else "")
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

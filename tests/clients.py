@@ -1,8 +1,12 @@
 """Clients of an echo, on blocking sockets: what they send is known, and what comes back is compared."""
 
+import array
+import contextlib
+import fcntl
 import select
 import socket
 import struct
+import termios
 
 from OpenSSL import SSL
 
@@ -62,6 +66,14 @@ def receive(client: socket.socket, count: int) -> bytes:
     while len(received) < count and (chunk := client.recv(count - len(received))):
         received += chunk
     return bytes(received)
+
+
+def not_taken(client: socket.socket) -> int:
+    """How many bytes the other side's kernel has not acknowledged yet; where the system does not tell, all of them."""
+    count = array.array("i", [1 << 30])
+    with contextlib.suppress(OSError):
+        fcntl.ioctl(client, termios.TIOCOUTQ, count)
+    return count[0]
 
 
 def reset(client: socket.socket) -> None:

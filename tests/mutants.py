@@ -9,8 +9,14 @@ from __future__ import annotations
 import itertools
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+
+from echoproto.load.schedule import FaultKind
+
+PAUSE = 0.3
+"""Seconds without data that some of them take for more than it is."""
 
 Mutant = Callable[[Iterator[bytes]], Iterator[bytes]]
 
@@ -79,6 +85,39 @@ def sends_only_its_own(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """The right number of bytes, all of them wrong."""
     return (bytes(len(chunk)) for chunk in chunks)
 
+
+def takes_a_pause_for_the_end(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Only a stall on the way to it reveals that: a client that is stuck has it sending, not waiting."""
+    for chunk, waited in _timed(chunks):
+        if waited > PAUSE:
+            return
+        yield chunk
+
+
+def forgets_the_tail_when_the_end_is_late(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Only a FIN that is held back reveals that."""
+    waiting = b""
+    for chunk, waited in _timed(chunks):
+        if chunk or waited < PAUSE:
+            yield waiting
+        waiting = chunk
+
+
+def _timed(chunks: Iterator[bytes]) -> Iterator[tuple[bytes, float]]:
+    """Each of the chunks, and an empty one for the end, with the seconds for which it was waited for."""
+    while True:
+        begun = time.monotonic()
+        chunk = next(chunks, b"")
+        yield chunk, time.monotonic() - begun
+        if not chunk:
+            return
+
+
+REVEALED_BY_FAULTS: dict[Mutant, FaultKind] = {
+    takes_a_pause_for_the_end: FaultKind.STALL,
+    forgets_the_tail_when_the_end_is_late: FaultKind.SLOW_CLOSE,
+}
+"""Those that are an honest echo to whoever has a network without faults, and the fault that reveals each."""
 
 MUTANTS: tuple[Mutant, ...] = (
     drops_the_last_byte,

@@ -1,7 +1,7 @@
 """
 Runs the whole suite: ``python -m tests.suite [--coverage] [REACTOR ...]``.
 
-trial once on each reactor, then pytest once, then the tests of pytest-twisted on each reactor. The reactors are those
+trial once on each reactor, pytest once, and the tests of pytest-twisted on each reactor. The reactors are those
 that this platform has; on Linux, kqueue runs on the emulation of tests/emulation. Ends with a count of all of them.
 In CI (where the environment says ``CI``), a skipped test is a failure.
 """
@@ -14,6 +14,7 @@ import re
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from attrs import define
 
@@ -102,20 +103,24 @@ def main() -> int:
     parser.add_argument(
         "--coverage", action="store_true", help="measure the coverage of trial's run on the last reactor"
     )
+    parser.add_argument("--jobs", type=int, default=2, help="parts that are run at once (default 2)")
     parser.add_argument(
         "reactors", nargs="*", metavar="REACTOR", help=f"of {', '.join(KNOWN)}; default: all of this platform"
     )
     arguments = parser.parse_args()
     names = arguments.reactors or here()
-    total = Tally()
+    parts = []
     for name in names:
         measure = "-m coverage run " if arguments.coverage and name == names[-1] else ""
         trial = f"{measure}-m twisted.trial --random=0 --temp-directory=_trial_temp_{name} --reactor={name} tests"
-        total += run("trial", name, trial)
-    total += run("pytest", "", "-m pytest -q -rs")
+        parts.append(("trial", name, trial))
+    parts.append(("pytest", "", "-m pytest -q -rs"))
     for name in names:
         plugin = f"-p tests.pytest_twisted.reactors -c tests/pytest_twisted/pytest.ini --reactor={name}"
-        total += run("pytest-twisted", name, f"-m pytest -q -rs {plugin} tests/pytest_twisted")
+        parts.append(("pytest-twisted", name, f"-m pytest -q -rs {plugin} tests/pytest_twisted"))
+    # Much of the time, a part waits for a clock or for a process; two of them leave none of two processors idle.
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        total = sum(pool.map(lambda part: run(*part), parts), Tally())
     print(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped")
     return 1 if total.failed else 0
 

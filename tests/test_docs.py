@@ -5,6 +5,38 @@ import re
 
 from twisted.trial.unittest import SynchronousTestCase
 
+TESTS = '''
+def helper():
+    """O4: which tests call."""
+class XTests:
+    """U1: each test of it."""
+    def test_one(self):
+        """T6, T7 over TCP."""
+    def test_two(self):
+        """C8 (select, poll): on these."""
+    def test_three(self):
+        """What T6 needs."""
+    def helper(self):
+        """O4."""
+'''
+
+COMMAND = '''
+"""
+A long check.
+
+Proves T1, T4.
+"""
+def main():
+    """O4: is not about the echo."""
+'''
+
+PART_OF_A_COMMAND = '''
+def one_hog():
+    """B6: beside others."""
+def measure():
+    """What it needs."""
+'''
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -24,6 +56,58 @@ class DocsTests(SynchronousTestCase):
         text = self.read("docs/operating.md")
         self.assertIn(settings_table(), text)
         self.assertEqual(with_settings(text), text)
+
+    def test_the_chapter_of_promises_is_that_of_the_tests(self) -> None:
+        """Else: make docs."""
+        from docs.promises import chapter, complaints, read_promises, read_proofs
+
+        promises, proofs = read_promises(), read_proofs()
+        self.assertEqual(self.read("docs/promises.md"), chapter(promises, proofs))
+        self.assertEqual(list(complaints(promises, proofs)), [])
+
+    def test_what_proves_a_promise(self) -> None:
+        """Tests and classes of tests whose docstrings begin with codes; no helpers, and no code in mid-sentence."""
+        from docs.promises import EVERY, GIVEN, Proof, proofs_in
+
+        self.assertEqual(
+            list(proofs_in("tests/server/test_x.py", TESTS)),
+            [
+                Proof(("U1",), "tests/server/test_x.py", "tests/server/test_x.py::XTests", EVERY),
+                Proof(("T6", "T7"), "tests/server/test_x.py", "tests/server/test_x.py::XTests::test_one", EVERY),
+                Proof(
+                    ("C8",), "tests/server/test_x.py", "tests/server/test_x.py::XTests::test_two", "only select, poll"
+                ),
+            ],
+        )
+        self.assertEqual(
+            list(proofs_in("tests/long.py", COMMAND)),
+            [Proof(("T1", "T4"), "tests/long.py", "python -m tests.long", GIVEN)],
+        )
+        self.assertEqual(
+            list(proofs_in("tests/figures/x.py", PART_OF_A_COMMAND)),
+            [Proof(("B6",), "tests/figures/x.py", "python -m tests.figures one-hog", GIVEN)],
+        )
+
+    def test_what_is_wrong_with_promises_and_proofs(self) -> None:
+        from docs.promises import EVERY, Promises, Proof, complaints
+
+        texts = dict.fromkeys(("T1", "T2", "T3", "T4"), "…")
+        promises = Promises({"T": "…"}, texts, pending=frozenset(("T2", "T3", "T9")), later=frozenset(("S1",)))
+        proofs = [
+            Proof(("T1", "S1", "T7"), "p", "one", EVERY),
+            Proof(("T3",), "p", "two", EVERY),
+            Proof(("T1",), "p", "three", "only select, selct"),
+        ]
+        self.assertEqual(
+            list(complaints(promises, proofs)),
+            [
+                "T7: one names it, and there is no such promise",
+                "T1: three is for the reactor selct, which there is not",
+                "T9: it is pending in promises.toml, and there is no such promise",
+                "T3: two proves it, so it is no longer pending in promises.toml",
+                "T4: neither a test nor a command proves it",
+            ],
+        )
 
     def test_what_it_links_to_is_there(self) -> None:
         for name in (

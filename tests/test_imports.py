@@ -42,6 +42,11 @@ class ImportTests(SynchronousTestCase):
         ours = {name for name in loaded if name.partition(".")[0] == "echoproto"}
         self.assertEqual(ours, {"echoproto", "echoproto.errors", "echoproto.protocol"})
 
+    def test_the_echo_of_datagrams_knows_nothing_of_the_server(self) -> None:
+        loaded = imported_by(["echoproto.datagram"])
+        ours = {name for name in loaded if name.partition(".")[0] == "echoproto"}
+        self.assertEqual(ours, {"echoproto", "echoproto.datagram", "echoproto.errors", "echoproto.protocol"})
+
     def test_what_has_no_io_imports_none(self) -> None:
         """The package itself exports the protocol, which imports interfaces; so this reads the modules' own text."""
         for name in FILES:

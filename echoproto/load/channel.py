@@ -115,8 +115,8 @@ class Channel(Exchange):
         owner.meter.outcome.connected += 1
         self._wait_for(READ)
         if owner.proxy:
-            ends = made.getsockname(), made.getpeername()
-            made.send(header(owner.proxy, made.family, *ends))  # which fits: nothing else was sent yet
+            # It fits: nothing else was sent yet.
+            made.send(header(owner.proxy, made.getsockname(), made.getpeername()))
         if owner.tls is None:
             self.opened()
             return

@@ -48,7 +48,7 @@ class Diagnosis:
 
         :param sent: position of the first byte that was not sent.
         """
-        found = self._check.finish(sent - self._start, complete=False).finding
+        found = self._check.finish(sent - self._start, due=0).finding
         finding = found or Finding(Kind.INSERTED, self._acked - self._start, len(self._wrong))
         rest = len(self._wrong) - (self._start + finding.offset - self._acked)
         if rest < PROBE and self._start + finding.offset < sent <= self._start + finding.offset + rest:

@@ -5,11 +5,13 @@ Runs a load: connects, warms up, measures, and brings what it found into an outc
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from contextlib import nullcontext
 from time import monotonic_ns
 from typing import Protocol
 
 from echoproto.load.churn import Churning
 from echoproto.load.errors import nothing_reached
+from echoproto.load.loop import punctual
 from echoproto.load.meter import NS, Meter
 from echoproto.load.outcome import Outcome
 from echoproto.load.streams import Streams
@@ -112,7 +114,8 @@ def run(
     else:
         load = (Churning if workload.churn else Streams)(workload, meter, first, patience)
     try:
-        _Run(workload, meter, load, progress, interrupted).all()
+        with punctual() if workload.rate else nullcontext():
+            _Run(workload, meter, load, progress, interrupted).all()
     finally:
         load.close()
     return meter.outcome

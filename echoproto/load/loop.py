@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import select
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 READ = 1
@@ -22,6 +23,9 @@ ENDED = 16
 
 EVENTS = 1024
 """How many are taken at once."""
+
+SLACK = "/proc/self/timerslack_ns"
+"""How much later than asked for it may be; see PR_SET_TIMERSLACK of prctl(2)."""
 
 Events = Sequence[tuple[int, int]]
 """Descriptors, and what each is ready for: `READ`, `WRITE`, and other bits for an error or an end."""
@@ -158,6 +162,24 @@ class Poll:
 
     def close(self) -> None:
         """See `Poller`; there is nothing to give back."""
+
+
+@contextmanager
+def punctual() -> Iterator[None]:
+    """Have the system wake this process when it asked to be, and not up to 50 µs later to save power (Linux)."""
+    try:
+        with open(SLACK, "r+", encoding="ascii") as file:
+            before = file.read()
+            file.seek(0)
+            file.write("1")
+    except OSError:  # there is no such thing here, or it is not allowed; then the lag shows it
+        yield
+        return
+    try:
+        yield
+    finally:
+        with open(SLACK, "w", encoding="ascii") as file:
+            file.write(before)
 
 
 def make_poller() -> Poller:

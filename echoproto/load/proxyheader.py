@@ -4,7 +4,6 @@ Writes the header of the PROXY protocol (haproxy.org, "The PROXY protocol", vers
 
 from __future__ import annotations
 
-import socket
 import struct
 from ipaddress import ip_address
 from typing import Any
@@ -16,16 +15,16 @@ STREAM_OVER = {4: 0x11, 6: 0x21}
 """Version 2's byte for TCP, by the version of IP."""
 
 
-def header(version: int, family: int, source: Any, destination: Any) -> bytes:
+def header(version: int, source: Any, destination: Any) -> bytes:
     """
     The header that says whose connection it is.
 
     :param version: 1 or 2.
-    :param family: of the socket, as in `socket`; for any but TCP, it says that nothing is known.
-    :param source: address and port, as of ``getsockname``.
+    :param source: address and port, as of ``getsockname``; a path, if it is no TCP: then the header says that nothing
+        is known.
     :param destination: the same, as of ``getpeername``.
     """
-    if family not in (socket.AF_INET, socket.AF_INET6):
+    if not isinstance(source, tuple):
         return b"PROXY UNKNOWN\r\n" if version == 1 else SIGNATURE + b"\x20\0\0\0"
     here, there = (ip_address(name[0].partition("%")[0]) for name in (source, destination))
     if version == 1:

@@ -102,18 +102,18 @@ class StreamCheck:
         self._acked += right
         self._wrong = bytearray(data[right:])
 
-    def finish(self, sent: int, *, complete: bool) -> Verdict:
+    def finish(self, sent: int, *, due: int) -> Verdict:
         """
         The verdict, once nothing more will come.
 
         :param sent: how many bytes were sent.
-        :param complete: whether all of them had to come back; if not, those that did not are unknown, not lost.
+        :param due: how many of them had to come back; others that did not are unknown, not lost.
         """
         finding = None if self._wrong is None else self._diagnose(bytes(self._wrong), sent)
         if finding is None and self._acked > sent:
             finding = Finding(Kind.INSERTED, sent, self._acked - sent)
-        missing = max(0, sent - self._acked)
-        return Verdict(sent, self._acked, missing if complete else 0, 0 if complete else missing, finding)
+        lost = max(0, due - self._acked)
+        return Verdict(sent, self._acked, lost, max(0, sent - self._acked) - lost, finding)
 
     def _diagnose(self, wrong: bytes, sent: int) -> Finding:
         """Name what is wrong, by where in the stream it belongs that came in place of what was expected."""

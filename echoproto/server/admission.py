@@ -6,12 +6,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
-from ipaddress import IPv6Address, ip_address
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from echoproto.datagram import source_of
 from echoproto.protocol import Echo
 from echoproto.server.connectionlog import peer_of
 from echoproto.server.counters import Counters
@@ -19,9 +19,6 @@ from echoproto.server.eventlog import EventLog
 from echoproto.server.settings import Settings
 
 log = Logger("echoproto")
-
-SOURCE_BITS = 64
-"""Of an IPv6 address, what belongs to one source: a host has as many addresses as it likes within it (RFC 6177)."""
 
 
 class TokenBucket:
@@ -162,16 +159,3 @@ class Admission:
 def _source(connection: Echo) -> str:
     host, _ = peer_of(connection)
     return source_of(host)
-
-
-def source_of(host: str) -> str:
-    """
-    Who shares a budget: an IPv4 address, or the first 64 bits of an IPv6 address.
-
-    :param host: IP address, with or without a scope.
-    """
-    if ":" not in host:
-        return host
-    address = ip_address(host)
-    assert isinstance(address, IPv6Address)  # noqa: S101 - for the type checker
-    return str(IPv6Address(int(address) >> (128 - SOURCE_BITS) << (128 - SOURCE_BITS)))

@@ -74,8 +74,10 @@ class Snapshot:
     :ivar bytes_sent: those that the kernel, or TLS, has taken, greetings included.
     :ivar datagrams_refused: datagrams that get no reply, by why.
     :ivar datagrams_failed: datagrams whose reply could not be sent, by the name of the error, such as ``EPERM``.
-    :ivar errors: by the name of the error: those of accept(2), such as ``ENFILE``, and exceptions that ended a
-        connection.
+    :ivar datagrams_dropped: datagrams that the system has dropped because the socket's buffer was full; they never
+        came here, and are not in ``datagrams_received``. 0 where the system does not tell (outside Linux).
+    :ivar errors: by the name of the error: those of accept(2), such as ``ENFILE``, those of reading datagrams, and
+        exceptions that ended a connection.
     """
 
     accepted: int
@@ -88,6 +90,7 @@ class Snapshot:
     datagrams_echoed: int
     datagrams_refused: Mapping[str, int]
     datagrams_failed: Mapping[str, int]
+    datagrams_dropped: int
     errors: Mapping[str, int]
 
     def as_dict(self) -> dict[str, int | dict[str, int]]:
@@ -112,6 +115,7 @@ class Counters:
         self.datagrams_echoed = 0
         self.datagrams_refused: Counter[str] = Counter()
         self.datagrams_failed: Counter[str] = Counter()
+        self.datagrams_dropped = 0
         self.errors: Counter[str] = Counter()
         self._received = 0
         self._sent = 0
@@ -147,5 +151,6 @@ class Counters:
             datagrams_echoed=self.datagrams_echoed,
             datagrams_refused=MappingProxyType(dict(refused)),
             datagrams_failed=MappingProxyType(dict(failed)),
+            datagrams_dropped=self.datagrams_dropped,
             errors=MappingProxyType(dict(self.errors)),
         )

@@ -136,6 +136,38 @@ class Address:
 
 
 @frozen
+class Mode:
+    """Permissions of a file; a number of a TOML file would be a decimal one, which nobody means."""
+
+    allowed: str = "three octal digits, such as 660 (in a file: as text)"
+
+    def from_text(self, text: str) -> str:
+        return self.from_toml(text)
+
+    def from_toml(self, value: object) -> str:
+        if not isinstance(value, str):
+            raise ValueError
+        _require(re.fullmatch("0?[0-7]{3}", value) is not None)
+        return value[-3:]
+
+
+@frozen
+class Owner:
+    """Whom a file is to belong to; whether there is such a user is for the system to say."""
+
+    allowed: str = "an owner as USER, USER:GROUP or :GROUP, names or numbers"
+
+    def from_text(self, text: str) -> str:
+        return self.from_toml(text)
+
+    def from_toml(self, value: object) -> str:
+        if not isinstance(value, str):
+            raise ValueError
+        _require(re.fullmatch(r"([^\s:]+)?(:[^\s:]+)?", value) is not None)
+        return value
+
+
+@frozen
 class Endpoints:
     """A list of Twisted endpoint strings; on the command line, one at a time."""
 

@@ -8,7 +8,7 @@ import errno
 import os
 import re
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from attrs import frozen
 from twisted.internet import error
@@ -19,14 +19,19 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from echoproto.errors import ConfigurationError, EchoError, UnavailableError
-from echoproto.server.kinds import WholeNumber
+from echoproto.server.kinds import Kind, Mode, WholeNumber
 from echoproto.server.ports import PortReactor
 from echoproto.server.settings import Settings
+from echoproto.server.socketfile import check_path
 
 WITHOUT_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EINVAL, errno.ENOPROTOOPT)
 """How a system answers that has no IPv6, has it switched off, or keeps it apart from IPv4 (OpenBSD)."""
 
-NUMBERS = {"port": WholeNumber(0, 65535), "backlog": WholeNumber(1, 65535)}
+NUMBERS: Mapping[str, Kind] = {
+    "port": WholeNumber(0, 65535),
+    "backlog": WholeNumber(1, 65535),
+    "mode": Mode(),
+}
 """Arguments of endpoint strings that are numbers."""
 
 POSITIONS = {
@@ -98,7 +103,7 @@ def listeners(settings: Settings, reactor: PortReactor) -> list[Listener]:
 
     :raise ConfigurationError: if an endpoint string can't be understood, or a file that it names can't be used.
     """
-    found = [_from_string(reactor, description, settings.backlog) for description in settings.listen]
+    found = [_from_string(reactor, description, settings) for description in settings.listen]
     port = settings.served_port
     if port is not None:
         endpoint = TCPEndpoint(reactor, port, settings.interface, settings.backlog)
@@ -106,24 +111,28 @@ def listeners(settings: Settings, reactor: PortReactor) -> list[Listener]:
     return found
 
 
-def _from_string(reactor: PortReactor, description: str, backlog: int) -> Listener:
+def _from_string(reactor: PortReactor, description: str, settings: Settings) -> Listener:
     try:
         words, given = _parse(description)
         given |= dict(zip(POSITIONS.get(words[0], ()), words[1:], strict=False))
         for name, kind in NUMBERS.items():
             if name in given:
                 _check_number(name, given[name], kind)
+        if words[0] == "unix":
+            check_path(os.fsencode(given.get("address", "")))
         if words[0] == "tls":
             _check_certificates(given.get("path", ""))
         # In place of Twisted's own 50; systemd's socket has its own already.
-        ours = "" if words[0] == "systemd" or "backlog" in given else f":backlog={backlog}"
+        ours = "" if words[0] == "systemd" or "backlog" in given else f":backlog={settings.backlog}"
+        if words[0] == "unix" and "mode" not in given:
+            ours += f":mode={settings.unix_mode}"
         return Listener(description, serverFromString(reactor, description + ours))
     except Exception as problem:  # each endpoint's parser raises what it likes
         hint = r"; a colon within a value is written \:" if "::" in description else ""
         raise ConfigurationError(f"{description!r}: {_reason(problem)}{hint or f'; {EXAMPLE}'}") from problem
 
 
-def _check_number(name: str, value: str, kind: WholeNumber) -> None:
+def _check_number(name: str, value: str, kind: Kind) -> None:
     """Twisted leaves it to the socket to find a wrong number, and then leaves that socket open."""
     try:
         kind.from_text(value)
@@ -193,14 +202,13 @@ def _keep_tail(port: IListeningPort) -> None:
 def _reason(problem: BaseException | None) -> str:
     """Why, without the numbers and the names of functions that exceptions are full of."""
     if isinstance(problem, error.CannotListenError):
-        if not isinstance(problem.socketError, OSError):
-            return "another server holds its lock; stop that one, or choose another path"
         problem = problem.socketError
+    if isinstance(problem, EchoError):
+        return str(problem)
     if isinstance(problem, OSError) and problem.strerror:
         advice = ADVICE.get(problem.errno or 0)
-        # Of two names, the first is what a lock's symbolic link says, which is only a number.
-        name = problem.filename2 or problem.filename
-        return (f"{os.fsdecode(name)}: " if name else "") + problem.strerror + (f"; {advice}" if advice else "")
+        name = f"{os.fsdecode(problem.filename)}: " if problem.filename else ""
+        return name + problem.strerror + (f"; {advice}" if advice else "")
     if isinstance(problem, LookupError):
         return "systemd has handed over no such socket"
     if "AF_" in str(problem):

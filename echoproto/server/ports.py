@@ -12,6 +12,11 @@ from twisted.internet.posixbase import PosixReactorBase
 
 from echoproto.server.accepting import Accepting, TCPPort
 from echoproto.server.admission import Admission
+from echoproto.server.unixport import MODE, UnixPort
+
+
+class AdmittingUnixPort(Accepting, UnixPort):
+    """A `UnixPort` that asks who may come in."""
 
 
 class PortReactor:
@@ -20,11 +25,22 @@ class PortReactor:
 
     :param reactor: has everything else.
     :param admission: decides for all ports who may come in.
+    :param owner: user and group ID of the files of Unix sockets, as `UnixPort` has them.
+    :param put_back: whether stale files of Unix sockets are put back at the end, as `UnixPort` has it.
     """
 
-    def __init__(self, reactor: Any, admission: Admission) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        admission: Admission,
+        *,
+        owner: tuple[int, int] | None = None,
+        put_back: bool = False,
+    ) -> None:
         self._reactor = reactor
         self._admission = admission
+        self._owner = owner
+        self._put_back = put_back
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._reactor, name)
@@ -39,10 +55,31 @@ class PortReactor:
 
     listenSSL = PosixReactorBase.listenSSL  # which is listenTCP, and TLS around the factory
 
+    def listenUNIX(
+        self,
+        address: bytes | str,
+        factory: IProtocolFactory,
+        backlog: int = 50,
+        mode: int = MODE,
+        wantPID: bool = False,
+    ) -> IListeningPort:
+        """
+        See `twisted.internet.interfaces.IReactorUNIX`.
+
+        :param wantPID: of no use: whether a server lives is asked of its socket, not of a lock file.
+        """
+        return self._start(
+            AdmittingUnixPort(
+                address, factory, backlog, mode, self._reactor, owner=self._owner, put_back=self._put_back
+            )
+        )
+
     def adoptStreamPort(
         self, fileDescriptor: int, addressFamily: socket.AddressFamily, factory: IProtocolFactory
     ) -> IListeningPort:
-        """See `twisted.internet.interfaces.IReactorSocket`."""
+        """See `twisted.internet.interfaces.IReactorSocket`; the file of a Unix socket is left alone."""
+        if addressFamily == socket.AF_UNIX:
+            return self._start(AdmittingUnixPort._fromListeningDescriptor(self._reactor, fileDescriptor, factory))
         return self._start(TCPPort._fromListeningDescriptor(self._reactor, fileDescriptor, addressFamily, factory))
 
     def _start(self, port: Accepting) -> IListeningPort:

@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.interfaces import IAddress, IListeningPort
 from twisted.logger import Logger
 
+from echoproto.datagram import EchoDatagram
 from echoproto.protocol import EchoFactory
 from echoproto.server.admission import Admission
 from echoproto.server.connectionlog import ConnectionLog
@@ -22,10 +23,14 @@ from echoproto.server.descriptors import descriptor_budget
 from echoproto.server.drain import Drainer
 from echoproto.server.eventlog import EventLog
 from echoproto.server.listeners import listeners, open_all
+from echoproto.server.owner import owner_ids
 from echoproto.server.ports import PortReactor
 from echoproto.server.settings import Settings, table
+from echoproto.server.udpport import LISTENING_FOR_UDP, EchoDatagramPort, limit, udp_listeners
 
 log = Logger("echoproto")
+
+LISTENING = "Listening, server socket fd is {fd}, address {address}, port {port}, reactor {reactor}"
 
 
 class EchoService(Service):
@@ -35,15 +40,17 @@ class EchoService(Service):
     :param settings: where, and how.
     :param reactor_name: for the log.
     :param reactor: serves it, and tells the time.
-    :raise ConfigurationError: if it can't be understood where to listen.
+    :param check: whether this is to try a start out, after which all is to be as it was before.
+    :raise ConfigurationError: if it can't be understood where to listen, or ``unix_owner`` names nobody.
 
     :ivar listeners: where it listens.
     :ivar ports: what is open now, in the order of the listeners.
     :ivar factory: makes the connections, and knows them.
+    :ivar datagrams: echoes datagrams, if there is a UDP port.
     :ivar events: how much may still be logged of what others bring about.
     """
 
-    def __init__(self, settings: Settings, reactor_name: str, reactor: Any) -> None:
+    def __init__(self, settings: Settings, reactor_name: str, reactor: Any, *, check: bool = False) -> None:
         self.settings = settings
         self.reactor_name = reactor_name
         self.ports: list[IListeningPort] = []
@@ -56,8 +63,13 @@ class EchoService(Service):
         self._deadlines = Deadlines(settings, reactor, connections, self._drainer)
         self._connection_log = ConnectionLog(self.events)
         self.factory.observers = (self._counters, self._admission, self._deadlines, self._connection_log)
+        self.datagrams = EchoDatagram(self._counters, seconds=reactor.seconds)
         self._apply()
-        self.listeners = listeners(settings, PortReactor(reactor, self._admission))
+        owner = owner_ids(settings.unix_owner)
+        self.listeners = [
+            *listeners(settings, PortReactor(reactor, self._admission, owner=owner, put_back=check)),
+            *udp_listeners(settings, self.datagrams, self._counters, reactor, self.events),
+        ]
 
     def privilegedStartService(self) -> None:
         """
@@ -80,7 +92,7 @@ class EchoService(Service):
         self._admission.apply(self.settings)
         for port in self.ports:
             log.info(
-                "Listening, server socket fd is {fd}, address {address}, port {port}, reactor {reactor}",
+                LISTENING_FOR_UDP if isinstance(port, EchoDatagramPort) else LISTENING,
                 fd=port.fileno(),  # type: ignore[attr-defined]
                 reactor=self.reactor_name,
                 **_address_of(port.getHost()),
@@ -114,6 +126,7 @@ class EchoService(Service):
 
     def _apply(self) -> None:
         self.factory.greeting = self.settings.greeting_bytes
+        limit(self.datagrams, self.settings)
         self.events.rate = self.settings.log_rate
         self._deadlines.settings = self.settings
         self._connection_log.enabled = self.settings.log_connections
@@ -146,8 +159,9 @@ class EchoService(Service):
 
 
 def _address_of(host: IAddress) -> dict[str, object]:
-    """Where a port listens, as fields of a log event: a Unix socket has a path and no port."""
+    """Where a port listens, as fields of a log event: a Unix socket has a path and no port; @ stands for a NUL."""
     name = getattr(host, "name", None)
     if name is not None:
+        name = name.replace(b"\0", b"@")
         return {"address": name.decode("utf-8", "backslashreplace"), "port": None}
     return {"address": getattr(host, "host", "?"), "port": getattr(host, "port", None)}

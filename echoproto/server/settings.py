@@ -12,7 +12,7 @@ from attrs import frozen
 
 from echoproto.errors import ConfigurationError
 from echoproto.protocol import GREETING
-from echoproto.server.kinds import ENDPOINTS, Address, Choice, Endpoints, Kind, Switch, Text, WholeNumber
+from echoproto.server.kinds import ENDPOINTS, Address, Choice, Endpoints, Kind, Mode, Owner, Switch, Text, WholeNumber
 
 DEFAULT_PORT = 8888
 
@@ -75,6 +75,7 @@ class Settings:
     What is served, and how. ``table()`` gives the rows.
 
     :ivar port: ``None`` if none was given: `DEFAULT_PORT`, unless ``listen`` says where to listen.
+    :ivar udp: ``None`` if none was given: no datagrams are echoed.
     :ivar log_format: ``None`` if none was given: text, or what ``twist`` chooses.
     """
 
@@ -98,6 +99,17 @@ class Settings:
         f"Twisted endpoint string to listen on ({', '.join(ENDPOINTS)}); may be given several times.",
         short="l",
         shown="none",
+    )
+    unix_mode: str = _setting(
+        Mode(),
+        "660",
+        "Permissions of the files of Unix sockets that do not say mode= themselves; who may write to one may connect.",
+    )
+    unix_owner: str = _setting(
+        Owner(),
+        "",
+        "Whom the files of Unix sockets belong to; only root may give them to another user, or to a group of others.",
+        shown="whoever starts it",
     )
     greeting: str = _setting(
         Text(4096),
@@ -157,6 +169,39 @@ class Settings:
         10,
         "How many seconds a stop waits for what is in flight to come back, before it aborts what is left; "
         "a second signal does so at once.",
+        live=True,
+    )
+    udp: int | None = _setting(
+        WholeNumber(0, 65535),
+        None,
+        "UDP port to echo datagrams on; 0 lets the system pick a free one, and the log says which.",
+        shown="none: no UDP",
+    )
+    udp_interface: str = _setting(
+        Address(),
+        "127.0.0.1",
+        "IP address to echo datagrams on, as with interface; whoever can reach it can have replies sent to others, "
+        "whose address is forged, so it is this host alone unless you say otherwise.",
+    )
+    udp_privileged_sources: bool = _setting(
+        Switch(),
+        False,
+        "Whether datagrams from ports below 1024 get a reply (on or off); port 0 and those of services that may answer "
+        "never do.",
+        shown="off",
+        live=True,
+    )
+    udp_source_rate: int = _setting(
+        WholeNumber(0, 1_000_000),
+        0,
+        "Replies a second over UDP to each source (an IPv4 address, or a /64 of IPv6), in bursts of as many; 0 for no "
+        "limit.",
+        live=True,
+    )
+    udp_rate: int = _setting(
+        WholeNumber(0, 10_000_000),
+        0,
+        "Replies a second over UDP to all sources together, in bursts of as many; 0 for no limit.",
         live=True,
     )
     reactor: str = _setting(

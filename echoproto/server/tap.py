@@ -23,6 +23,7 @@ from echoproto.reactors import choice
 from echoproto.reactors.clock import follow_monotonic_clock
 from echoproto.server.listeners import open_all
 from echoproto.server.logformat import json_observer
+from echoproto.server.owner import owner_ids
 from echoproto.server.service import EchoService
 from echoproto.server.settings import Given, Setting, Settings, join, table
 from echoproto.server.tomlfile import read_file
@@ -118,7 +119,7 @@ class Options(usage.Options):
             # twistd and twist may change the folder later; a name is shown as it was given.
             self._config = os.path.abspath(self["config"])
         self.settings = self.reread()
-        with _naming(self.given["reactor"].origin if "reactor" in self.given else "reactor"):
+        with _naming(_origin(self, "reactor")):
             self.reactor_name = choice.settle(self.settings.reactor)
         from twisted.internet import reactor
 
@@ -187,6 +188,11 @@ class Options(usage.Options):
         ]
 
 
+def _origin(options: Options, name: str) -> str:
+    """Where a setting was given, or its name if it was not."""
+    return options.given[name].origin if name in options.given else name
+
+
 def makeService(options: Options) -> EchoService:
     """
     Make the service that the options ask for; nothing listens before it starts.
@@ -203,8 +209,10 @@ def _make(options: Options) -> ServiceForTwistd:
     from twisted.internet import reactor
 
     wanted = options.settings
-    with _naming(options.given["listen"].origin if "listen" in options.given else "listen"):
-        service = ServiceForTwistd(wanted, options.reactor_name, reactor)
+    with _naming(_origin(options, "unix-owner")):
+        owner_ids(wanted.unix_owner)
+    with _naming(_origin(options, "listen")):
+        service = ServiceForTwistd(wanted, options.reactor_name, reactor, check=bool(options["check"]))
     runner_options = getattr(options, "parent", None) or {}
     service.runner_options = runner_options
     service.reread = options.reread

@@ -94,7 +94,7 @@ def give_up(error: EchoError) -> NoReturn:
 
 
 def turn_reactor_once() -> None:
-    """Ports close, and Unix sockets are removed, in the next turn of a reactor; before the end there is none."""
+    """Ports close in the next turn of a reactor; before the end there is none."""
     from twisted.internet import reactor
 
     reactor.iterate(0)

@@ -1,25 +1,59 @@
 """The "nothing lost" check on the installed service; ``python -m tests.nothing_lost`` runs it for longer."""
 
-import socket
 from secrets import randbits
 
-from tests.integration.twistd import LISTENING, TwistdCase
+from echoproto.load.schedule import FAULTS
+from tests.integration.runs import (
+    DRAIN,
+    GROWTH,
+    SHARES,
+    places,
+    stop_in_the_middle,
+    through_one_connection,
+    words,
+)
+from tests.integration.test_limits import LINUX
+from tests.integration.twistd import Server, TwistdCase
 from tests.nothing_lost import run
+from tests.scheduled import Place
+
+TOTAL = 7 << 27
+"""Bytes that are sent over all three together."""
 
 
 class NothingLostTests(TwistdCase):
-    def test_half_a_gib_each_over_tcp_and_unix(self) -> None:
-        """T1, T6, T9: random portions both ways at once, late readers, half-closes and resets; not one byte is lost."""
-        path = f"{self.folder()}/s"
-        server = self.serve("--port", "0", "--listen", f"unix:{path}", "--greeting", "", "--log-connections", "off")
-        server.wait_for(LISTENING)
+    def serve_everywhere(self) -> tuple[Server, dict[str, Place]]:
+        """A server that listens on TCP, with TLS and on a Unix socket."""
+        folder = self.folder()
+        server = self.serve(*words(folder))
+        return server, places(server, folder)
 
-        def unix() -> socket.socket:
-            client = socket.socket(socket.AF_UNIX)
-            client.connect(path)
-            return client
+    def test_over_tcp_tls_and_unix(self) -> None:
+        """
+        T1, T6, T9, S6: random portions both ways at once, late readers, half-closes, resets, and faults on the way; not
+        one byte is lost.
+        """
+        _, where = self.serve_everywhere()
+        for name, place in where.items():
+            share = TOTAL * SHARES[name] // sum(SHARES.values())
+            result = run(place, total=share, seed=randbits(31), faults=FAULTS)
+            self.assertEqual((result.bad, result.lost), ([], 0), f"{name}: {result}")
+            self.assertGreaterEqual(result.sent, share // 2)
 
-        for connect in (server.connect, unix):
-            result = run(connect, total=1 << 29, seed=randbits(31))
-            self.assertEqual((result.bad, result.lost), ([], 0), str(result))
-            self.assertGreaterEqual(result.sent, 1 << 28)
+    def test_sigterm_in_the_middle(self) -> None:
+        """O7: what had arrived comes back, whatever else happens to the connections, and the exit status is 0."""
+        server, where = self.serve_everywhere()
+        result, status, seconds = stop_in_the_middle(server, where, 1 << 26, randbits(31))
+        self.assertEqual((result.bad, result.lost), ([], 0), str(result))
+        self.assertEqual(status, 0)
+        self.assertLessEqual(seconds, DRAIN + 1)
+
+    def test_much_through_one_connection(self) -> None:
+        """T4, in small: ``python -m tests.nothing_lost --one-connection`` sends more than 4 GiB."""
+        if LINUX is not None:
+            self.skipTest(LINUX)
+        server, where = self.serve_everywhere()
+        result, memory = through_one_connection(server, where["tcp"], 64 << 20, randbits(31), settled=16 << 20)
+        self.assertEqual((result.bad, result.acked), ([], 64 << 20), str(result))
+        self.assertLess(memory.growth, GROWTH)
+        self.assertGreater(len(memory.seen), 20)

@@ -1,18 +1,15 @@
 """How it stops: what is in flight comes back, nobody can postpone the end, and scripts are told that all is well."""
 
-import array
 import contextlib
-import fcntl
 import select
 import signal
 import socket
 import sys
-import termios
 import threading
 import time
 
 from tests.certificates import make_pem
-from tests.clients import STALL, TLSClient, payload, receive
+from tests.clients import STALL, TLSClient, not_taken, payload, receive
 from tests.integration.twistd import PATIENCE, Server, TwistdCase
 
 
@@ -23,14 +20,6 @@ def send_until_stuck(client: socket.socket, data: bytes) -> int:
     while sent < len(data) and select.select([], [client], [], STALL)[1]:
         sent += client.send(data[sent : sent + 65536])
     return sent
-
-
-def not_taken(client: socket.socket) -> int:
-    """How many bytes the other side's kernel has not acknowledged yet; where the system does not tell, all of them."""
-    count = array.array("i", [1 << 30])
-    with contextlib.suppress(OSError):
-        fcntl.ioctl(client, termios.TIOCOUTQ, count)
-    return count[0]
 
 
 def read_to_the_end(client: socket.socket) -> bytes:
@@ -163,6 +152,20 @@ class StoppingTests(TwistdCase):
                 client.shutdown(socket.SHUT_RDWR)
             sender.join(PATIENCE)
         self.assertEqual(server.end(), 0)
+
+    def test_a_restart_binds_at_once(self) -> None:
+        """C10: though connections that it has closed itself are still in TIME_WAIT on that port."""
+        server = self.serve()
+        client = self.enterContext(server.connect())
+        self.assertEqual(receive(client, 6), b"Hello\n")
+        self.assertEqual(server.stop(), 0)
+        self.assertEqual(receive(client, 1), b"")
+        client.close()
+        with socket.socket() as other:  # which says that there is such a connection
+            self.assertRaises(OSError, other.bind, ("127.0.0.1", server.port))
+        again = self.serve("--port", str(server.port))
+        with again.connect() as client:
+            self.assertEqual(receive(client, 6), b"Hello\n")
 
     def test_an_ignored_signal_stays_ignored(self) -> None:
         """A shell without job control has its background commands ignore SIGINT."""

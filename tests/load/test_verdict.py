@@ -2,17 +2,18 @@ from hypothesis import given, strategies
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.load.payload import Payload
-from echoproto.load.verdict import Finding, Kind, StreamCheck, Verdict
+from echoproto.load.verdict import PROBE, Finding, Kind, StreamCheck, Verdict
 
 PAYLOAD = Payload(5)
 SENT = PAYLOAD.read(0, 300_000)
 
 places = strategies.integers(0, len(SENT) - 100)
-lengths = strategies.integers(8, 1000)
+lengths = strategies.integers(PROBE + 4, 1000)
+"""A part that begins like what stands in its place is found some bytes later, and has to be recognised from there."""
 chunks = strategies.lists(strategies.integers(1, 70_000), min_size=1, max_size=8)
 
 
-def judge(came: bytes, portions: list[int] | None = None, *, complete: bool = True) -> Verdict:
+def judge(came: bytes, portions: list[int] | None = None, *, due: int = len(SENT)) -> Verdict:
     """The verdict on what came back of ``SENT``, in portions of some sizes, over and over."""
     check = StreamCheck(PAYLOAD)
     portions = portions or [len(came) or 1]
@@ -22,7 +23,7 @@ def judge(came: bytes, portions: list[int] | None = None, *, complete: bool = Tr
         check.received(came[start : start + size])
         start += size
         turn += 1
-    return check.finish(len(SENT), complete=complete)
+    return check.finish(len(SENT), due=due)
 
 
 class GoodTests(SynchronousTestCase):
@@ -34,9 +35,16 @@ class GoodTests(SynchronousTestCase):
 
     @given(places, chunks)
     def test_a_part_that_need_not_be_all(self, length: int, portions: list[int]) -> None:
-        verdict = judge(SENT[:length], portions, complete=False)
+        verdict = judge(SENT[:length], portions, due=length)
         self.assertEqual(verdict, Verdict(len(SENT), length, 0, len(SENT) - length, None))
         self.assertTrue(verdict.good)
+
+    @given(places, places, chunks)
+    def test_less_than_a_part_that_had_to_be_there(self, length: int, missing: int, portions: list[int]) -> None:
+        due = min(length + missing, len(SENT))
+        verdict = judge(SENT[:length], portions, due=due)
+        self.assertEqual(verdict, Verdict(len(SENT), length, due - length, len(SENT) - due, None))
+        self.assertEqual(verdict.good, due == length)
 
     def test_acked_so_far(self) -> None:
         check = StreamCheck(PAYLOAD)
@@ -109,7 +117,7 @@ class WrongTests(SynchronousTestCase):
         ):
             check = StreamCheck(PAYLOAD)
             check.received(came)
-            self.assertEqual(check.finish(sent, complete=True).finding, expected)
+            self.assertEqual(check.finish(sent, due=sent).finding, expected)
 
     def test_more_than_was_sent(self) -> None:
         """Even if it is what would have been sent next."""

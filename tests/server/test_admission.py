@@ -11,7 +11,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto import Echo, EchoFactory
-from echoproto.server.admission import TokenBucket, source_of
+from echoproto.server.admission import TokenBucket
 from echoproto.server.settings import Settings
 from tests.admission import admission
 from tests.logs import record_log
@@ -178,10 +178,3 @@ class AdmissionTests(SynchronousTestCase):
                 "999 more connections refused, max-connections, not logged one by one",
             ],
         )
-
-
-class SourceTests(SynchronousTestCase):
-    def test_sources(self) -> None:
-        self.assertEqual(source_of("192.0.2.7"), "192.0.2.7")
-        self.assertEqual(source_of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::")
-        self.assertEqual(source_of("fe80::1%eth0"), "fe80::")

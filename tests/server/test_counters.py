@@ -80,6 +80,12 @@ class CountersTests(SynchronousTestCase):
         self.counters.datagrams_failed["EPERM"] += 1
         self.assertEqual(self.counters.snapshot(()).datagrams_received, 10)
 
+    def test_datagrams_that_the_system_dropped_were_not_received(self) -> None:
+        self.counters.datagrams_echoed = 7
+        self.counters.datagrams_dropped = 5
+        snapshot = self.counters.snapshot(())
+        self.assertEqual((snapshot.datagrams_received, snapshot.datagrams_dropped), (7, 5))
+
     def test_a_snapshot_does_not_change(self) -> None:
         before = self.counters.snapshot(())
         self.counters.refused["max-connections"] += 1

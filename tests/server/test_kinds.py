@@ -3,7 +3,7 @@ from typing import Any
 from hypothesis import given, strategies
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.server.kinds import Address, Choice, Endpoints, Switch, Text, WholeNumber
+from echoproto.server.kinds import Address, Choice, Endpoints, Mode, Owner, Switch, Text, WholeNumber
 
 
 class KindCase:
@@ -81,6 +81,22 @@ class AddressTests(KindCase, SynchronousTestCase):
     bad_text = ["localhost", "127.0.0.1:80", "256.1.1.1", "127.1", "*"]
     good_toml = ["::1"]
     bad_toml = ["localhost", 1]
+
+
+class ModeTests(KindCase, SynchronousTestCase):
+    kind = Mode()
+    good_text = {"660": "660", "0660": "660", "000": "000", "777": "777"}
+    bad_text = ["", "66", "6600", "00660", "668", "0o660", "-60", " 660", "660\n", "u=rw", "٦٦٠"]
+    good_toml = ["660"]
+    bad_toml = [0o660, 660, True, ["660"], None]
+
+
+class OwnerTests(KindCase, SynchronousTestCase):
+    kind = Owner()
+    good_text = {text: text for text in ("", "root", "root:adm", ":adm", "0", "0:0", "www-data:4")}
+    bad_text = [":", "root:", "root:adm:", "a b", "root\n", "a:b:c"]
+    good_toml = ["root"]
+    bad_toml = [0, True, ["root"], None]
 
 
 class EndpointsTests(KindCase, SynchronousTestCase):

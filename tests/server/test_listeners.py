@@ -1,6 +1,7 @@
 import errno
 import os
 import socket
+import stat
 from typing import Any
 from unittest import mock
 
@@ -51,8 +52,20 @@ class ListenersTests(SynchronousTestCase):
             self.assertRegex(self.complaint(description), r": port '[-9]\d*' is not a whole number from 0 to 65535")
         for description in ("tcp:1:backlog=0", "tcp6:1:0", "unix:/x:backlog=99999999999"):
             self.assertRegex(self.complaint(description), r": backlog '\d+' is not a whole number from 1 to 65535")
+        for description in ("unix:/x:mode=888", "unix:/x:9", "unix:/x:mode=-1", "unix:/x:mode=1777"):
+            self.assertRegex(self.complaint(description), r": mode '\S+' is not three octal digits")
         self.assertIn(r"a colon within a value is written \:", self.complaint("tcp6:1:interface=::1"))
         self.assertIn("looks like tcp:8888:interface=127.0.0.1", self.complaint("tcp:abc"))
+
+    def test_paths_that_no_unix_socket_can_have(self) -> None:
+        """X5."""
+        path = "/" + "x" * 200
+        self.assertRegex(
+            self.complaint(f"unix:{path}"), r": its path is 201 bytes long, and the limit of this system is 10[37];"
+        )
+        self.assertIn("its path is missing", self.complaint("unix:"))
+        self.assertIn("its path is missing", self.complaint("unix:mode=660"))
+        self.assertIn("its path has a NUL in it", self.complaint("unix:/a\0b"))
 
     def test_tls_files_that_are_missing(self) -> None:
         """S10: the error names the file."""
@@ -193,12 +206,37 @@ class OpenListenersBuilder(EchoReactorBuilder):
         path = os.path.join(self.enterContext(_short_folder()), "s")
         listen = (f"unix:{path}", f"unix:{path}")
         error = self.assertRaises(UnavailableError, self.open, listen=listen)
-        self.assertIn("another server holds its lock", str(error))
+        self.assertEqual(
+            str(error),
+            f"can't listen on unix:{path}: another server listens there; stop that one, or choose another path",
+        )
+        self.assertFalse(os.path.lexists(path))
         self.reactor.iterate(0)
+
+    def test_a_path_where_one_may_not_write(self) -> None:
+        if os.geteuid() != 0:
+            self.skipTest("only root can become somebody else")
+        self.addCleanup(os.seteuid, 0)
+        os.seteuid(65534)
+        error = self.assertRaises(UnavailableError, self.open, listen=("unix:/s",))
+        self.assertRegex(str(error), "^can't listen on unix:/s: Permission denied; .*paths the right to write there$")
+
+    def test_unix_mode(self) -> None:
+        """X4: who is not in the group is not let in, unless the setting or the string says so."""
+        path = os.path.join(self.enterContext(_short_folder()), "s")
+        for settings, argument, mode in (
+            ({}, "", 0o660),
+            ({"unix_mode": "600"}, "", 0o600),
+            ({"unix_mode": "600"}, ":mode=666", 0o666),
+        ):
+            [port] = self.open(listen=(f"unix:{path}{argument}",), **settings)
+            self.assertEqual(stat.S_IMODE(os.lstat(path).st_mode), mode)
+            port.stopListening()
+            self.reactor.iterate(0)
 
     def test_a_path_in_a_folder_that_is_missing(self) -> None:
         error = self.assertRaises(UnavailableError, self.open, listen=("unix:/nonexistent/s",))
-        self.assertIn("/nonexistent/s.lock: No such file or directory", str(error))
+        self.assertEqual(str(error), "can't listen on unix:/nonexistent/s: /nonexistent: No such file or directory")
 
     def test_a_socket_that_was_handed_over(self) -> None:
         """O12: taken for one of another domain, its addresses would be garbage."""

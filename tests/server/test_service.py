@@ -1,11 +1,13 @@
+import os
 import resource
 import socket
+import tempfile
 from typing import Any
 
 from twisted.logger import formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.errors import UnavailableError
+from echoproto.errors import ConfigurationError, UnavailableError
 from echoproto.server.service import EchoService
 from echoproto.server.settings import Settings
 from tests.logs import record_log
@@ -45,6 +47,27 @@ class EchoServiceBuilder(EchoReactorBuilder):
             self.lines(),
             [f"Listening, server socket fd is {fd}, address 127.0.0.1, port {number}, reactor fast"],
         )
+
+    def test_says_where_it_listens_for_udp(self) -> None:
+        service = self.service(port=0, interface="127.0.0.1", udp=0, udp_rate=7)
+        service.startService()
+        [_, port] = service.ports
+        self.assertEqual(
+            self.lines()[1:],
+            [f"Listening for UDP, socket fd is {port.fileno()}, address 127.0.0.1, port {port.getHost().port}"],
+        )
+        self.assertEqual(service.datagrams.rate, 7)
+
+    def test_owner_of_unix_sockets(self) -> None:
+        """X4."""
+        path = os.path.join(self.enterContext(tempfile.TemporaryDirectory(prefix="echo-")), "s")
+        service = self.service(listen=(f"unix:{path}",), unix_owner=f"{os.getuid()}:{os.getgid()}")
+        service.startService()
+        self.assertEqual(service.ports[0].owner, (os.getuid(), os.getgid()))
+
+    def test_owner_that_there_is_not(self) -> None:
+        error = self.assertRaises(ConfigurationError, self.service, unix_owner="no-such-user")
+        self.assertEqual(str(error), "this system has no user 'no-such-user'")
 
     def test_a_failed_start(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as other:
@@ -108,3 +131,4 @@ class UnixTests(SynchronousTestCase):
         from echoproto.server.service import _address_of
 
         self.assertEqual(_address_of(UNIXAddress(b"/run/\xff")), {"address": "/run/\\xff", "port": None})
+        self.assertEqual(_address_of(UNIXAddress(b"\0echo")), {"address": "@echo", "port": None})

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import socket
 import sys
 import tempfile
 from typing import Any
@@ -161,6 +162,18 @@ class CheckTests(OptionsCase):
             self.ending(self.parse, "--check", "-l", f"unix:{folder}/s", "-l", "tcp:0:interface=192.0.2.1")
             self.assertEqual(os.listdir(folder), [])
 
+    def test_leaves_what_is_there(self) -> None:
+        """O5: a stale file would be no obstacle; it is removed by a start, and not by this."""
+        with tempfile.TemporaryDirectory(prefix="echo-") as folder:
+            with socket.socket(socket.AF_UNIX) as gone:
+                gone.bind(f"{folder}/s")
+            inode = os.lstat(f"{folder}/s").st_ino
+            for other, expected in (("tcp:0:interface=127.0.0.1", 0), ("tcp:0:interface=192.0.2.1", 1)):
+                status, _, _ = self.ending(self.parse, "--check", "-l", f"unix:{folder}/s", "-l", other)
+                self.assertEqual(status, expected)
+                self.assertEqual(os.lstat(f"{folder}/s").st_ino, inode)
+                self.assertEqual(os.listdir(folder), ["s"])
+
     def test_same_verdict_as_a_start(self) -> None:
         """O5: what a start would find wrong, this finds wrong, in the same words."""
         status, out, err = self.ending(self.parse, "--check", "-p", "0", "-i", "192.0.2.1")
@@ -194,6 +207,12 @@ class MakeServiceTests(OptionsCase):
         status, _, err = self.ending(makeService, options)
         self.assertEqual(status, 2)
         self.assertTrue(err.startswith(f"echo: {path}:1: listen: 'tcp:x': "), err)
+
+    def test_unknown_owner(self) -> None:
+        """O4: where it was given, and what is wrong."""
+        path = self.file("unix-owner = 'no-such-user'")
+        status, _, err = self.ending(makeService, self.parse("--config", path))
+        self.assertEqual((status, err), (2, f"echo: {path}:1: unix-owner: this system has no user 'no-such-user'\n"))
 
     def test_json_under_twistd(self) -> None:
         service = self.make("--log-format", "json", parent={"nodaemon": 1, "logfile": None})

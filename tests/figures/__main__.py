@@ -1,0 +1,61 @@
+"""
+Measures the figures to hold, and the promises about time, processor and load, against the installed ``twistd``:
+``python -m tests.figures [NAME ...] [--reactor R]``.
+
+A line for each: what was measured, what has to hold, and whether it does. Exit status 1 if one does not. It needs
+/proc, and so Linux, and a machine that does nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+
+from echoproto.reactors.choice import AUTO, auto_name
+from tests.figures.bench import Line
+from tests.figures.connections import churn, descriptors, storm
+from tests.figures.memory import blocked_memory, idle_memory
+from tests.figures.neighbours import hog, slow_readers
+from tests.figures.stopping import stop
+from tests.suite import KNOWN
+
+Figure = Callable[[str], Iterator[Line]]
+
+FIGURES: dict[str, Figure] = {
+    figure.__name__.replace("_", "-"): figure
+    for figure in (idle_memory, blocked_memory, slow_readers, hog, descriptors, churn, storm, stop)
+}
+
+
+def measure(name: str, reactor: str) -> bool:
+    """Measure one figure, print its lines, and tell whether all of them hold."""
+    good = True
+    try:
+        for line in FIGURES[name](reactor):
+            print(line, flush=True)
+            good = good and line.held is not False
+    except Exception as error:  # the others are to be measured all the same
+        traceback.print_exc()
+        print(Line(name, f"{type(error).__name__}: {error}", "no error", held=False), flush=True)
+        return False
+    return good
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.figures", description=(__doc__ or "").strip())
+    parser.add_argument("--reactor", default=AUTO, choices=(AUTO, *KNOWN), help="that the server is to run on")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(FIGURES)}; default: all")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.names) - set(FIGURES):
+        parser.error(f"there is no figure {', '.join(sorted(unknown))}")
+    reactor = auto_name() if arguments.reactor == AUTO else arguments.reactor
+    print(f"reactor {reactor}, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f} at the start", flush=True)
+    held = [measure(name, reactor) for name in arguments.names or FIGURES]
+    return 0 if all(held) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

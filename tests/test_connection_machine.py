@@ -1,0 +1,80 @@
+"""The model of a connection's life, run on each reactor; and proved by services that it has to find broken."""
+
+import traceback
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.errors import FlakyFailure
+from hypothesis.stateful import run_state_machine_as_test
+from twisted.internet.interfaces import IHandshakeListener
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+from zope.interface import implementer_only
+
+from echoproto import Echo
+from tests.connection_machine import Machine
+from tests.reactorbuilder import EchoReactorBuilder
+
+
+class ForgetsFlowControl(Echo):
+    def start_flow_control(self) -> None:
+        """It reads on and on."""
+
+
+@implementer_only(IHandshakeListener)
+class ForgetsTheTail(Echo):
+    """As stock Twisted does: what is not sent yet when the peer half-closes is dropped."""
+
+
+class DropsWhatIsInFlight(Echo):
+    def drain(self, count: int) -> None:
+        """It ends without what has not been read yet."""
+        super().drain(0)
+
+
+class EndsTwice(Echo):
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Observers are told of each end twice."""
+        super().connectionLost(reason)
+        super().connectionLost(reason)
+
+
+class MachineBuilder(EchoReactorBuilder):
+    def live(self, protocol: type[Echo], **options: Any) -> None:
+        """Have hypothesis think of lives."""
+        reactor = self.buildReactor()
+        run_state_machine_as_test(
+            lambda: Machine(reactor, protocol),  # type: ignore[arg-type] # whatever gives one will do
+            settings=settings(
+                max_examples=50,
+                stateful_step_count=40,
+                deadline=None,
+                suppress_health_check=list(HealthCheck),
+                **options,
+            ),
+        )
+
+    def test_any_life(self) -> None:
+        """T1, T6, T8, T9, B1, O7: exact, bounded, and counted."""
+        self.live(Echo)
+
+    def test_broken_ones_are_found(self) -> None:
+        for broken, words in (
+            (ForgetsFlowControl, "held"),
+            (ForgetsTheTail, "not all came back"),
+            (DropsWhatIsInFlight, "not all came back"),
+            (EndsTwice, "connections do not add up"),
+        ):
+            self.assertIn(words, self.found(broken), broken.__name__)
+
+    def found(self, broken: type[Echo]) -> str:
+        """What hypothesis finds wrong, if anything."""
+        try:
+            self.live(broken, derandomize=True, phases=[Phase.generate])
+        except (AssertionError, FlakyFailure) as error:  # what the kernel does in between may differ
+            return "".join(traceback.format_exception(error))
+        return "nothing"
+
+
+globals().update(MachineBuilder.makeTestCaseClasses())
+del MachineBuilder, EchoReactorBuilder

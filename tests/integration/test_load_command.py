@@ -5,12 +5,12 @@ import os
 import resource
 import signal
 import subprocess
-import time
 from typing import Any
 
 import psutil
 
 from tests.integration.twistd import PATIENCE, Child, Server, TwistdCase, script
+from tests.load.test_processes import is_running
 from tests.load.test_report import validator
 from tests.mutants import Mutant, duplicates_a_chunk, flips_a_bit, honest, serving
 
@@ -38,10 +38,8 @@ class LoadCase(TwistdCase):
         return report
 
     def wait_until_connected(self, server: Server, count: int) -> None:
-        deadline = time.monotonic() + PATIENCE
-        process = psutil.Process(server.pid)
-        while sum(found.status == psutil.CONN_ESTABLISHED for found in process.net_connections()) < count:
-            self.assertLess(time.monotonic(), deadline)
+        for _ in range(count):
+            server.wait_for("New connection")
 
     def target(self, server: Server) -> str:
         return f"tcp:127.0.0.1:{server.port}"
@@ -104,7 +102,7 @@ class HarmTests(LoadCase):
 
     def test_a_server_that_dies_in_mid_run(self) -> None:
         """L1"""
-        server = self.serve("--log-connections", "off")
+        server = self.serve()
         words = (self.target(server), "--connections", "4", "--warmup", "0", "--duration", "20s", "--json", "-")
         child = subprocess.Popen(
             [script("echoproto"), "load", *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -151,7 +149,7 @@ class OtherEndsTests(LoadCase):
 
     def test_interrupted(self) -> None:
         """L6: a partial report, marked as partial, and no process left."""
-        server = self.serve("--log-connections", "off")
+        server = self.serve()
         folder = self.folder()
         words = (self.target(server), "--connections", "4", "--warmup", "0", "--processes", "2", "--json", "a.json")
         child = Child(script("echoproto"), "load", *words, cwd=folder)
@@ -163,5 +161,4 @@ class OtherEndsTests(LoadCase):
             report = json.load(file)
         self.assertEqual((report["partial"], report["exit_status"]), (True, 130))
         self.assertTrue(any(line.startswith("good (partial): ") for line in child.lines), child.lines)
-        _, alive = psutil.wait_procs(processes, timeout=PATIENCE)
-        self.assertEqual(alive, [])
+        self.assertEqual([process for process in processes if is_running(process.pid)], [])

@@ -19,6 +19,7 @@ class Agenda:
     The times at which messages are due.
 
     :ivar due: the next of these, in ns; `NEVER` if there are no more.
+    :ivar left: how many there are to be.
     :param rate: messages a second, above 0.
     :param arrivals: uniform ones have the same time between any two; those of Poisson have nothing to do with each
         other.
@@ -32,7 +33,7 @@ class Agenda:
         self._rate = rate
         self._begun = 0
         self._place = 0.0
-        self._left = 0
+        self.left = 0
         self.due = NEVER
 
     def begin(self, now: int, count: int) -> None:
@@ -44,20 +45,20 @@ class Agenda:
         """
         self._begun = now
         self._place = self._random.random()
-        self._left = count
+        self.left = count
         self._set()
 
     def next(self) -> int:
         """The time at which the next message is due, in ns; and go on to the one after that."""
         due = self.due
-        self._left -= 1
+        self.left -= 1
         self._place += self._random.expovariate(1.0) if self._poisson else 1.0
         self._set()
         return due
 
     def end(self) -> None:
         """There are to be no more."""
-        self._left = 0
+        self.left = 0
         self._set()
 
     @property
@@ -66,4 +67,4 @@ class Agenda:
         return self.due == NEVER
 
     def _set(self) -> None:
-        self.due = self._begun + int(self._place / self._rate * NS) if self._left else NEVER
+        self.due = self._begun + int(self._place / self._rate * NS) if self.left else NEVER

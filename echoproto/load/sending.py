@@ -79,6 +79,7 @@ class Sending(Generic[S]):
             self.agenda = Agenda(workload.rate, workload.arrivals, f"{workload.seed} {first}")
         self._ring: list[S] = []
         self._place = 0
+        self._counted = False
 
     def senders(self) -> list[S]:
         """Those that can send."""
@@ -92,6 +93,7 @@ class Sending(Generic[S]):
         :param half_close: whether each connection closes its sending side after its last one.
         """
         self.half_close = half_close
+        self._counted = count is not None
         self.unsent = 0
         self._ring = self.senders()
         self.working.update(self._ring)
@@ -107,6 +109,8 @@ class Sending(Generic[S]):
         """Send no more messages."""
         self.supply.left = 0
         if self.agenda is not None:
+            if self._counted:
+                self.unsent += self.agenda.left
             self.agenda.end()
         for sender in list(self.working):
             self.unsent += len(sender.waiting)

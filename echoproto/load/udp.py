@@ -200,7 +200,7 @@ class UDPLoad(Sending[UDPSocket]):
         silent = now - max(self._begun, self.last)
         if not self.last and self.working and silent > (TIMEOUT if meter.outcome.errors else self._patience):
             raise nothing_reached(self._workload, meter.outcome, self.reason or "no reply")
-        if self.agenda is None and silent > self._patience and self.working:
+        if self.agenda is None and silent > self._patience and self.supply.left:
             meter.error("no progress")
             self.stop()
 

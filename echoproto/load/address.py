@@ -1,0 +1,90 @@
+"""
+Where a target is, and what a connection to it is made from.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import sys
+from itertools import count
+from typing import Any
+
+from attrs import define, field
+
+from echoproto.load.errors import Unreachable
+from echoproto.load.workload import Target, Transport
+
+LOCAL_LIMITS = {
+    errno.EMFILE: "descriptors",
+    errno.ENFILE: "descriptors",
+    errno.EADDRNOTAVAIL: "ports",
+    errno.EADDRINUSE: "ports",
+    errno.ENOBUFS: "memory",
+    errno.ENOMEM: "memory",
+}
+"""What this machine or process has run out of, by what the system says."""
+
+MANY = 20_000
+"""Connections from which on one local address may have too few ports (28,232 on Linux, 16,384 elsewhere)."""
+
+SOURCES = 250
+"""Addresses that loopback connections come from: 127.0.0.2 to 127.0.0.251."""
+
+BIND_ADDRESS_NO_PORT = 24
+"""IP_BIND_ADDRESS_NO_PORT of ip(7): the port is found when connecting, by source and destination."""
+
+
+@define
+class Address:
+    """
+    An address to connect to.
+
+    :ivar rotated: whether each connection comes from another local address.
+    """
+
+    family: int
+    kind: int
+    address: Any
+    rotated: bool = False
+    _count: count[int] = field(factory=count, init=False)
+
+    def rotate(self, connections: int) -> None:
+        """
+        Have connections come from many addresses, if it is loopback and the system has it all (Linux).
+
+        :param connections: how many there will be.
+        """
+        loopback = self.family == socket.AF_INET and self.address[0].startswith("127.")
+        self.rotated = loopback and connections > MANY and sys.platform.startswith("linux")
+
+    def make_socket(self) -> socket.socket:
+        """
+        A socket that does not block, to be connected.
+
+        :raise OSError: one of `LOCAL_LIMITS`, most likely.
+        """
+        made = socket.socket(self.family, self.kind)
+        made.setblocking(False)
+        if self.family != socket.AF_UNIX and self.kind == socket.SOCK_STREAM:
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self.rotated:
+            made.setsockopt(socket.IPPROTO_IP, BIND_ADDRESS_NO_PORT, 1)
+            made.bind((f"127.0.0.{2 + next(self._count) % SOURCES}", 0))
+        return made
+
+
+def resolve(target: Target) -> list[Address]:
+    """
+    All addresses of a target.
+
+    :raise Unreachable: if it has none.
+    """
+    if target.transport is Transport.UNIX:
+        return [Address(socket.AF_UNIX, socket.SOCK_STREAM, target.path)]
+    kind = socket.SOCK_DGRAM if target.transport is Transport.UDP else socket.SOCK_STREAM
+    try:
+        found = socket.getaddrinfo(target.host, target.port, type=kind)
+    except OSError as error:
+        raise Unreachable(f"{target}: {error.strerror}: check the name, or give an IP address") from None
+    return [Address(family, kind, address) for family, _, _, _, address in found]

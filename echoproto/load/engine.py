@@ -1,0 +1,195 @@
+"""
+Runs a load: connects, warms up, measures, and brings what it found into an outcome.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from contextlib import nullcontext
+from time import monotonic_ns
+from typing import Protocol
+
+from echoproto.load.churn import Churning
+from echoproto.load.errors import nothing_reached
+from echoproto.load.loop import punctual
+from echoproto.load.meter import NS, Meter
+from echoproto.load.outcome import Outcome
+from echoproto.load.streams import Streams
+from echoproto.load.udp import UDPLoad
+from echoproto.load.workload import Transport, Workload
+
+TICK = NS // 5
+"""ns between two looks at what has come to pass, and two calls of ``progress``; a whole number of them in a second."""
+
+PATIENCE = 10.0
+"""Seconds without anything on a connection after which what has not come back on it is lost."""
+
+
+class Load(Protocol):
+    """What is driven: streams or datagrams; see `echoproto.load.streams.Streams`."""
+
+    @property
+    def working(self) -> Collection[object]:
+        """Which are not done with what they have to do."""
+        ...
+
+    @property
+    def unsent(self) -> int:
+        """Messages that were due, and not sent before the time was over."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """Why something could not be reached, safe to print."""
+        ...
+
+    @property
+    def last(self) -> int:
+        """When anything came back last, in ns."""
+        ...
+
+    def connect(self, wait: Callable[[], None]) -> None:
+        """Connect all; ``wait`` runs the loop until nothing is working any more."""
+        ...
+
+    def begin(self, count: int | None, *, half_close: bool) -> None:
+        """Begin to send."""
+        ...
+
+    def turn(self, until: int) -> None:
+        """Deal with what happens, up to a time in ns, or until nothing is working."""
+        ...
+
+    def stop(self) -> None:
+        """Send no more."""
+        ...
+
+    def check(self, now: int) -> None:
+        """Give up what is stuck."""
+        ...
+
+    def totals(self) -> tuple[int, int, int, int]:
+        """Bytes sent, acked, lost and unknown."""
+        ...
+
+    def interrupt(self) -> None:
+        """End at once."""
+        ...
+
+    def finish(self) -> None:
+        """End in order."""
+        ...
+
+    def close(self) -> None:
+        """Close whatever is open still."""
+        ...
+
+
+def run(
+    workload: Workload,
+    *,
+    progress: Callable[[Outcome], None] | None = None,
+    first: int = 0,
+    interrupted: Callable[[], bool] = lambda: False,
+    patience: float = PATIENCE,
+) -> Outcome:
+    """
+    Run a load, in one process.
+
+    A connection that fails is not made anew: it is counted, and the others go on (but for churn, where the next
+    message has a new one anyway). If all have failed, the run is over.
+
+    :param workload: what to do; of its connections, rate and count, this process does all, whatever it says of
+        processes.
+    :param progress: called about every 0.2 s with what was found so far; the sooner it returns, the truer the times.
+    :param first: number of the first connection, so that no two processes send the same bytes.
+    :param interrupted: asked as often; if it says so, the run ends at once.
+    :param patience: seconds without anything on a connection after which it is given up.
+    :raise EchoError: if nothing at all could be reached, as in `echoproto.load.errors`.
+    """
+    meter = Meter(workload.server_pid)
+    load: Load
+    if workload.target.transport is Transport.UDP:
+        load = UDPLoad(workload, meter, first, patience)
+    else:
+        load = (Churning if workload.churn else Streams)(workload, meter, first, patience)
+    try:
+        with punctual() if workload.rate else nullcontext():
+            _Run(workload, meter, load, progress, interrupted).all()
+    finally:
+        load.close()
+    return meter.outcome
+
+
+class _Run:
+    def __init__(
+        self,
+        workload: Workload,
+        meter: Meter,
+        load: Load,
+        progress: Callable[[Outcome], None] | None,
+        interrupted: Callable[[], bool],
+    ) -> None:
+        self._workload = workload
+        self._meter = meter
+        self._load = load
+        self._progress = progress
+        self._interrupted = interrupted
+        self._next_tick = 0
+
+    def all(self) -> None:
+        """Connect, warm up, measure."""
+        workload, meter, load = self._workload, self._meter, self._load
+        self._next_tick = monotonic_ns() + TICK
+        load.connect(self._wait)
+        if workload.warmup:
+            self._phase(monotonic_ns() + int(workload.warmup * NS), None, half_close=False)
+        begun = monotonic_ns()
+        self._tick(begun)
+        end = begun + int((workload.duration or 1e9) * NS)
+        meter.begin(begun, end, anew=workload.churn is not None)
+        self._next_tick = begun + TICK
+        self._phase(end, workload.count, half_close=workload.half_close)
+        now = monotonic_ns()
+        over = now if workload.count is None else begun
+        meter.tick(now)
+        meter.end(max(load.last, min(end, over)))
+        load.finish()
+        self._count_bytes()
+        if not meter.outcome.acked and meter.outcome.errors["greeting"]:
+            raise nothing_reached(workload, meter.outcome, load.reason)
+
+    def _phase(self, end: int, count: int | None, *, half_close: bool) -> None:
+        """Send until a time, or so many messages; then wait for what is in flight."""
+        if self._meter.outcome.interrupted:
+            return
+        self._load.begin(count, half_close=half_close)
+        self._until(end)
+        self._load.stop()
+        self._meter.outcome.unsent = self._load.unsent
+        self._wait()
+
+    def _wait(self) -> None:
+        self._until(1 << 62)
+
+    def _until(self, end: int) -> None:
+        load = self._load
+        while load.working and (now := monotonic_ns()) < end:
+            load.turn(min(end, self._next_tick))
+            if (now := monotonic_ns()) >= self._next_tick:
+                self._tick(now)
+
+    def _tick(self, now: int) -> None:
+        self._next_tick += (max(0, now - self._next_tick) // TICK + 1) * TICK
+        self._load.check(now)
+        self._meter.tick(now)
+        if self._progress is not None:
+            self._count_bytes()
+            self._progress(self._meter.outcome)
+        if self._interrupted():
+            self._meter.outcome.interrupted = True
+            self._load.interrupt()
+
+    def _count_bytes(self) -> None:
+        outcome = self._meter.outcome
+        outcome.sent, outcome.acked, outcome.lost, outcome.unknown = self._load.totals()

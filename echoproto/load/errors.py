@@ -1,0 +1,72 @@
+"""
+Why a load could not be run at all, and what the exit statuses of ``echoproto load`` mean.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from echoproto.errors import EchoError
+from echoproto.load.outcome import Outcome
+from echoproto.load.workload import Workload
+
+GOOD: Final = 0
+"""All came back, unharmed."""
+
+HARMED: Final = 1
+"""The service lost or harmed data, or connections failed."""
+
+USAGE: Final = 2
+"""What was asked for can't be meant; as of `echoproto.errors.ConfigurationError`."""
+
+UNREACHABLE: Final = 3
+"""Nobody answers, or not as asked: no connection, no TLS, not the greeting."""
+
+CLIENT_LIMIT: Final = 4
+"""The generator itself was the limit, or ran out of descriptors or ports."""
+
+INTERRUPTED: Final = 130
+"""Ended by Ctrl-C; the report is partial. 128 and the number of SIGINT, as shells have it."""
+
+
+class Unreachable(EchoError):
+    """No connection could be made at all."""
+
+    exit_status = UNREACHABLE
+
+
+class HandshakeFailed(EchoError):
+    """Connections could be made, but TLS on none of them."""
+
+    exit_status = UNREACHABLE
+
+
+class GreetingFailed(EchoError):
+    """Connections could be made, but none was greeted as it should be."""
+
+    exit_status = UNREACHABLE
+
+
+class ClientLimit(EchoError):
+    """Not one connection could be made, because this machine or process had none left to make."""
+
+    exit_status = CLIENT_LIMIT
+
+
+def nothing_reached(workload: Workload, outcome: Outcome, reason: str) -> EchoError:
+    """
+    Why not one connection could be used, in one line, with what may help.
+
+    :param reason: what was said of it last, safe to print.
+    """
+    target = workload.target
+    if outcome.own_limits:
+        names = " and ".join(outcome.own_limits)
+        return ClientLimit(f"{target}: client limit: no {names} left here: {reason}")
+    if outcome.errors["TLS"]:
+        hint = "--ca FILE or --insecure may help" if workload.verify else "does it speak TLS there?"
+        return HandshakeFailed(f"{target}: TLS failed: {reason}: {hint}")
+    if outcome.errors["greeting"]:
+        return GreetingFailed(f"{target}: {reason}: check --greeting")
+    why = reason or ", ".join(outcome.errors)
+    return Unreachable(f"{target}: {why}: is the service running there?")

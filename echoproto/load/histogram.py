@@ -1,0 +1,123 @@
+"""
+Times, counted by how long they were, to three digits.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import BinaryIO
+
+from hdrh.histogram import HdrHistogram
+
+LOWEST = 1
+"""µs."""
+
+HIGHEST = 60_000_000
+"""µs; a minute."""
+
+DIGITS = 3
+
+FINE = 2048
+"""µs below which, with three digits, every µs is counted apart."""
+
+PERCENTILES = (50.0, 75.0, 90.0, 99.0, 99.9, 99.99)
+
+STEPS = 5
+"""Points of a spectrum for each halving of what is above them, as HdrHistogram's own tools have it."""
+
+
+class Histogram:
+    """
+    A histogram of times in µs (HdrHistogram), which loses none.
+
+    The library drops what is out of its range; here, that is counted as the nearest that is in it.
+
+    :ivar clamped: how many were out of range.
+    """
+
+    def __init__(self) -> None:
+        self._histogram = HdrHistogram(LOWEST, HIGHEST, DIGITS)
+        self.clamped = 0
+
+    def record(self, times: Iterable[float]) -> None:
+        """
+        Count some times; best in batches, since each costs about 1 µs.
+
+        :param times: in seconds.
+        """
+        record = self._histogram.record_value
+        for seconds in times:
+            time = round(seconds * 1e6)
+            if not LOWEST <= time <= HIGHEST:
+                self.clamped += 1
+                time = min(max(time, LOWEST), HIGHEST)
+            record(time)
+
+    def record_counts(self, counts: Sequence[int], others: Iterable[int] = ()) -> None:
+        """
+        Count many times at little cost.
+
+        :param counts: how many there are of each time below `FINE`, in µs: of 0, of 1 and so on.
+        :param others: times of `FINE` or more, in µs.
+        """
+        if total := sum(counts):
+            batch = HdrHistogram(LOWEST, HIGHEST, DIGITS)
+            batch.counts[:FINE] = [0, counts[0] + counts[1], *counts[2:]]
+            indices = [time for time, count in enumerate(counts) if count]
+            batch.set_internal_tacking_values(max(LOWEST, indices[0]), max(LOWEST, indices[-1]), total)
+            self._histogram.add(batch)
+            self.clamped += counts[0]
+        for time, count in Counter(others).items():
+            self.clamped += count * (time > HIGHEST)
+            self._histogram.record_value(min(time, HIGHEST), count)
+
+    def add(self, other: Histogram) -> None:
+        """Count all that another one has counted."""
+        if other.count:  # whose smallest the library would take to be 0
+            self._histogram.add(other._histogram)
+        self.clamped += other.clamped
+
+    def __getstate__(self) -> tuple[bytes, int]:
+        return self._histogram.encode(), self.clamped
+
+    def __setstate__(self, state: tuple[bytes, int]) -> None:
+        encoded, self.clamped = state
+        self._histogram = HdrHistogram.decode(encoded)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Histogram) and self.__getstate__() == other.__getstate__()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def count(self) -> int:
+        """How many were counted."""
+        return int(self._histogram.get_total_count())
+
+    def percentile(self, percent: float) -> int:
+        """
+        The time that so many did not exceed, in µs; 0 if there are none.
+
+        :param percent: above 0 to 100.
+        """
+        return int(self._histogram.get_value_at_percentile(percent)) if self.count else 0
+
+    def spectrum(self) -> list[tuple[float, int]]:
+        """
+        All of it, as a line to draw: shares in %, and the time that each did not exceed, in µs.
+
+        :return: from the shortest to the longest time, whose share is 100; nothing if there are none.
+        """
+        if not self.count:
+            return []
+        points = self._histogram.get_percentile_iterator(STEPS)
+        return [(float(p.percentile_level_iterated_to), int(p.value_iterated_to)) for p in points]
+
+    def write_percentiles(self, file: BinaryIO) -> None:
+        """
+        Write the percentile distribution as text, as HdrHistogram's tools read it (``.hgrm``), in µs.
+
+        :param file: where to.
+        """
+        self._histogram.output_percentile_distribution(file, 1.0, STEPS)

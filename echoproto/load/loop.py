@@ -1,0 +1,189 @@
+"""
+Which descriptors are ready: the least that a load generator needs of epoll, kqueue or poll, and nothing between.
+
+It is not Twisted's: what measures reactors must not be one of them. All of it is level-triggered.
+"""
+
+from __future__ import annotations
+
+import math
+import select
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+READ = 1
+"""As EPOLLIN and POLLIN."""
+
+WRITE = 4
+"""As EPOLLOUT and POLLOUT."""
+
+ENDED = 16
+"""As EPOLLHUP and POLLHUP: there is an error or an end to be read."""
+
+EVENTS = 1024
+"""How many are taken at once."""
+
+SLACK = "/proc/self/timerslack_ns"
+"""How much later than asked for it may be; see PR_SET_TIMERSLACK of prctl(2)."""
+
+Events = Sequence[tuple[int, int]]
+"""Descriptors, and what each is ready for: `READ`, `WRITE`, and other bits for an error or an end."""
+
+
+class Poller(Protocol):
+    """
+    Waits for descriptors.
+
+    :ivar poll: waits for so many seconds at the most, rounded up to ms by most; gives what is ready.
+    """
+
+    poll: Callable[[float], Events]
+
+    def precisely(self, timeout: float) -> Events:
+        """The same, to the µs where the system can."""
+        ...
+
+    def register(self, fd: int, mask: int) -> None:
+        """Wait for `READ`, `WRITE` or both on a descriptor from now on."""
+        ...
+
+    def modify(self, fd: int, mask: int) -> None:
+        """Wait for something else on it."""
+        ...
+
+    def watch_end(self, fd: int) -> None:
+        """From now on, wait for its end only (it is registered): however many there are of these, they cost nothing."""
+        ...
+
+    def unregister(self, fd: int) -> None:
+        """Forget it; before it is closed."""
+        ...
+
+    def close(self) -> None:
+        """Give back what the poller itself holds."""
+        ...
+
+
+FD_SETSIZE = 1024
+"""Descriptors from here on are not for select."""
+
+system: Any = select
+"""Of which no system has all."""
+
+
+class Epoll:
+    """epoll(7)."""
+
+    def __init__(self) -> None:
+        self._epoll = system.epoll()
+        self._fd = self._epoll.fileno()
+        poll = self._epoll.poll
+        self.poll: Callable[[float], Events] = lambda timeout: poll(timeout, EVENTS)
+        self.register = self._epoll.register
+        self.modify = self._epoll.modify
+        self.unregister = self._epoll.unregister
+        self.close = self._epoll.close
+
+    def precisely(self, timeout: float) -> Events:
+        """See `Poller`; epoll_wait counts in ms, select in µs."""
+        if timeout > 0:
+            if self._fd >= FD_SETSIZE:
+                return self.poll(timeout)
+            select.select((self._fd,), (), (), timeout)
+        return self.poll(0)
+
+    def watch_end(self, fd: int) -> None:
+        """See `Poller`; without EPOLLIN, a FIN is told by EPOLLRDHUP."""
+        self._epoll.modify(fd, system.EPOLLRDHUP)
+
+
+class Kqueue:
+    """kqueue(2)."""
+
+    def __init__(self) -> None:
+        self._kqueue = system.kqueue()
+        self._masks: dict[int, int] = {}
+        self.poll: Callable[[float], Events] = self._poll
+        self.precisely = self._poll
+        self.close = self._kqueue.close
+
+    def _poll(self, timeout: float) -> Events:
+        ready: dict[int, int] = {}
+        for event in self._kqueue.control(None, EVENTS, timeout):
+            mask = READ if event.filter == system.KQ_FILTER_READ else WRITE
+            if mask == READ and not self._masks[event.ident]:
+                mask = ENDED if event.flags & system.KQ_EV_EOF else 0
+            ready[event.ident] = ready.get(event.ident, 0) | mask
+        return list(ready.items())
+
+    def register(self, fd: int, mask: int) -> None:
+        """See `Poller`."""
+        self._masks[fd] = 0
+        self.modify(fd, mask)
+
+    def modify(self, fd: int, mask: int) -> None:
+        """See `Poller`."""
+        changes = []
+        for bit, kind in ((READ, system.KQ_FILTER_READ), (WRITE, system.KQ_FILTER_WRITE)):
+            if mask & bit and not self._masks[fd] & bit:
+                changes.append(system.kevent(fd, kind, system.KQ_EV_ADD))
+            elif self._masks[fd] & bit and not mask & bit:
+                changes.append(system.kevent(fd, kind, system.KQ_EV_DELETE))
+        self._kqueue.control(changes, 0)
+        self._masks[fd] = mask
+
+    def watch_end(self, fd: int) -> None:
+        """See `Poller`; with EV_CLEAR, what is there to be read is told once only."""
+        self.modify(fd, 0)
+        self._kqueue.control([system.kevent(fd, system.KQ_FILTER_READ, system.KQ_EV_ADD | system.KQ_EV_CLEAR)], 0)
+
+    def unregister(self, fd: int) -> None:
+        """See `Poller`; closing the descriptor takes its filters with it."""
+        self.modify(fd, 0)
+        del self._masks[fd]
+
+
+class Poll:
+    """poll(2), which every Unix has; slow where there are many."""
+
+    def __init__(self) -> None:
+        self._poll = select.poll()
+        poll = self._poll.poll
+        self.poll: Callable[[float], Events] = lambda timeout: poll(math.ceil(timeout * 1000))
+        self.precisely = self.poll
+        self.register = self._poll.register
+        self.modify = self._poll.modify
+        self.unregister = self._poll.unregister
+
+    def watch_end(self, fd: int) -> None:
+        """See `Poller`; where there is no POLLRDHUP, only a reset is noticed."""
+        self._poll.modify(fd, getattr(select, "POLLRDHUP", 0))
+
+    def close(self) -> None:
+        """See `Poller`; there is nothing to give back."""
+
+
+@contextmanager
+def punctual() -> Iterator[None]:
+    """Have the system wake this process when it asked to be, and not up to 50 µs later to save power (Linux)."""
+    try:
+        with open(SLACK, "r+", encoding="ascii") as file:
+            before = file.read()
+            file.seek(0)
+            file.write("1")
+    except OSError:  # there is no such thing here, or it is not allowed; then the lag shows it
+        yield
+        return
+    try:
+        yield
+    finally:
+        with open(SLACK, "w", encoding="ascii") as file:
+            file.write(before)
+
+
+def make_poller() -> Poller:
+    """The best that this system has."""
+    if hasattr(select, "epoll"):
+        return Epoll()
+    return Kqueue() if hasattr(select, "kqueue") else Poll()

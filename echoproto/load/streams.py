@@ -1,0 +1,200 @@
+"""
+A load over TCP, TLS or a Unix socket: all its connections, and the loops that drive them.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections import deque
+from collections.abc import Callable
+
+from echoproto.load.address import LOCAL_LIMITS, Address, resolve
+from echoproto.load.errors import nothing_reached
+from echoproto.load.exchange import MOST_AHEAD, Settings
+from echoproto.load.hurry import LARGEST, turn_in_a_hurry
+from echoproto.load.link import Link
+from echoproto.load.meter import NS, Meter
+from echoproto.load.sending import ENDLESS, Sending
+from echoproto.load.tls import make_tls_context
+from echoproto.load.workload import Transport, Workload
+
+AT_ONCE = 64
+"""Connections that are being made at the same time: fewer than any backlog."""
+
+DOUBT = 3 * NS // 10
+"""ns that a harmed connection is looked at further, after it was last heard of: what is wrong shows by what follows."""
+
+ROOM = 1 << 18
+"""Bytes that are received at once at the most."""
+
+
+class Streams(Sending[Link]):
+    """
+    All connections of a load.
+
+    :ivar doubted: those on which harm was found, and more is looked at.
+    """
+
+    def __init__(self, workload: Workload, meter: Meter, first: int, patience: float) -> None:
+        super().__init__(workload, meter, first)
+        self._workload = workload
+        self.doubted: set[Link] = set()
+        self.churn = workload.churn
+        self.proxy = workload.proxy
+        self.host = workload.target.host
+        self.tls = make_tls_context(workload) if workload.target.transport is Transport.TLS else None
+        self.window = 1 if workload.churn else workload.window
+        self.room = min(ROOM, self.window * workload.largest + 1)
+        plain = not (workload.churn or workload.rate or self.tls)
+        self.lean = plain and self.window == 1 and workload.largest <= LARGEST
+        self.settings = Settings(
+            seed=workload.seed,
+            smallest=workload.smallest,
+            largest=workload.largest,
+            greeting=workload.greeting,
+            supply=self.supply,
+            service=meter.service,
+            response=None if workload.rate is None else meter.response,
+            ahead=1 if workload.churn else MOST_AHEAD,
+        )
+        self.address: Address
+        self._patience = int(patience * NS)
+        self._ready: set[Link] = set()
+        self._unmade: deque[Link] = deque()
+        self._all = [Link(first + number, self) for number in range(workload.connections)]
+        self._idle = [Link(0, self, idle=True) for _ in range(workload.idle)]
+
+    # Making connections
+
+    def connect(self, wait: Callable[[], None]) -> None:
+        """
+        Make all connections.
+
+        :param wait: runs the loop until nothing is working any more.
+        :raise EchoError: if there are none.
+        """
+        outcome = self.meter.outcome
+        for address in resolve(self._workload.target):
+            self.address = address
+            outcome.errors.clear()
+            self._make(self._all[:1], wait)
+            if outcome.connected:
+                break
+        if outcome.connected:
+            self.address.rotate(ENDLESS if self.churn else len(self._all) + len(self._idle))
+            self._make(self._all[1:], wait)
+        if not self._ready:
+            raise nothing_reached(self._workload, outcome, self.reason)
+        self._make(self._idle, wait)
+
+    def _make(self, links: list[Link], wait: Callable[[], None]) -> None:
+        self._unmade.extend(links)
+        self._make_more()
+        wait()
+
+    def _make_more(self) -> None:
+        while self._unmade and len(self.working) - len(self.doubted) < AT_ONCE:
+            link = self._unmade.popleft()
+            self.working.add(link)
+            link.connect()
+
+    def not_connected(self, link: Link, code: int) -> None:
+        """A connection could not be made, as errno says."""
+        self.reason = os.strerror(code)
+        if limit := LOCAL_LIMITS.get(code):
+            self.meter.outcome.own_limits[limit] += 1
+        else:
+            self.meter.error(errno.errorcode.get(code, "unknown"))
+        self.over(link, failed=True)
+
+    def wrong_greeting(self, words: str) -> None:
+        """A connection was not greeted as it should be."""
+        self.reason = words
+        self.meter.tell(words)
+
+    def ready(self, link: Link) -> None:
+        """A connection can be used now."""
+        self._ready.add(link)
+        self.working.discard(link)
+        self._make_more()
+
+    def doubts(self, link: Link) -> None:
+        """Harm was found on a connection."""
+        self._ready.discard(link)
+        self.doubted.add(link)
+        self.working.add(link)
+
+    def over(self, link: Link, *, failed: bool = False) -> None:
+        """A connection is over."""
+        self._ready.discard(link)
+        self.gone(link)
+        self._make_more()
+
+    # Messages
+
+    def senders(self) -> list[Link]:
+        """See `Sending.senders`."""
+        return [link for link in self._all if link in self._ready]
+
+    def next_message(self, link: Link, now: int) -> bytes | None:
+        """What a connection sends next."""
+        if self.agenda is None:
+            return link.begin(now, now)
+        return link.begin(now, link.waiting.popleft()) if link.waiting else None
+
+    def back(self, link: Link) -> None:
+        """Something has come back on a connection."""
+        link.fill()
+
+    def rests(self, link: Link) -> None:
+        """See `Sending.rests`; unless there is more to be found out about it."""
+        if link not in self.doubted:
+            super().rests(link)
+
+    def turn(self, until: int) -> None:
+        """See `Sending.turn`."""
+        if self.lean:
+            turn_in_a_hurry(self, until)
+        else:
+            super().turn(until)
+
+    # What is looked at now and then
+
+    def check(self, now: int) -> None:
+        """Name what was doubted for long enough, and give up what is stuck."""
+        for link in list(self.doubted):
+            if now - link.since > DOUBT:
+                link.conclude()
+        for link in list(self.working):
+            if now - max(link.since, link.sent_at) > self._patience:
+                link.stuck()
+
+    def totals(self) -> tuple[int, int, int, int]:
+        """Bytes sent, acked, lost and unknown."""
+        links = self._all
+        return (
+            sum(link.sent for link in links),
+            sum(link.acked for link in links),
+            sum(link.lost for link in links),
+            sum(link.unknown for link in links),
+        )
+
+    def interrupt(self) -> None:
+        """End at once: what has not come back need not have."""
+        for link in list(self.working):
+            link.finish(link.missing)
+            link.close()
+        self.working.clear()
+        self.doubted.clear()
+
+    def finish(self) -> None:
+        """End all connections in order; what has come on them without being asked for is found here."""
+        for link in list(self.links.values()):
+            link.part()
+
+    def close(self) -> None:
+        """Close whatever is open still."""
+        for link in list(self.links.values()):
+            link.close()
+        self.poller.close()

@@ -1,0 +1,102 @@
+"""
+What a load generator is to do: whom to send to, how much, how often, and for how long.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from attrs import frozen
+
+
+class Transport(Enum):
+    """How a target is reached."""
+
+    TCP = "tcp"
+    TLS = "tls"
+    UNIX = "unix"
+    UDP = "udp"
+
+
+class Arrivals(Enum):
+    """How messages are spread over time where a rate is set."""
+
+    UNIFORM = "uniform"
+    POISSON = "poisson"
+
+
+class Churn(Enum):
+    """How each connection ends where every message has one of its own."""
+
+    FIN = "fin"
+    RESET = "reset"
+
+
+@frozen
+class Target:
+    """
+    Whom to send to.
+
+    :ivar host: name or IP address; empty for a Unix socket.
+    :ivar port: 1 to 65535; 0 for a Unix socket.
+    :ivar path: of a Unix socket, else empty.
+    """
+
+    transport: Transport
+    host: str = ""
+    port: int = 0
+    path: str = ""
+
+    def __str__(self) -> str:
+        if self.transport is Transport.UNIX:
+            return f"unix:{self.path}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.transport.value}:{host}:{self.port}"
+
+
+@frozen(kw_only=True)
+class Workload:
+    r"""
+    What to do.
+
+    :ivar connections: that exchange messages, 1 or more; over UDP, sockets.
+    :ivar smallest: bytes of the smallest message, 1 or more (over UDP, 16 or more: a number and a time are in it).
+    :ivar largest: of the largest; between the two, sizes are drawn with the seed.
+    :ivar duration: seconds to measure for; ``None`` if ``count`` says when it ends.
+    :ivar count: messages to send in all; ``None`` if ``duration`` says when it ends.
+    :ivar warmup: seconds whose messages are checked, but not measured.
+    :ivar idle: further connections, which say nothing.
+    :ivar window: messages in flight on each connection, 1 or more.
+    :ivar rate: messages a second over all connections; ``None`` for as many as come back (closed loop).
+    :ivar arrivals: how they are spread over time; only with ``rate``.
+    :ivar churn: ``None`` unless each message has a connection of its own.
+    :ivar half_close: whether each connection closes its sending side after its last message, and reads to the end.
+    :ivar processes: how many share the work, 1 or more.
+    :ivar greeting: what each connection is sent first; ``None`` for ``Hello\n`` or nothing, whichever comes.
+    :ivar proxy: version of the PROXY protocol's header to send first, 1 or 2, or ``None``.
+    :ivar seed: of all that is drawn, 0 to 2**63 - 1.
+    :ivar verify: whether a TLS certificate has to be good.
+    :ivar ca: a PEM file of whom to trust for that, in place of the system's own.
+    :ivar server_pid: process whose time on the processor is reported, or ``None``.
+    """
+
+    target: Target
+    connections: int = 50
+    smallest: int = 64
+    largest: int = 64
+    duration: float | None = 10.0
+    count: int | None = None
+    warmup: float = 1.0
+    idle: int = 0
+    window: int = 1
+    rate: float | None = None
+    arrivals: Arrivals = Arrivals.UNIFORM
+    churn: Churn | None = None
+    half_close: bool = False
+    processes: int = 1
+    greeting: bytes | None = None
+    proxy: int | None = None
+    seed: int = 0
+    verify: bool = True
+    ca: str | None = None
+    server_pid: int | None = None

@@ -1,0 +1,53 @@
+"""Loads for tests: short, against servers on loopback, and soon given up."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from echoproto.load.engine import run
+from echoproto.load.outcome import Outcome
+from echoproto.load.workload import Target, Transport, Workload
+
+PATIENCE = 0.5
+"""Seconds without anything after which a connection is given up, where it is known that nothing will come."""
+
+
+def port_of(connect: Callable[[], socket.socket]) -> int:
+    """The port that something connects to."""
+    with connect() as client:
+        port: int = client.getpeername()[1]
+        return port
+
+
+def workload(port: int, transport: Transport = Transport.TCP, **settings: Any) -> Workload:
+    """Two connections without a warm-up, for a moment, unless it says otherwise."""
+    if "count" in settings:
+        settings.setdefault("duration", None)
+    settings = {"connections": 2, "duration": 0.2, "warmup": 0.0, "seed": 7, **settings}
+    return Workload(target=settings.pop("target", Target(transport, "127.0.0.1", port)), **settings)
+
+
+class LoadCase(SynchronousTestCase):
+    """Whatever was found out has to add up."""
+
+    def load(self, port: int, *, patience: float = 10.0, first: int = 0, **settings: Any) -> Outcome:
+        outcome = run(workload(port, **settings), patience=patience, first=first)
+        self.assert_adds_up(outcome)
+        return outcome
+
+    def assert_adds_up(self, outcome: Outcome) -> None:
+        self.assertEqual(outcome.sent, outcome.acked + outcome.lost + outcome.unknown)
+        self.assertEqual(outcome.messages, outcome.service_time.count)
+        self.assertEqual(outcome.messages, sum(second.echoes for second in outcome.seconds.values()))
+        self.assertEqual(outcome.messages, sum(second.times.count for second in outcome.seconds.values()))
+
+    def assert_good(self, outcome: Outcome) -> None:
+        self.assertEqual((outcome.acked, outcome.lost, outcome.unknown), (outcome.sent, 0, 0))
+        self.assertEqual((dict(outcome.findings), dict(outcome.errors), dict(outcome.own_limits)), ({}, {}, {}))
+        self.assertEqual(outcome.first_findings, [])
+        self.assertGreater(outcome.messages, 0)
+        self.assertGreater(outcome.elapsed, 0)

@@ -47,7 +47,7 @@ class Address:
     kind: int
     address: Any
     rotated: bool = False
-    _count: count[int] = field(factory=count, init=False)
+    _count: count[int] = field(factory=count, init=False, eq=False)
 
     def rotate(self, connections: int) -> None:
         """

@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from time import monotonic_ns
 from typing import Protocol
 
+from echoproto.load.address import descriptors
 from echoproto.load.churn import Churning
 from echoproto.load.errors import ClientLimit, nothing_reached
 from echoproto.load.loop import punctual
@@ -116,7 +117,8 @@ def run(
     except OSError as error:
         raise ClientLimit(f"client limit: {error.strerror}") from None
     try:
-        with punctual() if workload.rate else nullcontext():
+        needed = workload.connections + workload.idle
+        with descriptors(needed), punctual() if workload.rate else nullcontext():
             _Run(workload, meter, load, progress, interrupted).all()
     finally:
         load.close()

@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import shutil
 import socket
 import socketserver
@@ -23,6 +22,7 @@ import json, resource, sys
 from echoproto.errors import EchoError
 from echoproto.load.engine import run
 from echoproto.load.workload import Target, Transport, Workload
+resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[2]), int(sys.argv[3])))
 try:
     outcome = run(Workload(
         target=Target(Transport.TCP, "127.0.0.1", int(sys.argv[1])), connections=100, duration=0.2, warmup=0.0
@@ -136,25 +136,28 @@ class OwnServiceTests(LoadTwistdCase):
             self.assertGreaterEqual(outcome.lost + outcome.unknown, 0 if settings.get("churn") else 64)
             self.assertFalse(outcome.interrupted)
 
+    def limited(self, port: int, soft: int, hard: int) -> list[Any]:
+        ended = self.run_to_end(sys.executable, "-c", LIMITED, str(port), str(soft), str(hard))
+        told: list[Any] = json.loads(ended.stdout)
+        return told
+
     def test_own_descriptors_run_out(self) -> None:
         """L3: says what this side has run out of; what could be connected goes on."""
         server = self.serve()
-        for limit, connected in ((40, range(10, 40)), (4, None)):
-            ended = self.run_to_end(
-                sys.executable,
-                "-c",
-                LIMITED,
-                str(server.port),
-                preexec_fn=lambda limit=limit: resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit)),
-            )
-            told: list[Any] = json.loads(ended.stdout)
-            if connected is None:
-                self.assertEqual(told[0], 4)
-                self.assertIn("client limit: no descriptors left here", told[1])
-            else:
-                self.assertGreater(told[0], 0)
-                self.assertIn(told[1], connected)
-                self.assertEqual((told[2], told[3]), ({}, {"descriptors": 100 - told[1]}))
+        messages, connected, errors, limits = self.limited(server.port, 40, 40)
+        self.assertGreater(messages, 0)
+        self.assertIn(connected, range(10, 40))
+        self.assertEqual((errors, limits), ({}, {"descriptors": 100 - connected}))
+        for limit, why in ((4, "no descriptors left here"), (3, "Too many open files")):
+            status, line = self.limited(server.port, limit, limit)
+            self.assertEqual(status, 4)
+            self.assertIn(f"client limit: {why}", line)
+
+    def test_as_many_descriptors_as_it_may_have(self) -> None:
+        server = self.serve()
+        messages, connected, errors, limits = self.limited(server.port, 40, 400)
+        self.assertGreater(messages, 0)
+        self.assertEqual((connected, errors, limits), (100, {}, {}))
 
 
 class OtherServersTests(LoadTwistdCase):

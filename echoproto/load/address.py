@@ -5,14 +5,17 @@ Where a target is, and what a connection to it is made from.
 from __future__ import annotations
 
 import errno
+import resource
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from typing import Any
 
 from attrs import define, field
 
-from echoproto.load.errors import Unreachable
+from echoproto.load.errors import ClientLimit, Unreachable
 from echoproto.load.workload import Target, Transport
 
 LOCAL_LIMITS = {
@@ -24,6 +27,9 @@ LOCAL_LIMITS = {
     errno.ENOMEM: "memory",
 }
 """What this machine or process has run out of, by what the system says."""
+
+SPARE = 100
+"""Descriptors for all but the sockets of a load."""
 
 MANY = 20_000
 """Connections from which on one local address may have too few ports (28,232 on Linux, 16,384 elsewhere)."""
@@ -47,7 +53,7 @@ class Address:
     kind: int
     address: Any
     rotated: bool = False
-    _count: count[int] = field(factory=count, init=False)
+    _count: count[int] = field(factory=count, init=False, eq=False)
 
     def rotate(self, connections: int) -> None:
         """
@@ -74,11 +80,29 @@ class Address:
         return made
 
 
+@contextmanager
+def descriptors(sockets: int) -> Iterator[None]:
+    """Have this process be allowed so many sockets and what it needs besides, or as many as it may allow itself."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = sockets + SPARE
+    if hard != resource.RLIM_INFINITY:
+        needed = min(needed, hard)
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        yield
+        return
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
 def resolve(target: Target) -> list[Address]:
     """
     All addresses of a target.
 
     :raise Unreachable: if it has none.
+    :raise ClientLimit: if that can't be found out, for want of something here.
     """
     if target.transport is Transport.UNIX:
         return [Address(socket.AF_UNIX, socket.SOCK_STREAM, target.path)]
@@ -86,5 +110,7 @@ def resolve(target: Target) -> list[Address]:
     try:
         found = socket.getaddrinfo(target.host, target.port, type=kind)
     except OSError as error:
+        if limit := LOCAL_LIMITS.get(error.errno or 0):
+            raise ClientLimit(f"{target}: client limit: no {limit} left here: {error.strerror}") from None
         raise Unreachable(f"{target}: {error.strerror}: check the name, or give an IP address") from None
     return [Address(family, kind, address) for family, _, _, _, address in found]

@@ -9,8 +9,9 @@ from contextlib import nullcontext
 from time import monotonic_ns
 from typing import Protocol
 
+from echoproto.load.address import descriptors
 from echoproto.load.churn import Churning
-from echoproto.load.errors import nothing_reached
+from echoproto.load.errors import ClientLimit, nothing_reached
 from echoproto.load.loop import punctual
 from echoproto.load.meter import NS, Meter
 from echoproto.load.outcome import Outcome
@@ -108,13 +109,16 @@ def run(
     :raise EchoError: if nothing at all could be reached, as in `echoproto.load.errors`.
     """
     meter = Meter(workload.server_pid)
-    load: Load
+    make: Callable[[Workload, Meter, int, float], Load] = Churning if workload.churn else Streams
     if workload.target.transport is Transport.UDP:
-        load = UDPLoad(workload, meter, first, patience)
-    else:
-        load = (Churning if workload.churn else Streams)(workload, meter, first, patience)
+        make = UDPLoad
     try:
-        with punctual() if workload.rate else nullcontext():
+        load = make(workload, meter, first, patience)
+    except OSError as error:
+        raise ClientLimit(f"client limit: {error.strerror}") from None
+    try:
+        needed = workload.connections + workload.idle
+        with descriptors(needed), punctual() if workload.rate else nullcontext():
             _Run(workload, meter, load, progress, interrupted).all()
     finally:
         load.close()

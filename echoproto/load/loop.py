@@ -99,10 +99,15 @@ class Epoll:
 
 
 class Kqueue:
-    """kqueue(2)."""
+    """
+    kqueue(2).
 
-    def __init__(self) -> None:
-        self._kqueue = system.kqueue()
+    :param system: has it; `select`, or a stand-in.
+    """
+
+    def __init__(self, system: Any = system) -> None:
+        self._system = system
+        self._kqueue = self._system.kqueue()
         self._masks: dict[int, int] = {}
         self.poll: Callable[[float], Events] = self._poll
         self.precisely = self._poll
@@ -111,10 +116,11 @@ class Kqueue:
     def _poll(self, timeout: float) -> Events:
         ready: dict[int, int] = {}
         for event in self._kqueue.control(None, EVENTS, timeout):
-            mask = READ if event.filter == system.KQ_FILTER_READ else WRITE
+            mask = READ if event.filter == self._system.KQ_FILTER_READ else WRITE
             if mask == READ and not self._masks[event.ident]:
-                mask = ENDED if event.flags & system.KQ_EV_EOF else 0
-            ready[event.ident] = ready.get(event.ident, 0) | mask
+                mask = ENDED if event.flags & self._system.KQ_EV_EOF else 0
+            if mask:
+                ready[event.ident] = ready.get(event.ident, 0) | mask
         return list(ready.items())
 
     def register(self, fd: int, mask: int) -> None:
@@ -125,18 +131,20 @@ class Kqueue:
     def modify(self, fd: int, mask: int) -> None:
         """See `Poller`."""
         changes = []
-        for bit, kind in ((READ, system.KQ_FILTER_READ), (WRITE, system.KQ_FILTER_WRITE)):
+        for bit, kind in ((READ, self._system.KQ_FILTER_READ), (WRITE, self._system.KQ_FILTER_WRITE)):
             if mask & bit and not self._masks[fd] & bit:
-                changes.append(system.kevent(fd, kind, system.KQ_EV_ADD))
+                changes.append(self._system.kevent(fd, kind, self._system.KQ_EV_ADD))
             elif self._masks[fd] & bit and not mask & bit:
-                changes.append(system.kevent(fd, kind, system.KQ_EV_DELETE))
+                changes.append(self._system.kevent(fd, kind, self._system.KQ_EV_DELETE))
         self._kqueue.control(changes, 0)
         self._masks[fd] = mask
 
     def watch_end(self, fd: int) -> None:
         """See `Poller`; with EV_CLEAR, what is there to be read is told once only."""
         self.modify(fd, 0)
-        self._kqueue.control([system.kevent(fd, system.KQ_FILTER_READ, system.KQ_EV_ADD | system.KQ_EV_CLEAR)], 0)
+        self._kqueue.control(
+            [self._system.kevent(fd, self._system.KQ_FILTER_READ, self._system.KQ_EV_ADD | self._system.KQ_EV_CLEAR)], 0
+        )
 
     def unregister(self, fd: int) -> None:
         """See `Poller`; closing the descriptor takes its filters with it."""
@@ -184,6 +192,6 @@ def punctual() -> Iterator[None]:
 
 def make_poller() -> Poller:
     """The best that this system has."""
-    if hasattr(select, "epoll"):
+    if hasattr(system, "epoll"):
         return Epoll()
-    return Kqueue() if hasattr(select, "kqueue") else Poll()
+    return Kqueue() if hasattr(system, "kqueue") else Poll()

@@ -72,7 +72,8 @@ class Meter:
             self.response.move()
             self.lag.move()
             return self.service.move()
-        second = self._second(self._ticked) if self._ticked < self._end + TAIL else Second()
+        over = self._ticked >= self._end + TAIL
+        second = Second() if over and not self.service.count else self._second(self._ticked)
         count = self.service.move(outcome.service_time, second.times)
         self.response.move(outcome.response_time)
         self.lag.move(outcome.lag)

@@ -37,10 +37,14 @@ class Times:
         else:
             self.slow.append(us)
 
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return sum(self.counts) + len(self.slow)
+
     def move(self, *histograms: Histogram) -> int:
         """Count all of them in some histograms (or none), and begin anew; gives how many there were."""
-        count = sum(self.counts) + len(self.slow)
-        if count:
+        if count := self.count:
             for histogram in histograms:
                 histogram.record_counts(self.counts, self.slow)
             self.counts[:] = [0] * FINE

@@ -1,12 +1,12 @@
 """
 ``select.kqueue`` and ``select.kevent``, as far as Twisted's kqueue reactor uses them, on top of epoll.
 
-For tests on Linux, which has no kqueue. It is level-triggered, as kqueue is without EV_CLEAR, and strict: what it
-does not emulate it refuses. It proves Twisted's `KQueueReactor` and our code on top of it: which filters are registered
-when, how events are dispatched, what happens at the end of a stream. It does not prove what a BSD kernel does: the
-order of events, the error in ``fflags`` that comes with EV_EOF after a reset (here always 0; the next read finds it),
-filters other than those of descriptors, the limits of a process, and that fork does not hand a kqueue on (an epoll it
-does).
+For tests on Linux, which has no kqueue. It is level-triggered, as kqueue is without EV_CLEAR (of which it emulates as
+much as a descriptor with one filter needs), and strict: what it does not emulate it refuses. It proves Twisted's
+`KQueueReactor` and our code on top of it: which filters are registered when, how events are dispatched, what happens
+at the end of a stream. It does not prove what a BSD kernel does: the order of events, the error in ``fflags`` that
+comes with EV_EOF after a reset (here always 0; the next read finds it), filters other than those of descriptors, the
+limits of a process, and that fork does not hand a kqueue on (an epoll it does).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ KQ_FILTER_READ = -1
 KQ_FILTER_WRITE = -2
 KQ_EV_ADD = 0x0001
 KQ_EV_DELETE = 0x0002
+KQ_EV_CLEAR = 0x0020
 KQ_EV_ERROR = 0x4000
 KQ_EV_EOF = 0x8000
 
@@ -96,6 +97,9 @@ class kqueue:  # noqa: N801 - the name of the class that this stands in for
         os.fstat(change.ident)  # EBADF before anything else
         if change.flags == KQ_EV_ADD:
             self._add(change.ident, change.filter)
+        elif change.flags == KQ_EV_ADD | KQ_EV_CLEAR and change.ident not in self._filters:
+            self._epoll.register(change.ident, _MASKS[change.filter] | select.EPOLLET)
+            self._filters[change.ident] = {change.filter}
         elif change.flags == KQ_EV_DELETE:
             self._delete(change.ident, change.filter)
         else:

@@ -16,6 +16,7 @@ if not hasattr(select, "epoll"):
 from tests.emulation import emulated_kqueue
 from tests.emulation.emulated_kqueue import (
     KQ_EV_ADD,
+    KQ_EV_CLEAR,
     KQ_EV_DELETE,
     KQ_EV_EOF,
     KQ_EV_ERROR,
@@ -56,6 +57,15 @@ class KqueueTests(SynchronousTestCase):
         self.assertEqual(self.events(), self.events())
         self.near.recv(1)
         self.assertEqual(self.events(), [])
+
+    def test_edge_triggered(self) -> None:
+        self.change(KQ_FILTER_READ, KQ_EV_ADD | KQ_EV_CLEAR)
+        self.far.send(b"x")
+        self.assertEqual(self.events(), [(self.fd, KQ_FILTER_READ, 0)])
+        self.assertEqual(self.events(), [])
+        self.far.close()
+        self.assertEqual(self.events(), [(self.fd, KQ_FILTER_READ, KQ_EV_EOF)])
+        self.assertRaises(OSError, self.change, KQ_FILTER_WRITE, KQ_EV_ADD | KQ_EV_CLEAR)
 
     def test_write(self) -> None:
         self.change(KQ_FILTER_WRITE, KQ_EV_ADD)
@@ -143,7 +153,7 @@ class KqueueTests(SynchronousTestCase):
 
     def test_what_is_not_emulated_is_refused(self) -> None:
         self.assertRaises(OSError, self.change, -7, KQ_EV_ADD)
-        self.assertRaises(OSError, self.change, KQ_FILTER_READ, KQ_EV_ADD | 0x20)
+        self.assertRaises(OSError, self.change, KQ_FILTER_READ, KQ_EV_ADD | 0x10)
         self.assertRaises(ValueError, self.queue.control, [], -1, 0)
         self.assertRaises(ValueError, self.queue.control, [], 1, -1)
 

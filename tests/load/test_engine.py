@@ -8,10 +8,10 @@ from echoproto.errors import EchoError
 from echoproto.load import sending
 from echoproto.load.engine import run
 from echoproto.load.errors import GreetingFailed, Unreachable
-from echoproto.load.loop import Kqueue, Poll, system
 from echoproto.load.outcome import Outcome
 from echoproto.load.workload import Arrivals, Target, Transport
 from tests.clients import reset
+from tests.load.test_loop import pollers
 from tests.loads import PATIENCE, LoadCase, port_of, workload
 from tests.mutants import (
     MUTANTS,
@@ -137,10 +137,9 @@ class HonestTests(MutantCase):
         self.assertGreater(outcome.seconds[0].echoes, outcome.seconds[1].echoes)
 
     def test_on_every_poller(self) -> None:
-        makers = [Poll, *([Kqueue] if hasattr(system, "kqueue") else [])]
-        for maker in makers:
+        for maker in pollers():
             self.patch(sending, "make_poller", maker)
-            for settings in ({}, {"window": 4, "smallest": 1 << 19, "largest": 1 << 19}, {"rate": 300.0}):
+            for settings in ({}, {"window": 4, "smallest": 1 << 19, "largest": 1 << 19}, {"rate": 300.0}, {"idle": 3}):
                 self.assert_good(self.try_on(honest, half_close=True, **settings))
 
 

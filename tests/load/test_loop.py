@@ -1,0 +1,114 @@
+import select
+import socket
+import time
+from collections.abc import Callable
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from echoproto.load import loop
+from echoproto.load.loop import READ, WRITE, Epoll, Kqueue, Poll, Poller, make_poller, punctual
+
+
+def pollers() -> list[Callable[[], Poller]]:
+    """All pollers that can be had here; kqueue is emulated where epoll is."""
+    if not hasattr(select, "epoll"):
+        return [Kqueue, Poll]
+    from tests.emulation import emulated_kqueue
+
+    return [lambda: Kqueue(emulated_kqueue), Poll, Epoll]
+
+
+class PollerTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.here, self.there = socket.socketpair()
+        self.addCleanup(self.here.close)
+        self.addCleanup(self.there.close)
+        self.fd = self.here.fileno()
+
+    def each(self) -> list[Poller]:
+        made = []
+        for make in pollers():
+            poller = make()
+            self.addCleanup(poller.close)
+            made.append(poller)
+        return made
+
+    def test_reading_and_writing(self) -> None:
+        for poller in self.each():
+            poller.register(self.fd, READ)
+            self.assertEqual(list(poller.poll(0)), [])
+            self.there.send(b"x")
+            for _ in range(2):  # level-triggered
+                self.assertEqual(list(poller.poll(1)), [(self.fd, READ)])
+            poller.modify(self.fd, READ | WRITE)
+            self.assertEqual(list(poller.poll(1)), [(self.fd, READ | WRITE)])
+            poller.modify(self.fd, WRITE)
+            self.assertEqual(list(poller.precisely(1)), [(self.fd, WRITE)])
+            poller.modify(self.fd, READ)
+            self.assertEqual(self.here.recv(9), b"x")
+            self.assertEqual(list(poller.precisely(0)), [])
+            poller.unregister(self.fd)
+            self.there.send(b"y")
+            self.assertEqual(list(poller.poll(0)), [])
+            self.assertEqual(self.here.recv(9), b"y")
+
+    def test_the_end_of_one_that_is_only_watched_for_it(self) -> None:
+        """However much there is to be read on it."""
+        for make in pollers():
+            here, there = socket.socketpair()
+            with here, there:
+                poller = make()
+                self.addCleanup(poller.close)
+                poller.register(here.fileno(), READ)
+                poller.watch_end(here.fileno())
+                there.send(b"Hello\n")
+                self.assertEqual(list(poller.poll(0.01)), [])
+                self.assertEqual(list(poller.poll(0)), [])
+                there.close()
+                [(fd, mask)] = poller.poll(1)
+                self.assertEqual((fd, mask & (READ | WRITE)), (here.fileno(), 0))
+                self.assertNotEqual(mask, 0)
+                poller.unregister(fd)
+
+    def test_timeouts(self) -> None:
+        for poller in self.each():
+            for wait in (poller.poll, poller.precisely):
+                begun = time.monotonic()
+                self.assertEqual(list(wait(0.02)), [])
+                self.assertTrue(0.019 <= time.monotonic() - begun < 1)
+
+    def test_the_best_of_this_system(self) -> None:
+        best = make_poller()
+        self.addCleanup(best.close)
+        self.assertIsInstance(best, Epoll if hasattr(select, "epoll") else Kqueue)
+        self.patch(loop, "system", object())
+        self.assertIsInstance(make_poller(), Poll)
+
+    def test_beyond_what_select_can(self) -> None:
+        if not hasattr(select, "epoll"):
+            self.skipTest("there is no epoll")
+        self.patch(loop, "FD_SETSIZE", 0)
+        poller = Epoll()
+        self.addCleanup(poller.close)
+        poller.register(self.fd, WRITE)
+        self.assertEqual(list(poller.precisely(1)), [(self.fd, WRITE)])
+
+
+class PunctualTests(SynchronousTestCase):
+    def slack(self) -> str:
+        with open(loop.SLACK, encoding="ascii") as file:
+            return file.read().strip()
+
+    def test_as_long_as_it_is_asked_for(self) -> None:
+        try:
+            before = self.slack()
+        except FileNotFoundError:
+            self.skipTest("this system has no such thing")
+        with punctual():
+            self.assertEqual(self.slack(), "1")
+        self.assertEqual(self.slack(), before)
+
+    def test_where_there_is_no_such_thing(self) -> None:
+        self.patch(loop, "SLACK", "/nonexistent")
+        with punctual():
+            pass

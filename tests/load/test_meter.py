@@ -1,0 +1,101 @@
+import os
+import subprocess
+import sys
+import time
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from echoproto.load.meter import FIRST_FINDINGS, NS, Meter, ServerTime
+
+US = 1000
+
+
+class MeterTests(SynchronousTestCase):
+    def test_before_measuring_only_connections_count(self) -> None:
+        meter = Meter()
+        meter.connect.add(5 * US)
+        meter.service.add(7 * US)
+        meter.lag.add(7 * US)
+        meter.error("ECONNRESET")
+        self.assertEqual(meter.tick(1), 1)
+        outcome = meter.outcome
+        self.assertEqual((outcome.connect_time.count, outcome.messages, outcome.lag.count), (1, 0, 0))
+        self.assertEqual((dict(outcome.errors), outcome.seconds), ({"ECONNRESET": 1}, {}))
+
+    def test_begun_anew(self) -> None:
+        """Where connections are made while it is measured, those of the warm-up do not count."""
+        for anew, count in ((False, 1), (True, 0)):
+            meter = Meter()
+            meter.connect.add(5 * US)
+            meter.tick(1)
+            meter.begin(2, 3, anew=anew)
+            self.assertEqual(meter.outcome.connect_time.count, count)
+
+    def test_seconds(self) -> None:
+        meter = Meter()
+        begun = 77 * NS
+        meter.begin(begun, begun + 2 * NS, anew=False)
+        for tenth, messages in enumerate((1, 2, 3, 4)):
+            for _ in range(messages):
+                meter.service.add(5 * US)
+            meter.response.add(6 * US)
+            meter.tick(begun + (tenth + 1) * NS // 2)
+        meter.error("EPIPE")  # after the end, but not for long
+        outcome = meter.outcome
+        self.assertEqual(
+            {k: (s.echoes, s.times.count, s.errors) for k, s in outcome.seconds.items()}, {0: (3, 3, 0), 1: (7, 7, 1)}
+        )
+        self.assertEqual((outcome.messages, outcome.service_time.count, outcome.response_time.count), (10, 10, 4))
+        self.assertEqual(outcome.elapsed, 2.0)
+
+    def test_after_the_end(self) -> None:
+        """A little later is of the last second; much later has a second of its own, if there is something in it."""
+        meter = Meter()
+        meter.begin(0, NS, anew=False)
+        meter.tick(NS)
+        meter.service.add(5 * US)
+        meter.tick(NS * 5 // 4)
+        for now in (4 * NS, 5 * NS):
+            meter.tick(now)
+        self.assertEqual({k: s.echoes for k, s in meter.outcome.seconds.items()}, {0: 1})
+        meter.service.add(5 * US)
+        meter.tick(6 * NS)
+        self.assertEqual({k: s.echoes for k, s in meter.outcome.seconds.items()}, {0: 1, 5: 1})
+        meter.end(6 * NS)
+        self.assertEqual((meter.outcome.elapsed, meter.measuring), (6.0, False))
+
+    def test_findings(self) -> None:
+        meter = Meter()
+        for number in range(FIRST_FINDINGS + 5):
+            meter.finding("corrupt", str(number))
+        self.assertEqual(meter.outcome.findings["corrupt"], FIRST_FINDINGS + 5)
+        self.assertEqual(meter.outcome.first_findings, [str(number) for number in range(FIRST_FINDINGS)])
+
+
+class ServerTimeTests(SynchronousTestCase):
+    def test_of_a_process_and_its_children(self) -> None:
+        """Also after they have ended."""
+        work = "import subprocess, sys, time\nwhile time.process_time() < 0.1: pass\n"
+        start = f"child = subprocess.Popen([sys.executable, '-c', {work + 'sys.stdin.read()'!r}])\n"
+        with subprocess.Popen(
+            [sys.executable, "-c", f"{work}{start}sys.stdin.read()"], stdin=subprocess.PIPE
+        ) as process:
+            server = ServerTime(process.pid)
+            deadline = time.monotonic() + 30
+            while (seconds := server.seconds()) < 0.16 and time.monotonic() < deadline:  # the clock ticks in 10 ms
+                pass
+            self.assertTrue(0.16 <= seconds < 5, seconds)
+            process.kill()
+            process.wait()
+            self.assertEqual(server.seconds(), seconds)
+
+    def test_reported(self) -> None:
+        meter = Meter(os.getpid())
+        meter.begin(0, NS, anew=False)
+        begun = time.process_time()
+        while time.process_time() < begun + 0.05:
+            pass
+        meter.end(NS)
+        assert meter.outcome.server_cpu is not None
+        self.assertTrue(0.02 < meter.outcome.server_cpu < 1)
+        self.assertTrue(0.05 <= meter.outcome.cpu < 1)

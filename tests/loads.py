@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from echoproto.load import engine, streams
 from echoproto.load.engine import run
+from echoproto.load.meter import NS
 from echoproto.load.outcome import Outcome
 from echoproto.load.workload import Target, Transport, Workload
+
+T = TypeVar("T")
 
 PATIENCE = 0.5
 """Seconds without anything after which a connection is given up, where it is known that nothing will come."""
@@ -27,12 +32,22 @@ def workload(port: int, transport: Transport = Transport.TCP, **settings: Any) -
     """Two connections without a warm-up, for a moment, unless it says otherwise."""
     if "count" in settings:
         settings.setdefault("duration", None)
-    settings = {"connections": 2, "duration": 0.2, "warmup": 0.0, "seed": 7, **settings}
+    settings = {"connections": 2, "duration": 0.1, "warmup": 0.0, "seed": 7, **settings}
     return Workload(target=settings.pop("target", Target(transport, "127.0.0.1", port)), **settings)
 
 
+def at_once(*functions: Callable[[], T]) -> list[T]:
+    """Call some functions in a thread each, since they mostly wait; gives what they return."""
+    with ThreadPoolExecutor(len(functions)) as pool:
+        return [future.result() for future in [pool.submit(function) for function in functions]]
+
+
 class LoadCase(SynchronousTestCase):
-    """Whatever was found out has to add up."""
+    """Loads that look more often at what has come to pass; whatever they have found out has to add up."""
+
+    def setUp(self) -> None:
+        self.patch(engine, "TICK", NS // 20)
+        self.patch(streams, "DOUBT", NS // 7)
 
     def load(self, port: int, *, patience: float = 10.0, first: int = 0, **settings: Any) -> Outcome:
         outcome = run(workload(port, **settings), patience=patience, first=first)

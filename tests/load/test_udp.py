@@ -15,6 +15,7 @@ from tests.loads import LoadCase, workload
 
 class UDPCase(LoadCase):
     def setUp(self) -> None:
+        super().setUp()
         self.patch(udp, "TIMEOUT", 200_000_000)
 
     def try_on(self, mutant: udpmutants.UDPMutant, **settings: object) -> Outcome:

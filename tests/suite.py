@@ -119,22 +119,19 @@ def run(kind: str, name: str, arguments: str) -> Tally:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.suite", description=(__doc__ or "").split("\n\n")[1])
-    parser.add_argument(
-        "--coverage", action="store_true", help="measure the coverage of trial's run on the first reactor"
-    )
+    parser.add_argument("--coverage", action="store_true", help="measure the coverage of pytest's run")
     parser.add_argument("--jobs", type=int, default=3, help="parts that are run at once (default 3)")
     parser.add_argument(
         "reactors", nargs="*", metavar="REACTOR", help=f"of {', '.join(KNOWN)}; default: all of this platform"
     )
     arguments = parser.parse_args()
     names = arguments.reactors or here()
-    parts = []
+    measure = "-m coverage run " if arguments.coverage else ""
+    parts = [("pytest", "", f"{measure}-m pytest -q -rs")]  # first, since it takes longest
     for name in names:
         what = "tests" if name == names[0] else " ".join(with_reactor())
-        measure = "-m coverage run " if arguments.coverage and name == names[0] else ""
-        trial = f"{measure}-m twisted.trial --random=0 --temp-directory=_trial_temp_{name} --reactor={name} {what}"
+        trial = f"-m twisted.trial --random=0 --temp-directory=_trial_temp_{name} --reactor={name} {what}"
         parts.append(("trial", name, trial))
-    parts.append(("pytest", "", "-m pytest -q -rs"))
     for name in names:
         plugin = f"-p tests.pytest_twisted.reactors -c tests/pytest_twisted/pytest.ini --reactor={name}"
         parts.append(("pytest-twisted", name, f"-m pytest -q -rs {plugin} tests/pytest_twisted"))

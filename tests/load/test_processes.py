@@ -27,7 +27,13 @@ def is_running(pid: int) -> bool:
         return False
 
 
-class ProcessesTests(SynchronousTestCase):
+class InterruptedCase(SynchronousTestCase):
+    def setUp(self) -> None:
+        # A shell without job control has its background commands ignore SIGINT, and these tests may be such a one.
+        self.addCleanup(signal.signal, signal.SIGINT, signal.signal(signal.SIGINT, signal.default_int_handler))
+
+
+class ProcessesTests(InterruptedCase):
     def folder(self) -> str:
         """Where endless engines say that they have begun."""
         return self.enterContext(tempfile.TemporaryDirectory(prefix="load-"))
@@ -135,7 +141,7 @@ class ProcessesTests(SynchronousTestCase):
             self.assertLess(time.monotonic(), deadline, running)
 
 
-class InterruptionTests(SynchronousTestCase):
+class InterruptionTests(InterruptedCase):
     def test_all_signals_that_end_a_process(self) -> None:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             before = signal.getsignal(number)

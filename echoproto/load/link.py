@@ -162,7 +162,7 @@ class Link(Channel):
         else:
             self.fail("no progress", lost=True)
 
-    def part(self, *, reset: bool = False) -> None:
+    def part(self) -> None:
         """End it in order, if there is nothing on it that was not asked for."""
         if self.idle:
             with suppress(OSError):  # whatever it says, it is over
@@ -171,9 +171,8 @@ class Link(Channel):
             self.handle(READ)
             self.conclude()
         if self.socket is not None:
-            if not reset:
-                self.close_sending()
-            self.close(reset=reset)
+            self.close_sending()
+            self.close()
 
     def _ended(self) -> None:
         if self._diagnosis is not None:

@@ -4,6 +4,9 @@ The command ``echoproto``, for what is not the service itself.
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import Any
+
 import click
 
 from echoproto import __version__
@@ -11,6 +14,28 @@ from echoproto.reactors.choice import auto_name, candidates
 
 PIPE_WIDTH = 500
 """Columns: whoever reads a table through a pipe wants each row whole, on one line."""
+
+
+class LazyCommand(click.Command):
+    """
+    A command that is imported when it is used, so that the others don't wait for it.
+
+    :param name: on the command line.
+    :param where: module and attribute of the real one, as ``module:attribute``.
+    :param short_help: what the list of commands says of it.
+    """
+
+    def __init__(self, name: str, where: str, short_help: str) -> None:
+        super().__init__(name, short_help=short_help)
+        self._where = where
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Give the context of the real one, which is the one to be run then."""
+        module, _, attribute = self._where.partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command.make_context(info_name, args, parent, **extra)
 
 
 @click.group()
@@ -41,3 +66,8 @@ def reactors() -> None:
     if not console.is_terminal:
         console.width = PIPE_WIDTH
     console.print(table)
+
+
+main.add_command(
+    LazyCommand("load", "echoproto.load.command:load", "Send messages to an echo, and check what comes back.")
+)

@@ -61,6 +61,7 @@ class Echo(Protocol):
 
     :ivar bytes_received: how many bytes came in (and were given to the transport to go back).
     :ivar seen: how much of ``bytes_received`` its deadlines have seen, and ``active_at`` when that changed last.
+    :ivar half_closed: whether we have closed our sending side, and wait for the peer to close its.
     :ivar quiet: whether nothing has come since it was last set; kept while it is drained.
     :ivar bytes_given: how many bytes were given to the transport: those, and the greeting.
     :ivar connected_at: when the connection was made, in seconds of the factory's clock.
@@ -70,11 +71,15 @@ class Echo(Protocol):
     factory: EchoFactory
     transport: IEchoTransport
 
+    closes_with_peer = True
+    """For transports: when the peer has closed its side, and nothing is buffered, `connectionLost` may follow."""
+
     bytes_received = 0
     connected_at = 0.0
     ended_by = ""
     seen = -1
     active_at = 0.0
+    half_closed = False
     quiet = True
     _greeted = 0
     _owed = 0
@@ -136,6 +141,7 @@ class Echo(Protocol):
         self.quiet = False
 
     def _half_close(self) -> None:
+        self.half_closed = True
         self.transport.unregisterProducer()
         self.transport.resumeProducing()  # it may be paused, and has to see the peer's end
         self.transport.loseWriteConnection()

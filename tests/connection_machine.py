@@ -213,7 +213,7 @@ class Machine(RuleBasedStateMachine):
         snapshot = self.counters.snapshot(self.factory.connections)
         closed = sum(snapshot.closed.values())
         assert snapshot.accepted == self.opened == snapshot.active + closed, "connections do not add up"
-        assert snapshot.bytes_received <= self.sent_by_all
+        assert snapshot.bytes_received <= self.sent_by_all, "bytes do not add up"
         assert self.received_by_all <= snapshot.bytes_sent <= snapshot.bytes_received + len(GREETING) * self.opened
         assert set(snapshot.closed) <= {"peer", "reset", "idle", "stop"}, snapshot.closed
 

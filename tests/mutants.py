@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 
 from echoproto.load.schedule import FaultKind
 
-PAUSE = 0.3
+PAUSE = 0.4
 """Seconds without data that some of them take for more than it is."""
 
 Mutant = Callable[[Iterator[bytes]], Iterator[bytes]]

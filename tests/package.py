@@ -22,7 +22,18 @@ from tests.integration.twistd import Server
 from tests.suite import read_trial
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-NEEDED = {"echoproto/py.typed", "echoproto/server/tap.py", "twisted/plugins/echo_plugin.py"}
+INSTALLED = [
+    f"tests.integration.test_{name}"
+    for name in ("load_command", "load_html", "reactor_switch", "reloading", "serving", "starting", "udp", "unix")
+]
+"""Tests that would notice something that was not packaged; the others would only notice it again."""
+
+NEEDED = {
+    "echoproto/load/schema/load-1.json",
+    "echoproto/py.typed",
+    "echoproto/server/tap.py",
+    "twisted/plugins/echo_plugin.py",
+}
 LEAST = 45
 """How many tests with real processes there are at least: trial is content with none."""
 
@@ -75,6 +86,13 @@ def check_serving(bin_folder: str) -> None:
     print("it serves:", server.lines[-1])
 
 
+def check_loading(bin_folder: str) -> None:
+    """Have the installed load generator load the installed service."""
+    server = f"{bin_folder}/twistd -n --pidfile= echo --port {{port}}"
+    loaded = run(f"{bin_folder}/echoproto", "load", "--server", server, "--connections", "5", "--count", "1000")
+    print("it loads:", next(line for line in loaded.splitlines() if line.startswith("good")))
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="echo-package-") as folder:
         wheel, sdist = build(os.path.join(folder, "dist"))
@@ -86,10 +104,9 @@ def main() -> None:
         run(*pip, wheel)
         check_serving(bin_folder)
         run(*pip, f"{wheel}[test]")
+        check_loading(bin_folder)
         shutil.copytree(os.path.join(ROOT, "tests"), os.path.join(folder, "run", "tests"))
-        output = run(
-            f"{bin_folder}/python", "-m", "twisted.trial", "tests.integration", cwd=os.path.join(folder, "run")
-        )
+        output = run(f"{bin_folder}/python", "-m", "twisted.trial", *INSTALLED, cwd=os.path.join(folder, "run"))
         tally = read_trial(output)
         if tally.passed < LEAST or tally.skipped:
             sys.exit(f"{output}\nonly {tally.passed} tests passed, {tally.skipped} skipped")

@@ -1,8 +1,9 @@
 """
 Runs the whole suite: ``python -m tests.suite [--coverage] [REACTOR ...]``.
 
-trial once on each reactor, pytest once, and the tests of pytest-twisted on each reactor. The reactors are those
-that this platform has; on Linux, kqueue runs on the emulation of tests/emulation. Ends with a count of all of them.
+trial once on each reactor, pytest once, and the tests of pytest-twisted on each reactor; what has nothing to do with a
+reactor is run by trial on the first of them only. The reactors are those that this platform has; on Linux, kqueue runs
+on the emulation of tests/emulation. Ends with a count of all of them.
 In CI (where the environment says ``CI``), a skipped test is a failure.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import pkgutil
 import re
 import subprocess
 import sys
@@ -22,6 +24,12 @@ from echoproto.reactors.choice import candidates
 
 KNOWN = ("select", "poll", "epoll", "kqueue", "asyncio", "uvloop")
 EMULATION = os.path.join(os.path.dirname(os.path.abspath(__file__)), "emulation")
+
+WITHOUT_REACTOR = (
+    *("tests.load", "tests.emulation", "tests.test_nothing_lost", "tests.test_faultproxy", "tests.test_docs"),
+    *("tests.integration.test_load_command", "tests.integration.test_load_html"),
+)
+"""Tests that have nothing to do with a reactor: trial runs them once, on the first."""
 
 LEAST = {"trial": 200, "pytest": 200, "pytest-twisted": 4}
 """How many tests each run has to have at least: trial is content with none."""
@@ -70,6 +78,17 @@ def environment_for(name: str) -> dict[str, str]:
     return environment
 
 
+def with_reactor() -> list[str]:
+    """The modules of tests that are run on each reactor."""
+    found = [each.name for each in pkgutil.walk_packages([os.path.dirname(EMULATION)], "tests.")]
+    return [
+        name
+        for name in found
+        if name.rpartition(".")[2].startswith("test_")
+        and not name.startswith(("tests.pytest_twisted.", *WITHOUT_REACTOR))
+    ]
+
+
 def run(kind: str, name: str, arguments: str) -> Tally:
     """Run one part of the suite in a process of its own; its output is shown if it fails, or skips."""
     begun = time.monotonic()
@@ -101,9 +120,9 @@ def run(kind: str, name: str, arguments: str) -> Tally:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.suite", description=(__doc__ or "").split("\n\n")[1])
     parser.add_argument(
-        "--coverage", action="store_true", help="measure the coverage of trial's run on the last reactor"
+        "--coverage", action="store_true", help="measure the coverage of trial's run on the first reactor"
     )
-    parser.add_argument("--jobs", type=int, default=2, help="parts that are run at once (default 2)")
+    parser.add_argument("--jobs", type=int, default=3, help="parts that are run at once (default 3)")
     parser.add_argument(
         "reactors", nargs="*", metavar="REACTOR", help=f"of {', '.join(KNOWN)}; default: all of this platform"
     )
@@ -111,14 +130,15 @@ def main() -> int:
     names = arguments.reactors or here()
     parts = []
     for name in names:
-        measure = "-m coverage run " if arguments.coverage and name == names[-1] else ""
-        trial = f"{measure}-m twisted.trial --random=0 --temp-directory=_trial_temp_{name} --reactor={name} tests"
+        what = "tests" if name == names[0] else " ".join(with_reactor())
+        measure = "-m coverage run " if arguments.coverage and name == names[0] else ""
+        trial = f"{measure}-m twisted.trial --random=0 --temp-directory=_trial_temp_{name} --reactor={name} {what}"
         parts.append(("trial", name, trial))
     parts.append(("pytest", "", "-m pytest -q -rs"))
     for name in names:
         plugin = f"-p tests.pytest_twisted.reactors -c tests/pytest_twisted/pytest.ini --reactor={name}"
         parts.append(("pytest-twisted", name, f"-m pytest -q -rs {plugin} tests/pytest_twisted"))
-    # Much of the time, a part waits for a clock or for a process; two of them leave none of two processors idle.
+    # Much of the time, a part waits for a clock or for a process: three of them keep two processors busy.
     with ThreadPoolExecutor(arguments.jobs) as pool:
         total = sum(pool.map(lambda part: run(*part), parts), Tally())
     print(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped")

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import BinaryIO
 
 from hdrh.histogram import HdrHistogram
 
@@ -21,6 +22,9 @@ FINE = 2048
 """µs below which, with three digits, every µs is counted apart."""
 
 PERCENTILES = (50.0, 75.0, 90.0, 99.0, 99.9, 99.99)
+
+STEPS = 5
+"""Points of a spectrum for each halving of what is above them, as HdrHistogram's own tools have it."""
 
 
 class Histogram:
@@ -72,8 +76,21 @@ class Histogram:
 
     def add(self, other: Histogram) -> None:
         """Count all that another one has counted."""
-        self._histogram.add(other._histogram)
+        if other.count:  # whose smallest the library would take to be 0
+            self._histogram.add(other._histogram)
         self.clamped += other.clamped
+
+    def __getstate__(self) -> tuple[bytes, int]:
+        return self._histogram.encode(), self.clamped
+
+    def __setstate__(self, state: tuple[bytes, int]) -> None:
+        encoded, self.clamped = state
+        self._histogram = HdrHistogram.decode(encoded)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Histogram) and self.__getstate__() == other.__getstate__()
+
+    __hash__ = None  # type: ignore[assignment]
 
     @property
     def count(self) -> int:
@@ -87,6 +104,25 @@ class Histogram:
         :param percent: above 0 to 100.
         """
         return int(self._histogram.get_value_at_percentile(percent)) if self.count else 0
+
+    def spectrum(self) -> list[tuple[float, int]]:
+        """
+        All of it, as a line to draw: shares in %, and the time that each did not exceed, in µs.
+
+        :return: from the shortest to the longest time, whose share is 100; nothing if there are none.
+        """
+        if not self.count:
+            return []
+        points = self._histogram.get_percentile_iterator(STEPS)
+        return [(float(p.percentile_level_iterated_to), int(p.value_iterated_to)) for p in points]
+
+    def write_percentiles(self, file: BinaryIO) -> None:
+        """
+        Write the percentile distribution as text, as HdrHistogram's tools read it (``.hgrm``), in µs.
+
+        :param file: where to.
+        """
+        self._histogram.output_percentile_distribution(file, 1.0, STEPS)
 
 
 def _place(time: int) -> int:

@@ -10,6 +10,9 @@ from attrs import define, field
 
 from echoproto.load.histogram import Histogram
 
+FIRST = 10
+"""How many findings are kept in words."""
+
 
 @define
 class Second:
@@ -24,6 +27,12 @@ class Second:
     echoes: int = 0
     errors: int = 0
     times: Histogram = field(factory=Histogram)
+
+    def add(self, other: Second) -> None:
+        """Add what another process has seen in the same second."""
+        self.echoes += other.echoes
+        self.errors += other.errors
+        self.times.add(other.times)
 
 
 @define
@@ -79,3 +88,19 @@ class Outcome:
     server_cpu: float | None = None
     unsent: int = 0
     interrupted: bool = False
+
+    def add(self, other: Outcome) -> None:
+        """Add what another process has found out in the same time."""
+        for name in ("sent", "acked", "lost", "unknown", "messages", "connected", "unsent", "cpu"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for name in ("findings", "errors", "own_limits"):
+            getattr(self, name).update(getattr(other, name))
+        for name in ("service_time", "response_time", "connect_time", "first_byte_time", "lag"):
+            getattr(self, name).add(getattr(other, name))
+        for number, second in other.seconds.items():
+            self.seconds.setdefault(number, Second()).add(second)
+        self.first_findings = [*self.first_findings, *other.first_findings][:FIRST]
+        self.elapsed = max(self.elapsed, other.elapsed)
+        seen = [cpu for cpu in (self.server_cpu, other.server_cpu) if cpu is not None]
+        self.server_cpu = max(seen, default=None)  # each has looked at the same process
+        self.interrupted |= other.interrupted

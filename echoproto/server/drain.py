@@ -98,7 +98,13 @@ def close_if_delivered(connection: Echo) -> None:
     :param connection: one that is connected.
     """
     was_quiet, connection.quiet = connection.quiet, True
-    if was_quiet and not connection.transport.disconnecting and _delivered(connection):
+    if not was_quiet or connection.transport.disconnecting:
+        return
+    if connection.half_closed:
+        # libuv stops watching a socket that was reset while there was more to read; then nobody would see its end.
+        connection.transport.pauseProducing()
+        connection.transport.resumeProducing()
+    if _delivered(connection):
         connection.close()
 
 

@@ -8,7 +8,8 @@ import errno
 import os
 import re
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from attrs import frozen
 from twisted.internet import error
@@ -84,17 +85,24 @@ class TCPEndpoint:
         return execute(self._listen, protocolFactory)
 
     def _listen(self, factory: IProtocolFactory) -> IListeningPort:
-        if self.interface:
-            return self._open(factory, self.interface, ipv6_only=True)
-        try:
-            return self._open(factory, "::", ipv6_only=False)
-        except error.CannotListenError as problem:
-            if getattr(problem.socketError, "errno", None) not in WITHOUT_IPV6:
-                raise
-            return self._open(factory, "0.0.0.0", ipv6_only=True)  # noqa: S104 - all addresses are what was asked for
+        return open_on(self.interface, partial(self.reactor.listenTCP, self.port, factory, self.backlog))
 
-    def _open(self, factory: IProtocolFactory, interface: str, *, ipv6_only: bool) -> IListeningPort:
-        return self.reactor.listenTCP(self.port, factory, self.backlog, interface, ipv6_only=ipv6_only)
+
+def open_on(interface: str, open_port: Callable[..., IListeningPort]) -> IListeningPort:
+    """
+    Open one port, on both IPv6 and IPv4 where no interface is named and the system has both.
+
+    :param interface: an IP address; ``0.0.0.0`` for all of IPv4, ``::`` for all of IPv6, empty for both at once.
+    :param open_port: takes an address, and ``ipv6_only``: whether a socket of IPv6 is to leave IPv4 alone.
+    """
+    if interface:
+        return open_port(interface, ipv6_only=True)
+    try:
+        return open_port("::", ipv6_only=False)
+    except error.CannotListenError as problem:
+        if getattr(problem.socketError, "errno", None) not in WITHOUT_IPV6:
+            raise
+        return open_port("0.0.0.0", ipv6_only=True)  # noqa: S104 - all addresses are what was asked for
 
 
 def listeners(settings: Settings, reactor: PortReactor) -> list[Listener]:

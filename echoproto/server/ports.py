@@ -12,6 +12,7 @@ from twisted.internet.posixbase import PosixReactorBase
 
 from echoproto.server.accepting import Accepting, TCPPort
 from echoproto.server.admission import Admission
+from echoproto.server.transport import TCPConnection, UnixConnection
 from echoproto.server.unixport import MODE, UnixPort
 
 
@@ -25,6 +26,7 @@ class PortReactor:
 
     :param reactor: has everything else.
     :param admission: decides for all ports who may come in.
+    :param at_once: whether connections write at once, or as Twisted's own do.
     :param owner: user and group ID of the files of Unix sockets, as `UnixPort` has them.
     :param put_back: whether stale files of Unix sockets are put back at the end, as `UnixPort` has it.
     """
@@ -34,9 +36,11 @@ class PortReactor:
         reactor: Any,
         admission: Admission,
         *,
+        at_once: bool = True,
         owner: tuple[int, int] | None = None,
         put_back: bool = False,
     ) -> None:
+        self._at_once = at_once
         self._reactor = reactor
         self._admission = admission
         self._owner = owner
@@ -84,5 +88,10 @@ class PortReactor:
 
     def _start(self, port: Accepting) -> IListeningPort:
         port.admission = self._admission
+        if self._at_once:
+            port.transport = UnixConnection if isinstance(port, UnixPort) else TCPConnection
         port.startListening()
+        if self._at_once and not isinstance(port, UnixPort):
+            # What is written at once is to leave at once, and not wait as Nagle has it; connections inherit that.
+            port.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return port

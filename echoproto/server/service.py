@@ -65,9 +65,15 @@ class EchoService(Service):
         self.factory.observers = (self._counters, self._admission, self._deadlines, self._connection_log)
         self.datagrams = EchoDatagram(self._counters, seconds=reactor.seconds)
         self._apply()
-        owner = owner_ids(settings.unix_owner)
+        ports = PortReactor(
+            reactor,
+            self._admission,
+            at_once=settings.writes == "at-once",
+            owner=owner_ids(settings.unix_owner),
+            put_back=check,
+        )
         self.listeners = [
-            *listeners(settings, PortReactor(reactor, self._admission, owner=owner, put_back=check)),
+            *listeners(settings, ports),
             *udp_listeners(settings, self.datagrams, self._counters, reactor, self.events),
         ]
 

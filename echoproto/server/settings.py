@@ -211,6 +211,11 @@ class Settings:
         "uvloop, or any other that 'echoproto reactors' lists.",
         short="r",
     )
+    writes: str = _setting(
+        Choice(("at-once", "buffered")),
+        "at-once",
+        "How an echo is sent: at once, or in the reactor's next turn as Twisted does by itself, to compare the two.",
+    )
     log_connections: bool = _setting(
         Switch(), True, "Whether connections and disconnections are logged (on or off).", shown="on", live=True
     )

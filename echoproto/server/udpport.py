@@ -27,7 +27,7 @@ from echoproto.errors import UnavailableError
 from echoproto.server import ancillary
 from echoproto.server.counters import Counters
 from echoproto.server.eventlog import EventLog
-from echoproto.server.listeners import WITHOUT_IPV6, Listener
+from echoproto.server.listeners import Listener, open_on
 from echoproto.server.settings import Settings
 
 log = Logger("echoproto")
@@ -220,14 +220,7 @@ class UDPEndpoint:
         return execute(self._listen)
 
     def _listen(self) -> IListeningPort:
-        if self.interface:
-            return self._open(self.interface, ipv6_only=True)
-        try:
-            return self._open("::", ipv6_only=False)
-        except error.CannotListenError as problem:
-            if getattr(problem.socketError, "errno", None) not in WITHOUT_IPV6:
-                raise
-            return self._open("0.0.0.0", ipv6_only=True)  # noqa: S104 - all addresses are what was asked for
+        return open_on(self.interface, self._open)
 
     def _open(self, interface: str, *, ipv6_only: bool) -> IListeningPort:
         port = EchoDatagramPort(

@@ -17,7 +17,7 @@ from tests.integration.twistd import Server, TwistdCase
 from tests.nothing_lost import run
 from tests.scheduled import Place
 
-TOTAL = 7 << 27
+TOTAL = 1 << 30
 """Bytes that are sent over all three together."""
 
 

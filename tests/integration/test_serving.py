@@ -226,11 +226,11 @@ class ClientsTests(TwistdCase):
     """The programs that people type first."""
 
     def test_ncat(self) -> None:
-        """T6: none of 200 short echoes is lost."""
+        """T6: none of 60 short echoes is lost; of stock Twisted, most are."""
         ncat = tool(self, "ncat")
         server = self.serve("--log-connections", "off")
         lost = []
-        for number in range(200):
+        for number in range(60):
             answer = self.run_to_end("sh", "-c", f"printf hello{number} | {ncat} 127.0.0.1 {server.port}")
             if answer.stdout != f"Hello\nhello{number}":
                 lost.append((number, answer.stdout, answer.stderr))

@@ -130,7 +130,7 @@ class DrainerTests(SynchronousTestCase):
 
 class CloseIfDeliveredTests(SocketsCase):
     def closed(self, *, quiet: bool = True, **transport: Any) -> bool:
-        connection = mock.Mock(spec=Echo, quiet=quiet)
+        connection = mock.Mock(spec=Echo, quiet=quiet, half_closed=False)
         connection.transport = mock.Mock(spec=["disconnecting", "fileno", *transport], disconnecting=False, **transport)
         connection.transport.fileno = self.near.fileno
         close_if_delivered(connection)
@@ -144,6 +144,14 @@ class CloseIfDeliveredTests(SocketsCase):
         """Then it is up to the peer to close, or to the end of the time."""
         with mock.patch("echoproto.server.drain.UNCONFIRMED", 0):
             self.assertFalse(self.closed())
+
+    def test_one_that_waits_for_the_peer_s_end_is_watched_anew(self) -> None:
+        """O7: libuv forgets a socket that was reset while there was more to read (seen with Twisted on uvloop)."""
+        connection = mock.Mock(spec=Echo, quiet=True, half_closed=True)
+        connection.transport = mock.Mock(disconnecting=False, dataBuffer=b"x", offset=0, _tempDataLen=0)
+        connection.transport.fileno = self.near.fileno
+        close_if_delivered(connection)
+        self.assertEqual(connection.transport.method_calls, [mock.call.pauseProducing(), mock.call.resumeProducing()])
 
     def test_the_peer_has_sent_something_since(self) -> None:
         self.assertFalse(self.closed(quiet=False))

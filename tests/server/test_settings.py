@@ -31,6 +31,7 @@ class TableTests(SynchronousTestCase):
                 "udp-source-rate",
                 "udp-rate",
                 "reactor",
+                "writes",
                 "log-connections",
                 "log-rate",
                 "log-format",

@@ -15,3 +15,21 @@ uvloop = Reactor(
     "echoproto.reactors.uvloop",
     "An asyncio reactor on uvloop's event loop (libuv).",
 )
+
+lean_epoll = Reactor(
+    "lean-epoll",
+    "echoproto.reactors.leanepoll",
+    "Twisted's epoll reactor, which writes at once and does less for each event.",
+)
+
+lean_poll = Reactor(
+    "lean-poll",
+    "echoproto.reactors.leanpoll",
+    "Twisted's poll reactor, which writes at once and does less for each event.",
+)
+
+lean_kqueue = Reactor(
+    "lean-kqueue",
+    "echoproto.reactors.leankqueue",
+    "Twisted's kqueue reactor, which writes at once and does less for each event.",
+)

@@ -1,0 +1,229 @@
+"""
+Runs a load in processes of its own, and adds up what they find out.
+
+Also a single one: what draws on the terminal must not take the time of what measures. They are spawned, not forked: on
+every system they begin alike, without descriptors, threads and signal handlers of whoever runs the load; and they start
+to measure together, when all of them are ready.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from typing import Protocol
+
+from attrs import define, field
+
+from echoproto.errors import EchoError
+from echoproto.load.errors import ClientLimit
+from echoproto.load.histogram import Histogram
+from echoproto.load.interruption import SIGNALS, Interruption
+from echoproto.load.outcome import Outcome
+from echoproto.load.shares import Share, shares
+from echoproto.load.workload import Workload
+
+TICK = 0.25
+"""Seconds after which there is a look at who asks for an end, and something new to see, at the latest."""
+
+READY = "ready"
+GO = "go"
+
+
+@define
+class Glimpse:
+    """
+    What can be seen of a load while it runs.
+
+    :ivar messages: that came back.
+    :ivar errors: connections that failed, and findings of harm.
+    :ivar elapsed: seconds measured; of several processes, as of the one that has told least of late.
+    :ivar times: service times.
+    """
+
+    messages: int = 0
+    errors: int = 0
+    elapsed: float = 0.0
+    times: Histogram = field(factory=Histogram)
+
+    def add(self, other: Glimpse) -> None:
+        """Add what can be seen of another process."""
+        self.messages += other.messages
+        self.errors += other.errors
+        self.elapsed = min(self.elapsed, other.elapsed)
+        self.times.add(other.times)
+
+
+class Engine(Protocol):
+    """What each process runs, as `echoproto.load.engine.run`."""
+
+    def __call__(
+        self,
+        workload: Workload,
+        *,
+        progress: Callable[[Outcome], None] | None,
+        first: int,
+        interrupted: Callable[[], bool],
+    ) -> Outcome:
+        """Do the work; ``interrupted`` says whether to end before it is done."""
+
+
+def run(
+    workload: Workload,
+    *,
+    interruption: Interruption,
+    watch: Callable[[Glimpse], None] | None = None,
+    every: float = 1.0,
+    engine: Engine | None = None,
+) -> Outcome:
+    """
+    Run a load.
+
+    :param interruption: what asks for an end; the outcome is marked as interrupted then.
+    :param watch: is called with what can be seen, a few times a second.
+    :param every: seconds after which there is something new to see: the telling takes time from the measuring.
+    :param engine: in place of the real one; has to be importable.
+    :raises EchoError: as the engine does; `ClientLimit` if one of the processes dies.
+    :raises KeyboardInterrupt: at the second Ctrl-C; the processes are killed.
+    """
+    children: list[_Child] = []
+    try:
+        children.extend(_Child(share, engine, None if watch is None else every) for share in shares(workload))
+        for child in children:
+            child.receive()
+        for child in children:
+            child.connection.send(GO)
+        while running := [child for child in children if child.outcome is None]:
+            _attend(running, interruption)
+            if watch is not None:
+                watch(_sum(child.glimpse for child in children))
+    finally:
+        for child in children:
+            child.close()
+    whole = Outcome()
+    for child in children:
+        whole.add(child.outcome or Outcome())
+    return whole
+
+
+def _attend(running: list[_Child], interruption: Interruption) -> None:
+    """Wait a while for what the processes say, and tell them if they are to end."""
+    heard = wait([child.connection for child in running], timeout=TICK)
+    for child in running:
+        if interruption.asked:
+            child.ask_to_end()
+        if child.connection in heard:
+            child.receive()
+
+
+class _Child:
+    """
+    One of the processes.
+
+    :ivar outcome: what it has found out, once it is done.
+    """
+
+    def __init__(self, share: Share, engine: Engine | None, every: float | None) -> None:
+        self.outcome: Outcome | None = None
+        self.glimpse = Glimpse()
+        self._asked = False
+        context = get_context("spawn")
+        self.connection, there = context.Pipe()
+        # A daemon of multiprocessing's kind, which ends with this process if nothing else has ended it.
+        self._process = context.Process(target=_serve, args=(share, there, engine, every), daemon=True)
+        with _signals_held():
+            self._process.start()
+        there.close()
+
+    def receive(self) -> None:
+        """Take what it says next; whatever keeps it from going on is raised here."""
+        try:
+            said = self.connection.recv()
+        except (EOFError, ConnectionResetError):
+            self._process.join()
+            status = self._process.exitcode
+            raise ClientLimit(f"client limit: a process of the generator died, with status {status}") from None
+        if isinstance(said, EchoError):
+            raise said
+        if isinstance(said, Outcome):
+            self.outcome = said
+        elif isinstance(said, Glimpse):
+            self.glimpse = said
+
+    def ask_to_end(self) -> None:
+        """Have it end before it is done, if it has not been asked already."""
+        if not self._asked:
+            self._asked = True
+            self._process.terminate()
+
+    def close(self) -> None:
+        """It is not there any more."""
+        self._process.kill()
+        self._process.join()
+        self.connection.close()
+
+
+def _sum(glimpses: Iterable[Glimpse]) -> Glimpse:
+    whole = Glimpse(elapsed=math.inf)
+    for glimpse in glimpses:
+        whole.add(glimpse)
+    return whole
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Hold the signals back, here and in what is started, which would not know yet what to do with them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _serve(share: Share, connection: Connection, engine: Engine | None, every: float | None) -> None:
+    """What each process does: it ends when it is told to, and when who has started it is gone."""
+    parent = os.getppid()
+    told: list[int] = []
+    # A terminal sends SIGINT to all processes; it is for the first one to say what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, frame: told.append(number))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    with suppress(EOFError, ConnectionError):  # nobody is there any more to tell
+        if engine is None:
+            from echoproto.load.engine import run
+
+            engine = run
+        connection.send(READY)
+        connection.recv()
+        try:
+            outcome = engine(
+                share.workload,
+                progress=None if every is None else _Teller(connection, every),
+                first=share.first,
+                interrupted=lambda: bool(told) or os.getppid() != parent,
+            )
+        except EchoError as error:
+            connection.send(error)
+        else:
+            connection.send(outcome)
+
+
+class _Teller:
+    """Tells what can be seen, but not each time that the engine would."""
+
+    def __init__(self, connection: Connection, every: float) -> None:
+        self._connection = connection
+        self._every = every
+        self._next = 0.0
+
+    def __call__(self, outcome: Outcome) -> None:
+        if outcome.elapsed < self._next:
+            return
+        self._next = outcome.elapsed + self._every
+        errors = outcome.errors.total() + outcome.findings.total()
+        self._connection.send(Glimpse(outcome.messages, errors, outcome.elapsed, outcome.service_time))

@@ -1,0 +1,142 @@
+"""
+The report of a load as one JSON document, by the schema ``schema/load-1.json``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from attrs import frozen
+
+from echoproto.load.outcome import Outcome
+from echoproto.load.search import Aim, Result
+from echoproto.load.summary import Summary, Times
+from echoproto.load.workload import Workload
+
+SCHEMA_VERSION = 1
+"""Rises when a key goes, or means something else; new ones may come without."""
+
+
+@frozen
+class Step:
+    """
+    One step of a search.
+
+    :ivar rate: that was tried, in messages a second.
+    :ivar time: that the aim is about, in µs; ``None`` if nothing came back.
+    """
+
+    rate: float
+    result: Result
+    time: int | None
+
+
+@frozen
+class Found:
+    """
+    What a search has found.
+
+    :ivar rate: the highest that held, in messages a second; ``None`` if none did.
+    :ivar client_bound: whether the next higher one was beyond the generator, not the service.
+    """
+
+    aim: Aim
+    rate: float | None
+    client_bound: bool
+    steps: Sequence[Step]
+
+
+@frozen
+class Report:
+    """
+    All that there is to tell about a load.
+
+    :ivar environment: what it was measured with: names and values as text or numbers.
+    :ivar found: where a rate was looked for; the rest is about the last step that held, then, or the last of all.
+    """
+
+    workload: Workload
+    outcome: Outcome
+    summary: Summary
+    environment: Mapping[str, str | int]
+    found: Found | None = None
+
+
+def document(report: Report) -> dict[str, Any]:
+    """The report as JSON has it; times in µs (``_us``), seconds in names that say so."""
+    workload, outcome, summary = report.workload, report.outcome, report.summary
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "target": str(workload.target),
+        "verdict": summary.verdict,
+        "exit_status": summary.exit_status,
+        "partial": outcome.interrupted,
+        "echoes_per_second": round(summary.echoes_per_second, 3),
+        "service_time_us": _times(summary.service_time),
+        "response_time_us": _times(summary.response_time),
+        "connect_time_us": _times(summary.connect_time),
+        "first_byte_time_us": _times(summary.first_byte_time),
+        "lag_us": _times(summary.lag),
+        "client_bound": summary.client_bound,
+        "client_cpu_share": round(summary.client_cpu, 4),
+        "server_cpu_seconds_per_1000_echoes": summary.server_cpu,
+        "seed": workload.seed,
+        "elapsed_seconds": round(outcome.elapsed, 6),
+        "echoes": outcome.messages,
+        "unsent": outcome.unsent,
+        "connected": outcome.connected,
+        "bytes": {name: getattr(outcome, name) for name in ("sent", "acked", "lost", "unknown")},
+        "findings": dict(outcome.findings),
+        "first_findings": list(outcome.first_findings),
+        "errors": dict(outcome.errors),
+        "own_limits": dict(outcome.own_limits),
+        "notes": list(summary.notes),
+        "timeline": [
+            {
+                "second": number,
+                "echoes": second.echoes,
+                "errors": second.errors,
+                "p50_us": second.times.percentile(50) if second.times.count else None,
+                "p99_us": second.times.percentile(99) if second.times.count else None,
+            }
+            for number, second in sorted(outcome.seconds.items())
+        ],
+        "search": _found(report.found),
+        "workload": _workload(workload),
+        "environment": dict(report.environment),
+    }
+
+
+def _times(times: Times | None) -> dict[str, int] | None:
+    return None if times is None else {"count": times.count, **times.percentiles, "clamped": times.clamped}
+
+
+def _found(found: Found | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    steps = [{"rate": step.rate, "result": step.result.value, "time_us": step.time} for step in found.steps]
+    return {"aim": found.aim.text, "rate": found.rate, "client_bound": found.client_bound, "steps": steps}
+
+
+def _workload(workload: Workload) -> dict[str, Any]:
+    return {
+        "transport": workload.target.transport.value,
+        "connections": workload.connections,
+        "smallest_bytes": workload.smallest,
+        "largest_bytes": workload.largest,
+        "duration_seconds": workload.duration,
+        "count": workload.count,
+        "warmup_seconds": workload.warmup,
+        "idle": workload.idle,
+        "window": workload.window,
+        "rate": workload.rate,
+        "arrivals": workload.arrivals.value if workload.rate is not None else None,
+        "churn": workload.churn.value if workload.churn else None,
+        "half_close": workload.half_close,
+        "processes": workload.processes,
+        "greeting": None if workload.greeting is None else workload.greeting.decode("utf-8", "backslashreplace"),
+        "proxy": workload.proxy,
+        "verify": workload.verify,
+        "server_pid": workload.server_pid,
+    }

@@ -1,0 +1,178 @@
+"""
+One use of ``echoproto load``, from its options to the exit status.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+from contextlib import ExitStack
+
+import psutil
+from attrs import evolve, frozen
+from rich.console import Console
+from rich.text import Text
+
+from echoproto.errors import ConfigurationError
+from echoproto.load import errors
+from echoproto.load.caution import refusal
+from echoproto.load.environment import environment
+from echoproto.load.interruption import Interruption
+from echoproto.load.live import Board, Lines, View
+from echoproto.load.options import Options, workload_for
+from echoproto.load.outcome import Outcome
+from echoproto.load.ownserver import free_port, serving
+from echoproto.load.processes import run as run_processes
+from echoproto.load.report import Report, document
+from echoproto.load.search import Search
+from echoproto.load.searching import find_rate
+from echoproto.load.summary import GOOD, Summary, summarise
+from echoproto.load.table import headline, print_report
+from echoproto.load.target import parse_target
+from echoproto.load.workload import Target, Transport, Workload
+
+PORT = "{port}"
+"""In the command of one's own server and in its target: a free port."""
+
+OWN_TARGET = f"tcp:127.0.0.1:{PORT}"
+
+PIPE_WIDTH = 160
+"""Columns: a table that is read through a pipe keeps its rows whole."""
+
+
+@frozen
+class Outputs:
+    """
+    Where what is found goes.
+
+    :ivar json: a file, ``-`` for standard output, or ``None``.
+    :ivar html: a file, or ``None``; likewise ``hgrm``.
+    :ivar quiet: whether nothing else is printed.
+    """
+
+    json: str | None
+    html: str | None
+    hgrm: str | None
+    quiet: bool
+
+
+def run(target: str | None, server: str | None, options: Options, outputs: Outputs, *, own_host: bool) -> int:
+    """
+    Do what was asked for, and tell it.
+
+    :param target: as it was given; ``None`` for `OWN_TARGET`.
+    :param server: the command of one's own server, or ``None``.
+    :param own_host: whether the user answers for a target that is not this machine.
+    :return: the exit status.
+    :raises EchoError: if there is nothing to report.
+    """
+    check_writable(outputs)
+    with Interruption() as interruption, ExitStack() as stack:
+        try:
+            workload = _workload(stack, target, server, options)
+            why = refusal(workload, _addresses(workload.target), searching=options.find_rate is not None)
+            if why is not None and not own_host:
+                raise ConfigurationError(why)
+            with _view(outputs, workload) as view:
+                report = _measure(workload, options, view, interruption)
+        except KeyboardInterrupt:
+            return errors.INTERRUPTED
+    write(report, outputs)
+    return report.summary.exit_status
+
+
+def _workload(stack: ExitStack, target: str | None, server: str | None, options: Options) -> Workload:
+    """What to do; one's own server is up then, until the stack is left."""
+    if options.server_pid is not None and not psutil.pid_exists(options.server_pid):
+        raise ConfigurationError(f"--server-pid {options.server_pid}: there is no such process")
+    if server is None:
+        if target is None:
+            raise ConfigurationError("TARGET is missing, such as tcp:127.0.0.1:8888")
+        return workload_for(parse_target(target), options)
+    port = str(free_port())
+    aimed_at = parse_target((target or OWN_TARGET).replace(PORT, port))
+    if aimed_at.transport not in {Transport.TCP, Transport.TLS}:
+        raise ConfigurationError("--server is for a tcp: or tls: target")
+    if options.server_pid is not None:
+        raise ConfigurationError("--server has a process of its own, and no --server-pid")
+    workload = workload_for(aimed_at, options)
+    pid = stack.enter_context(serving(server.replace(PORT, port), aimed_at.host, aimed_at.port))
+    return evolve(workload, server_pid=pid)
+
+
+def _addresses(target: Target) -> list[str]:
+    """All that a target's name stands for; none for a Unix socket."""
+    if target.transport is Transport.UNIX:
+        return []
+    try:
+        found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise errors.Unreachable(f"{target}: {getattr(error, 'strerror', None) or error}") from error
+    return [str(address[0]) for *_, address in found]
+
+
+def _view(outputs: Outputs, workload: Workload) -> View:
+    """What shows how it goes, on standard error."""
+    console = Console(stderr=True, highlight=False)
+    if outputs.quiet:
+        return View()
+    return Board(console, workload) if console.is_terminal else Lines(console)
+
+
+def _measure(workload: Workload, options: Options, view: View, interruption: Interruption) -> Report:
+    def once(workload: Workload, what: str) -> tuple[Outcome, Summary]:
+        view.begin(workload, what)
+        watch = None if view.every is None else view.see
+        outcome = run_processes(workload, interruption=interruption, watch=watch, every=view.every or 0)
+        return outcome, summarise(workload, outcome)
+
+    def step(workload: Workload, search: Search) -> tuple[Outcome, Summary]:
+        bounds = [f"{rate:,.0f}/s {word}" for rate, word in ((search.held, "held"), (search.failed, "failed")) if rate]
+        return once(workload, ", ".join([f"trying {workload.rate:,.0f}/s for {workload.duration:.3g} s", *bounds]))
+
+    if options.find_rate is None:
+        return Report(workload, *once(workload, ""), environment())
+    found, (workload, outcome, summary) = find_rate(options.find_rate, workload, step)
+    return Report(workload, outcome, summary, environment(), found)
+
+
+def check_writable(outputs: Outputs) -> None:
+    """Say at once, not after the run, that a report could not be written."""
+    for option, path in (("--json", outputs.json), ("--html", outputs.html), ("--hgrm", outputs.hgrm)):
+        if path is None or (path == "-" and option == "--json"):
+            continue
+        place = path if os.path.exists(path) else os.path.dirname(path) or "."
+        if os.path.isdir(path) or not os.access(place, os.W_OK):
+            raise ConfigurationError(f"{option} {path}: can't be written")
+
+
+def write(report: Report, outputs: Outputs) -> None:
+    """Write and print the report."""
+    text = json.dumps(document(report), indent=2) + "\n"
+    if outputs.json == "-":
+        sys.stdout.write(text)
+    elif outputs.json is not None:
+        _save(outputs.json, text.encode())
+    if outputs.html is not None:
+        from echoproto.load.page import draw_svg, page
+
+        _save(outputs.html, page(report, draw_svg).encode())
+    if outputs.hgrm is not None:
+        outcome = report.outcome
+        times = outcome.service_time if report.workload.rate is None else outcome.response_time
+        with open(outputs.hgrm, "wb") as file:
+            times.write_percentiles(file)
+    console = Console(stderr=outputs.quiet or outputs.json == "-", highlight=False)
+    if not console.is_terminal:
+        console.width = PIPE_WIDTH
+    if not outputs.quiet:
+        print_report(console, report)
+    elif report.summary.verdict != GOOD:
+        console.print(Text(headline(report)), soft_wrap=True)
+
+
+def _save(path: str, data: bytes) -> None:
+    with open(path, "wb") as file:
+        file.write(data)

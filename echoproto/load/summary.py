@@ -1,0 +1,188 @@
+"""
+What is to be said of a load: the verdict, the figures, and how far they may be trusted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from attrs import frozen
+
+from echoproto.load import errors
+from echoproto.load.histogram import PERCENTILES, Histogram
+from echoproto.load.outcome import Outcome
+from echoproto.load.units import show_time
+from echoproto.load.workload import Workload
+
+HARMS = ("corrupt", "reordered", "duplicated", "inserted", "truncated", "lost")
+"""What a service can do to data, the worst first."""
+
+GOOD, FAILED, UNREACHABLE, NOTHING, CLIENT_LIMIT = "good", "failed", "unreachable", "nothing", "client limit"
+"""Verdicts without harm to data: connections broke; none was made; no message came back; our own limit."""
+
+VERDICTS = (*HARMS, FAILED, UNREACHABLE, NOTHING, CLIENT_LIMIT, GOOD)
+
+STATUSES = {
+    **dict.fromkeys((*HARMS, FAILED), errors.HARMED),
+    UNREACHABLE: errors.UNREACHABLE,
+    NOTHING: errors.UNREACHABLE,
+    CLIENT_LIMIT: errors.CLIENT_LIMIT,
+    GOOD: errors.GOOD,
+}
+"""What the command ends with."""
+
+REFUSALS = {"ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "ENOENT", "ETIMEDOUT", "TLS", "greeting"}
+"""Errors of a connection that never came to an echo."""
+
+BUSY = 0.9
+"""Share of a core from which on a process of the generator is taken to be the limit: the rest is the system's."""
+
+SHORTEST = 0.1
+"""Seconds below which a share of a core says nothing."""
+
+LATE = 1_000
+"""µs that 1 % of the messages may be sent later than the schedule says, before the generator is the limit. epoll_wait
+counts in milliseconds, and so does the scheduler of a busy machine."""
+
+LATE_SHARE = 0.1
+"""And the share of the response time's p99 that this may be: less does not change the figure's first digit."""
+
+PARTED = 2.0
+"""How many times the service time the response time is, where the two are said to part."""
+
+PARTED_LEAST = 1_000
+"""And by how many µs more at the least."""
+
+
+@frozen
+class Times:
+    """
+    How long something took, in µs.
+
+    :ivar percentiles: p50 to p99.99, and max.
+    :ivar clamped: how many were shorter or longer than can be counted.
+    """
+
+    count: int
+    percentiles: dict[str, int]
+    clamped: int
+
+
+@frozen(kw_only=True)
+class Summary:
+    """
+    What is to be said.
+
+    :ivar verdict: one of `VERDICTS`, the worst that holds.
+    :ivar exit_status: of the command.
+    :ivar echoes_per_second: messages that came back whole, per second measured.
+    :ivar response_time: ``None`` without a rate; as any of the times, also if nothing was measured.
+    :ivar client_bound: whether the figures are those of the generator, not of the service.
+    :ivar client_cpu: share of a core that each of its processes has used.
+    :ivar server_cpu: seconds of the server's time on the processor per 1,000 echoes, if its process is known.
+    :ivar notes: what a reader has to know, each in one line.
+    """
+
+    verdict: str
+    exit_status: int
+    echoes_per_second: float
+    service_time: Times | None
+    response_time: Times | None
+    connect_time: Times | None
+    first_byte_time: Times | None
+    lag: Times | None
+    client_bound: bool
+    client_cpu: float
+    server_cpu: float | None
+    notes: tuple[str, ...]
+
+
+def percentile_name(percent: float) -> str:
+    """``p99.9`` for 99.9; ``max`` for 100."""
+    return f"p{percent:g}" if percent < 100 else "max"  # noqa: PLR2004 - the whole, in %
+
+
+def times(histogram: Histogram) -> Times | None:
+    """The figures of a histogram; ``None`` if nothing is in it."""
+    if not histogram.count:
+        return None
+    named = {percentile_name(percent): histogram.percentile(percent) for percent in (*PERCENTILES, 100)}
+    return Times(histogram.count, named, histogram.clamped)
+
+
+def summarise(workload: Workload, outcome: Outcome) -> Summary:
+    """What is to be said of what was found out about a workload."""
+    limits = tuple(_limits(workload, outcome))
+    verdict = _verdict(outcome, client_bound=bool(limits))
+    service, response = times(outcome.service_time), times(outcome.response_time)
+    echoes, known = outcome.messages, outcome.server_cpu
+    return Summary(
+        verdict=verdict,
+        exit_status=errors.INTERRUPTED if outcome.interrupted else STATUSES[verdict],
+        echoes_per_second=echoes / outcome.elapsed if outcome.elapsed else 0.0,
+        service_time=service,
+        response_time=response,
+        connect_time=times(outcome.connect_time),
+        first_byte_time=times(outcome.first_byte_time),
+        lag=times(outcome.lag),
+        client_bound=bool(limits),
+        client_cpu=_cpu_share(workload, outcome),
+        server_cpu=known * 1000 / echoes if known is not None and echoes else None,
+        notes=(*limits, *_notes(outcome, service, response)),
+    )
+
+
+def _verdict(outcome: Outcome, *, client_bound: bool) -> str:
+    """The worst that holds."""
+    harmed = {kind for kind, count in outcome.findings.items() if count}
+    if outcome.lost:
+        harmed.add("lost")
+    if harmed:
+        return min(harmed, key=HARMS.index)
+    if outcome.own_limits:
+        return CLIENT_LIMIT
+    if outcome.errors:
+        refused = outcome.errors.keys() <= REFUSALS and not outcome.messages
+        return UNREACHABLE if refused else FAILED
+    if not outcome.messages and not outcome.interrupted:
+        return NOTHING
+    return CLIENT_LIMIT if client_bound else GOOD
+
+
+def _cpu_share(workload: Workload, outcome: Outcome) -> float:
+    return outcome.cpu / outcome.elapsed / workload.processes if outcome.elapsed else 0.0
+
+
+def _limits(workload: Workload, outcome: Outcome) -> Iterator[str]:
+    """By what the generator itself was the limit."""
+    for name, count in sorted(outcome.own_limits.items()):
+        yield f"client limit: the generator ran out of {name}, {count:,} times"
+    share = _cpu_share(workload, outcome)
+    if share > BUSY and outcome.elapsed >= SHORTEST:
+        yield (
+            f"client limit: each process of the generator used {share:.0%} of a core, so these are its own figures, "
+            "not the service's; more --processes, or a --rate, may help"
+        )
+    late = outcome.lag.percentile(99)
+    if late > LATE and late > LATE_SHARE * outcome.response_time.percentile(99):
+        yield f"client limit: 1 % of the messages were sent {show_time(late)} or more after their time"
+
+
+def _notes(outcome: Outcome, service: Times | None, response: Times | None) -> Iterator[str]:
+    """What else a reader has to know."""
+    if outcome.interrupted:
+        yield "partial: it was interrupted"
+    if outcome.unsent:
+        yield f"the rate was not held: {outcome.unsent:,} messages of the schedule were not sent"
+    if service and response:
+        for name in ("p50", "p99"):
+            there, waited = service.percentiles[name], response.percentiles[name]
+            if waited > PARTED * there and waited > there + PARTED_LEAST:
+                yield (
+                    f"the two clocks part: by {name}, an echo took {show_time(there)}, but its sender waited "
+                    f"{show_time(waited)}, since messages had to wait to be sent"
+                )
+                break
+    clamped = outcome.service_time.clamped + outcome.response_time.clamped
+    if clamped:
+        yield f"times below 1 µs or above 60 s, which are counted as these: {clamped:,}"

@@ -1,0 +1,140 @@
+"""
+The report of a load as a table for a person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from echoproto.errors import one_line
+from echoproto.load.report import Found, Report
+from echoproto.load.summary import CLIENT_LIMIT, GOOD, Times
+from echoproto.load.units import show_size, show_time
+
+STYLES = {GOOD: "bold green", CLIENT_LIMIT: "bold yellow"}
+"""Of verdicts; the others are red."""
+
+RULE = 2
+"""Columns that everything below the headline is moved to the right."""
+
+
+def print_report(console: Console, report: Report) -> None:
+    """Print all of it; what a peer has sent is text, and nothing else."""
+    console.print(_headline(report), soft_wrap=True)
+    for text in _what_was_done(report):
+        _print(console, Text(text, style="dim"))
+    console.print()
+    if any(_measured(report)):
+        _print(console, _times(report))
+        console.print()
+    _print(console, _facts(report))
+    if report.found is not None:
+        console.print()
+        _print(console, _steps(report.found))
+    for note in report.summary.notes:
+        _print(console, Text(f"! {one_line(note)}", style="yellow"))
+
+
+def _print(console: Console, what: RenderableType) -> None:
+    console.print(Padding(what, (0, 0, 0, RULE), expand=False))
+
+
+def headline(report: Report) -> str:
+    """The verdict and what it is about, in one line."""
+    found = report.found
+    if found is not None and found.rate is None:
+        rate = f"no rate was found that holds {found.aim.text}"
+    elif found is not None and found.rate is not None:
+        rate = f"{'at least ' if found.client_bound else ''}{found.rate:,.0f} echoes/s hold {found.aim.text}"
+    else:
+        rate = f"{report.summary.echoes_per_second:,.0f} echoes/s"
+    partial = " (partial)" if report.outcome.interrupted else ""
+    return f"{report.summary.verdict}{partial}: {one_line(str(report.workload.target))}, {rate}"
+
+
+def _headline(report: Report) -> Text:
+    verdict, rest = headline(report).split(":", 1)
+    style = STYLES.get(report.summary.verdict, "bold red")
+    return Text.assemble((verdict, style), ":", (rest, "bold"))
+
+
+def _what_was_done(report: Report) -> Iterator[str]:
+    workload, outcome = report.workload, report.outcome
+    sizes = {workload.smallest: None, workload.largest: None}
+    done = [
+        f"{outcome.messages:,} echoes of {' to '.join(map(show_size, sizes))} in {outcome.elapsed:.3g} s",
+        f"{workload.connections:,} {'connection' if workload.connections == 1 else 'connections'}",
+        *([f"{workload.idle:,} idle ones"] if workload.idle else []),
+        *([f"{workload.rate:,.6g}/s, {workload.arrivals.value}"] if workload.rate is not None else []),
+        *([f"window {workload.window}"] if workload.window > 1 else []),
+        *([f"churn {workload.churn.value}"] if workload.churn else []),
+        *(["half-close"] if workload.half_close else []),
+        *([f"{workload.processes} processes"] if workload.processes > 1 else []),
+        f"seed {workload.seed}",
+    ]
+    yield ", ".join(done)
+
+
+def _measured(report: Report) -> Iterator[tuple[str, Times]]:
+    """What was measured, by name."""
+    summary = report.summary
+    for name, times in (
+        ("service time", summary.service_time),
+        ("response time", summary.response_time),
+        ("connect", summary.connect_time),
+        ("first byte", summary.first_byte_time),
+        ("sent late by", summary.lag),
+    ):
+        if times is not None:
+            yield name, times
+
+
+def _times(report: Report) -> Table:
+    """A row for each kind of time, a column for each percentile."""
+    measured = list(_measured(report))
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("")
+    for name in measured[0][1].percentiles:
+        table.add_column(name, justify="right", no_wrap=True)
+    for name, times in measured:
+        table.add_row(name, *map(show_time, times.percentiles.values()))
+    return table
+
+
+def _facts(report: Report) -> Table:
+    """What else is known, name and value; nothing that is 0 and has to be."""
+    outcome, summary = report.outcome, report.summary
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column("", style="dim", no_wrap=True)
+    table.add_column("", overflow="fold")
+    parts = [(name, getattr(outcome, name)) for name in ("acked", "lost", "unknown")]
+    rest = "".join(f", {number:,} {name}" for name, number in parts if number or name == "lost")
+    table.add_row("bytes", f"{outcome.sent:,} sent{rest}")
+    for name, counter in (("harm", outcome.findings), ("errors", outcome.errors), ("own limits", outcome.own_limits)):
+        if +counter:
+            counts = ", ".join(f"{what} {count:,} times" for what, count in counter.most_common())
+            table.add_row(name, Text(one_line(counts), style="red"))
+    for number, finding in enumerate(outcome.first_findings):
+        table.add_row("" if number else "first of it", Text(one_line(finding), style="red"))
+    each = " for each process" if report.workload.processes > 1 else ""
+    table.add_row("generator", f"{summary.client_cpu:.0%} of a core{each}")
+    if summary.server_cpu is not None:
+        table.add_row("server", f"{summary.server_cpu * 1000:.3g} ms of processor time per 1,000 echoes")
+    return table
+
+
+def _steps(found: Found) -> Table:
+    """The steps of a search."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("rate", justify="right")
+    table.add_column(found.aim.text, justify="right")
+    table.add_column("")
+    for step in found.steps:
+        time = "" if step.time is None else show_time(step.time)
+        table.add_row(f"{step.rate:,.0f}/s", time, step.result.value)
+    return table

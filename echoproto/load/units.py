@@ -1,0 +1,80 @@
+"""
+Sizes and times as people write them.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+from echoproto.errors import ConfigurationError
+
+SIZES = {"": 1, "B": 1, "kB": 10**3, "KiB": 2**10, "MB": 10**6, "MiB": 2**20}
+"""Bytes of each unit."""
+
+TIMES = {"": 1.0, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+"""Seconds of each unit."""
+
+
+def parse_size(text: str) -> int:
+    """
+    Read a size such as ``64`` or ``10KiB``.
+
+    :return: bytes, 0 or more.
+    :raises ConfigurationError: for anything else.
+    """
+    found = re.fullmatch(r"([0-9]{1,15}) ?([A-Za-z]*)", text)
+    if found is None or found[2] not in SIZES:
+        raise ConfigurationError(f"{text!r} is not a size: a whole number of bytes, kB, KiB, MB or MiB, such as 10KiB")
+    return int(found[1]) * SIZES[found[2]]
+
+
+def parse_sizes(text: str) -> tuple[int, int]:
+    """
+    Read a size, or a range of them such as ``64-1KiB``.
+
+    :return: smallest and largest, in bytes.
+    :raises ConfigurationError: for anything else, and for a range that runs backwards.
+    """
+    first, _, last = text.partition("-")
+    smallest = parse_size(first)
+    largest = parse_size(last) if _ else smallest
+    if not 0 < smallest <= largest:
+        raise ConfigurationError(f"{text!r} are no sizes: from the smallest to the largest, each 1 byte or more")
+    return smallest, largest
+
+
+def parse_time(text: str) -> float:
+    """
+    Read a time such as ``10``, ``1.5s``, ``500ms`` or ``2m``.
+
+    :return: seconds, 0 or more.
+    :raises ConfigurationError: for anything else.
+    """
+    found = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]{1,9})?) ?([a-zµ]*)", text)
+    if found is None or found[2] not in TIMES:
+        raise ConfigurationError(f"{text!r} is not a time: a number of us, ms, s, m or h, such as 500ms")
+    return float(found[1]) * TIMES[found[2]]
+
+
+def show_size(size: int) -> str:
+    """A size as `parse_size` reads it, in the largest unit of 1,024 that it is a whole number of."""
+    for unit in ("MiB", "KiB"):
+        if size and not size % SIZES[unit]:
+            return f"{size // SIZES[unit]}{unit}"
+    return f"{size}B"
+
+
+def show_time(microseconds: float) -> str:
+    """A time to three digits, in the unit in which people say it."""
+    for unit, length in (("µs", 1), ("ms", 1e3)):
+        if microseconds < 999.5 * length:
+            return f"{_three_digits(microseconds / length)} {unit}"
+    return f"{_three_digits(microseconds / 1e6)} s"
+
+
+def _three_digits(number: float) -> str:
+    """A number below a thousand to three digits at the most; above, to whole ones."""
+    digits = 0 if number >= 100 else max(0, 2 - math.floor(math.log10(number))) if number >= 1 else 2  # noqa: PLR2004
+    text = f"{number:,.{digits}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

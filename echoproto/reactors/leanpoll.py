@@ -1,0 +1,32 @@
+"""
+Twisted's poll reactor, lean; installed by ``twistd --reactor lean-poll`` for any service.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.main import installReactor
+from twisted.internet.pollreactor import PollReactor
+
+from echoproto.reactors.lean import LeanPollLike
+
+__all__ = ["LeanPollReactor", "install"]
+
+
+class LeanPollReactor(LeanPollLike, PollReactor):
+    """Twisted's `PollReactor`, lean."""
+
+    def doPoll(self, timeout: float | None) -> None:
+        """Wait for events, and have them handled."""
+        try:
+            events = self._poller.poll(None if timeout is None else int(timeout * 1000))
+        except InterruptedError:
+            return
+        if events:
+            self._dispatch(events)
+
+    doIteration = doPoll
+
+
+def install() -> None:
+    """Make it the reactor of this process; before anything imports ``twisted.internet.reactor``."""
+    installReactor(LeanPollReactor())

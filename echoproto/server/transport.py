@@ -1,0 +1,57 @@
+"""
+The connections of an echo: they write at once, read more at a time where there is more, and end without detours.
+
+They are used by way of ``Port.transport``, which is there for that, on every reactor of Twisted's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet import main
+from twisted.python.failure import Failure
+
+from echoproto.reactors.transports import TCPServer, UnixServer, WritesAtOnce
+
+SMALL_READ = 1 << 16
+"""Bytes that Twisted reads at a time."""
+
+LARGE_READ = 3 << 16
+"""Bytes to read at a time where a small read was filled. With what is buffered before reading pauses, 256 KiB."""
+
+
+class _ReadsForAnEcho(WritesAtOnce):
+    """Reading as it suits an echo: more at a time where there is more, and no detour at the end of the stream."""
+
+    _read_size = SMALL_READ
+
+    def doRead(self) -> Any:
+        """Receive, and have the protocol handle it; large portions only while nothing is buffered."""
+        size = self._read_size
+        try:
+            data = self.socket.recv(size if self._at_once else SMALL_READ)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return main.CONNECTION_LOST
+        if not data:
+            return main.CONNECTION_DONE
+        if (len(data) >= SMALL_READ) is (size == SMALL_READ):
+            self._read_size = LARGE_READ if size == SMALL_READ else SMALL_READ
+        self.protocol.dataReceived(data)
+        return None
+
+    def readConnectionLost(self, reason: Failure) -> None:
+        """The peer has closed its side; a protocol that closes then, too, does so now, if nothing is buffered."""
+        if self._at_once and getattr(self.protocol, "closes_with_peer", False):
+            self.connectionLost(reason)
+        else:
+            super().readConnectionLost(reason)
+
+
+class TCPConnection(_ReadsForAnEcho, TCPServer):
+    """A TCP connection of an echo."""
+
+
+class UnixConnection(_ReadsForAnEcho, UnixServer):
+    """A connection of an echo over a Unix socket; descriptors that a peer sends are left to the kernel to close."""

@@ -1,0 +1,164 @@
+"""The installed ``echoproto load`` against the installed ``twistd``, and against servers that harm what they echo."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+from typing import Any
+
+import psutil
+
+from tests.integration.twistd import PATIENCE, Child, Server, TwistdCase, script
+from tests.load.test_processes import is_running
+from tests.load.test_report import validator
+from tests.mutants import Mutant, duplicates_a_chunk, flips_a_bit, honest, serving
+
+SHORT = ("--connections", "4", "--duration", "200ms", "--warmup", "0")
+"""What keeps a run short."""
+
+FEW = 64
+"""Descriptors: enough to start, too few for a hundred connections."""
+
+
+class LoadCase(TwistdCase):
+    def load(self, *words: str, status: int = 0, **options: Any) -> subprocess.CompletedProcess[str]:
+        """Run the command to its end."""
+        ended = self.run_to_end(script("echoproto"), "load", *words, **options)
+        self.assertNotIn("Traceback", ended.stdout + ended.stderr)
+        self.assertEqual(ended.returncode, status, ended)
+        return ended
+
+    def report(self, *words: str, status: int = 0, **options: Any) -> dict[str, Any]:
+        """What it reports, valid by the schema."""
+        ended = self.load(*words, "--json", "-", status=status, **options)
+        report: dict[str, Any] = json.loads(ended.stdout)
+        self.assertEqual([error.message for error in validator().iter_errors(report)], [])
+        self.assertEqual(report["exit_status"], status)
+        return report
+
+    def wait_until_connected(self, server: Server, count: int) -> None:
+        for _ in range(count):
+            server.wait_for("New connection")
+
+    def target(self, server: Server) -> str:
+        return f"tcp:127.0.0.1:{server.port}"
+
+
+class GoodTests(LoadCase):
+    def test_all_that_it_reports(self) -> None:
+        """On standard output, as a table and as JSON, and in files; of two processes."""
+        server = self.serve("--log-connections", "off")
+        folder = self.folder()
+        words = ("--seed", "5", "--processes", "2", "--server-pid", str(server.pid), "--html", "html", "--hgrm", "hgrm")
+        report = self.report(self.target(server), *SHORT, *words, cwd=folder)
+        self.assertEqual((report["verdict"], report["seed"], report["connected"]), ("good", 5, 4))
+        self.assertGreater(report["echoes_per_second"], 100)
+        self.assertEqual(report["service_time_us"]["count"], report["echoes"])
+        self.assertIsNone(report["response_time_us"])
+        self.assertGreaterEqual(report["server_cpu_seconds_per_1000_echoes"], 0)
+        self.assertEqual(report["bytes"]["sent"], report["bytes"]["acked"])
+        self.assertEqual(server.counters()["accepted"], 4)
+        for name, beginning in (("hgrm", b"       Value"), ("html", b"<!doctype html>")):
+            with open(os.path.join(folder, name), "rb") as file:
+                self.assertTrue(file.read().startswith(beginning), name)
+
+    def test_a_table_for_people(self) -> None:
+        server = self.serve("--log-connections", "off")
+        ended = self.load(self.target(server), "--count", "999", "--warmup", "0")
+        self.assertIn(f"good: {self.target(server)}, ", ended.stdout)
+        self.assertIn("999 echoes of 64B", ended.stdout)
+        self.assertIn("service time", ended.stdout)
+        self.assertEqual(ended.stderr, f"{self.target(server)}: running\n")
+
+    def test_its_own_server_and_quiet(self) -> None:
+        command = f"{script('twistd')} -n echo --port {{port}}"
+        folder = self.folder()
+        ended = self.load("--server", command, *SHORT, "--quiet", "--json", "json", cwd=folder)
+        self.assertEqual((ended.stdout, ended.stderr), ("", ""))
+        with open(os.path.join(folder, "json"), encoding="utf-8") as file:
+            report = json.load(file)
+        self.assertIsNotNone(report["server_cpu_seconds_per_1000_echoes"])
+        self.assertFalse(psutil.pid_exists(report["workload"]["server_pid"]))
+
+
+class HarmTests(LoadCase):
+    def harmed_by(self, mutant: Mutant, *words: str, status: int) -> dict[str, Any]:
+        with serving(mutant) as connect:
+            with connect() as client:
+                port = client.getpeername()[1]
+            return self.report(f"tcp:127.0.0.1:{port}", *SHORT, *words, status=status)
+
+    def test_an_honest_server(self) -> None:
+        self.assertEqual(self.harmed_by(honest, status=0)["verdict"], "good")
+
+    def test_each_harm_is_named(self) -> None:
+        """L2"""
+        for mutant, verdict in ((flips_a_bit, "corrupt"), (duplicates_a_chunk, "duplicated")):
+            report = self.harmed_by(mutant, status=1)
+            self.assertEqual(report["verdict"], verdict)
+            self.assertGreater(report["findings"][verdict], 0)
+            self.assertRegex(report["first_findings"][0], r"offset \d+")
+
+    def test_a_server_that_dies_in_mid_run(self) -> None:
+        """L1"""
+        server = self.serve()
+        words = (self.target(server), "--connections", "4", "--warmup", "0", "--duration", "20s", "--json", "-")
+        child = subprocess.Popen(
+            [script("echoproto"), "load", *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        self.wait_until_connected(server, 4)
+        server.process.send_signal(signal.SIGKILL)
+        output, _ = child.communicate(timeout=PATIENCE)
+        report = json.loads(output)
+        self.assertEqual((child.returncode, report["exit_status"]), (1, 1))
+        self.assertIn(report["verdict"], ("lost", "failed"))
+        self.assertEqual(sum(report["bytes"][name] for name in ("acked", "lost", "unknown")), report["bytes"]["sent"])
+        server.process.wait(PATIENCE)
+
+
+class OtherEndsTests(LoadCase):
+    def complaint(self, *words: str, status: int, **options: Any) -> str:
+        ended = self.load(*words, status=status, **options)
+        [line] = [line for line in ended.stderr.splitlines() if line.startswith("Error: ")]
+        self.assertEqual(ended.stdout, "")
+        return line
+
+    def test_usage(self) -> None:
+        self.assertIn("is not a target", self.complaint("localhost:8888", status=2))
+
+    def test_a_flood_to_others_is_refused(self) -> None:
+        """L5"""
+        self.assertIn("--i-own-this-host", self.complaint("tcp:192.0.2.1:7", status=2))
+
+    def test_nobody_listens(self) -> None:
+        with serving(honest) as connect, connect() as client:
+            port = client.getpeername()[1]
+        self.assertIn(f"tcp:127.0.0.1:{port}", self.complaint(f"tcp:127.0.0.1:{port}", status=3))
+
+    def test_own_descriptors_run_out(self) -> None:
+        """L3"""
+        server = self.serve("--log-connections", "off")
+        ended = self.load(
+            *(self.target(server), "--connections", "100", "--duration", "300ms", "--warmup", "0"),
+            status=4,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (FEW, FEW)),
+        )
+        self.assertIn("client limit", ended.stdout + ended.stderr)
+        self.assertIn("descriptors", ended.stdout + ended.stderr)
+
+    def test_interrupted(self) -> None:
+        """L6: a partial report, marked as partial, and no process left."""
+        server = self.serve()
+        folder = self.folder()
+        words = (self.target(server), "--connections", "4", "--warmup", "0", "--processes", "2", "--json", "a.json")
+        child = Child(script("echoproto"), "load", *words, cwd=folder)
+        self.wait_until_connected(server, 4)
+        processes = psutil.Process(child.pid).children(recursive=True)
+        self.assertGreaterEqual(len(processes), 2)
+        self.assertEqual(child.stop(signal.SIGINT), 130)
+        with open(os.path.join(folder, "a.json"), encoding="utf-8") as file:
+            report = json.load(file)
+        self.assertEqual((report["partial"], report["exit_status"]), (True, 130))
+        self.assertTrue(any(line.startswith("good (partial): ") for line in child.lines), child.lines)
+        self.assertEqual([process for process in processes if is_running(process.pid)], [])

@@ -1,0 +1,117 @@
+import html
+import json
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+from attrs import evolve
+from hypothesis import given, strategies
+from twisted.trial.unittest import SynchronousTestCase
+
+from echoproto.load.charts import second_rows, seconds_chart, spectrum_chart, spectrum_rows, time_axis
+from echoproto.load.histogram import Histogram
+from echoproto.load.page import POLICY, draw_svg, page
+from echoproto.load.report import document
+from echoproto.load.workload import Transport
+from tests.load.reports import NASTY, WORKLOAD, histogram, report
+
+LARGEST = 100_000
+"""Bytes of a page of a short run."""
+
+
+class Reader(HTMLParser):
+    """Which elements and attributes there are."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+
+
+def not_drawn(specification: dict[str, Any]) -> str:
+    return f"<svg><!-- {len(specification['data']['values']) if 'data' in specification else 0} --></svg>"
+
+
+class ChartsTests(SynchronousTestCase):
+    @given(strategies.lists(strategies.integers(1, 60_000_000), min_size=1))
+    def test_times_lie_within_their_axis(self, times: list[int]) -> None:
+        axis = time_axis(times)
+        low, high = axis["scale"]["domain"]
+        self.assertTrue(low <= min(times) <= max(times) <= high)
+        self.assertLess(low, high)
+        marks = axis["axis"]["values"]
+        self.assertEqual((marks[0], marks[-1]), (low, high))
+        self.assertTrue(2 <= len(marks) <= 10, marks)
+
+    def test_spectrum(self) -> None:
+        rows = spectrum_rows(report(response_time=histogram(*[2.0] * 9, 7.0)).outcome)
+        service = [row for row in rows if row["clock"] == "service time"]
+        response = [row for row in rows if row["clock"] == "response time"]
+        self.assertEqual(service[0]["time"], 1000)
+        self.assertEqual((response[-1]["percent"], response[-1]["time"] // 10), (100, 700))
+        for line in (service, response):
+            self.assertEqual([row["rare"] for row in line], sorted(row["rare"] for row in line))
+            self.assertEqual([row["time"] for row in line], sorted(row["time"] for row in line))
+
+    def test_a_second_without_echoes_is_one(self) -> None:
+        """L4: a stall shows."""
+        rows = second_rows(report().outcome)
+        self.assertEqual([row["echoes"] for row in rows], [100, 100, 100, 0, 100])
+        self.assertEqual([row["p99"] for row in rows], [1000, 1000, 1000, None, 1000])
+
+    def test_what_came_after_the_end_is_no_second(self) -> None:
+        self.assertEqual(len(second_rows(report(elapsed=2.5).outcome)), 2)
+
+
+class PageTests(SynchronousTestCase):
+    def test_pictures_of_both(self) -> None:
+        text = page(report(), draw_svg)
+        self.assertEqual(text.count("<svg"), 2)
+        for part in ("p50", "p99", "1 ms", "echoes per second", "seconds since measuring began"):
+            self.assertIn(part, html.unescape(text))
+        self.assertLess(len(text), LARGEST)
+
+    def test_nothing_is_loaded_or_run(self) -> None:
+        """No script, no address that a browser would go to; and a policy that would keep it from both."""
+        text = page(report(response_time=histogram(5)), draw_svg)
+        read = Reader(text)
+        self.assertFalse({"script", "link", "img", "iframe", "object", "image", "use", "a"} & set(read.tags))
+        self.assertFalse({"src", "href", "xlink:href", "onload"} & {name for name, _ in read.attributes})
+        self.assertIn(("content", POLICY), read.attributes)
+        self.assertNotIn("url(", text)
+        self.assertNotIn("@import", text)
+
+    def test_what_a_peer_has_sent_is_text(self) -> None:
+        """W3: wherever it is shown."""
+        target = evolve(WORKLOAD.target, transport=Transport.UNIX, path=NASTY)
+        shown = report(evolve(WORKLOAD, target=target, greeting=NASTY.encode()), first_findings=[NASTY])
+        shown.outcome.errors[NASTY] += 1
+        text = page(evolve(shown, environment={"date": NASTY}), draw_svg)
+        read = Reader(text)
+        self.assertNotIn("script", read.tags)
+        self.assertEqual(read.tags.count("svg"), 2)
+        self.assertNotIn("<script>", text)
+
+    def test_all_of_it_is_there(self) -> None:
+        shown = report(first_findings=[NASTY])
+        found = re.search("<pre>(.*)</pre>", page(shown, not_drawn), re.DOTALL)
+        assert found is not None
+        self.assertEqual(json.loads(html.unescape(found[1])), document(shown))
+
+    def test_nothing_was_measured(self) -> None:
+        text = page(report(messages=0, service_time=Histogram(), connect_time=Histogram(), seconds={}), draw_svg)
+        self.assertNotIn("<svg", text)
+        self.assertIn('<span class="bad">nothing</span>', text)
+
+    def test_a_very_short_run(self) -> None:
+        self.assertEqual(page(report(elapsed=0.3), draw_svg).count("<svg"), 1)
+
+    def test_charts_of_one_value(self) -> None:
+        one = report(service_time=histogram(1), seconds={0: report().outcome.seconds[0]}, elapsed=1.0).outcome
+        for specification in (spectrum_chart(spectrum_rows(one)), seconds_chart(second_rows(one))):
+            self.assertIn("<svg", draw_svg(specification))

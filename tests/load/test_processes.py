@@ -1,0 +1,154 @@
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+
+import psutil
+from twisted.trial.unittest import SynchronousTestCase
+
+from echoproto.load.errors import ClientLimit, Unreachable
+from echoproto.load.interruption import Interruption
+from echoproto.load.processes import Glimpse, run
+from echoproto.load.workload import Target, Transport, Workload
+from tests.load import engines
+
+TARGET = Target(Transport.TCP, "127.0.0.1", 7)
+PATIENCE = 30.0
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+class ProcessesTests(SynchronousTestCase):
+    def folder(self) -> str:
+        """Where endless engines say that they have begun."""
+        return self.enterContext(tempfile.TemporaryDirectory(prefix="load-"))
+
+    def begun(self, folder: str, count: int) -> list[int]:
+        """Wait until so many engines have begun, and give their process ids."""
+        deadline = time.monotonic() + PATIENCE
+        while len(pids := os.listdir(folder)) < count:
+            if time.monotonic() > deadline:
+                raise AssertionError("they have not begun")
+        return [int(pid) for pid in pids]
+
+    def when_begun(self, folder: str, count: int, act: Callable[[], None]) -> None:
+        """Do something when they have, from another thread, while this one runs them."""
+
+        def wait() -> None:
+            self.begun(folder, count)
+            act()
+
+        thread = threading.Thread(target=wait)
+        thread.start()
+        self.addCleanup(thread.join)
+
+    def endless(self, folder: str) -> Workload:
+        return Workload(target=TARGET, connections=2, processes=2, greeting=os.fsencode(folder))
+
+    def test_they_share_the_work(self) -> None:
+        glimpses: list[Glimpse] = []
+        workload = Workload(target=TARGET, connections=5, count=11, processes=2)
+        outcome = run(workload, interruption=Interruption(), watch=glimpses.append, engine=engines.counting)
+        self.assertEqual((outcome.messages, outcome.connected, outcome.findings["lost"]), (11, 5, 2))
+        self.assertEqual(sorted(outcome.first_findings), [f"connection {number}" for number in range(5)])
+        self.assertEqual((outcome.service_time.count, outcome.seconds[0].times.count), (11, 11))
+        self.assertEqual((len(outcome.errors), f"pid {os.getpid()}" in outcome.errors), (2, False))
+        self.assertEqual((glimpses[-1].messages, glimpses[-1].errors, glimpses[-1].times.count), (11, 4, 11))
+
+    def test_nobody_watches(self) -> None:
+        workload = Workload(target=TARGET, count=3)
+        self.assertEqual(run(workload, interruption=Interruption(), engine=engines.counting).messages, 3)
+
+    def test_an_error_ends_all_of_them(self) -> None:
+        folder = self.folder()
+        error = self.assertRaises(
+            Unreachable, run, self.endless(folder), interruption=Interruption(), engine=engines.failing
+        )
+        self.assertEqual(str(error), "nobody there")
+        self.assertEqual([pid for pid in map(int, os.listdir(folder)) if is_running(pid)], [])
+
+    def test_one_that_dies_is_a_limit_of_the_client(self) -> None:
+        """L3"""
+        error = self.assertRaises(
+            ClientLimit, run, Workload(target=TARGET), interruption=Interruption(), engine=engines.dying
+        )
+        self.assertEqual((error.exit_status, "status -9" in str(error)), (4, True))
+
+    def test_interrupted(self) -> None:
+        """L6: what they have found out until then is told."""
+        folder = self.folder()
+        with Interruption() as interruption:
+            self.when_begun(folder, 2, lambda: os.kill(os.getpid(), signal.SIGINT))
+            outcome = run(self.endless(folder), interruption=interruption, engine=engines.endless)
+        self.assertEqual((outcome.interrupted, outcome.messages), (True, 2))
+        self.assertEqual([pid for pid in self.begun(folder, 2) if is_running(pid)], [])
+
+    def test_the_second_interrupt_means_now(self) -> None:
+        """L6"""
+        folder = self.folder()
+        with Interruption() as interruption:
+
+            def twice() -> None:
+                os.kill(os.getpid(), signal.SIGINT)
+                deadline = time.monotonic() + PATIENCE
+                while not interruption.asked and time.monotonic() < deadline:
+                    pass
+                os.kill(os.getpid(), signal.SIGINT)
+
+            self.when_begun(folder, 2, twice)
+            with self.assertRaises(KeyboardInterrupt):
+                run(self.endless(folder), interruption=interruption, engine=engines.stubborn)
+        self.assertEqual([pid for pid in self.begun(folder, 2) if is_running(pid)], [])
+
+    def test_they_end_when_nobody_is_there_any_more(self) -> None:
+        """Killed, so that it could tell them nothing."""
+        folder = self.folder()
+        script = (
+            "from echoproto.load.interruption import Interruption\n"
+            "from echoproto.load.processes import run\n"
+            "from echoproto.load.workload import Target, Transport, Workload\n"
+            "from tests.load import engines\n"
+            "if __name__ == '__main__':\n"
+            "    target = Target(Transport.TCP, '127.0.0.1', 7)\n"
+            f"    workload = Workload(target=target, processes=2, greeting={os.fsencode(folder)!r})\n"
+            "    run(workload, interruption=Interruption(), engine=engines.endless)\n"
+        )
+        path = os.path.join(self.folder(), "starts_them.py")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(script)
+        root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+        search = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+        with subprocess.Popen([sys.executable, path], env={**os.environ, "PYTHONPATH": search}) as process:
+            pids = self.begun(folder, 2)
+            process.kill()
+        deadline = time.monotonic() + PATIENCE
+        while running := [pid for pid in pids if is_running(pid)]:
+            self.assertLess(time.monotonic(), deadline, running)
+
+
+class InterruptionTests(SynchronousTestCase):
+    def test_all_signals_that_end_a_process(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            before = signal.getsignal(number)
+            with Interruption() as interruption:
+                self.assertFalse(interruption.asked)
+                signal.raise_signal(number)
+                self.assertTrue(interruption.asked)
+                self.assertRaises(KeyboardInterrupt, signal.raise_signal, number)
+            self.assertEqual(signal.getsignal(number), before)
+
+    def test_what_is_ignored_stays_so(self) -> None:
+        """As under nohup."""
+        self.addCleanup(signal.signal, signal.SIGHUP, signal.signal(signal.SIGHUP, signal.SIG_IGN))
+        with Interruption() as interruption:
+            signal.raise_signal(signal.SIGHUP)
+        self.assertFalse(interruption.asked)

@@ -164,6 +164,8 @@ class Link(Channel):
 
     def part(self) -> None:
         """End it in order, if there is nothing on it that was not asked for."""
+        if self.socket is None:
+            return
         if self.idle:
             with suppress(OSError):  # whatever it says, it is over
                 self.recv(len(HELLO))  # a greeting; what is not read would turn the FIN into a RST

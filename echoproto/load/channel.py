@@ -174,7 +174,7 @@ class Channel(Exchange):
         """Close the connection, if there is one."""
         if self.socket is None:
             return
-        self._owner.poller.unregister(self.fd)
+        self._owner.poller.forget(self.fd)
         del self._owner.links[self.fd]
         if reset:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -65,7 +65,9 @@ class Churning(Streams):
     def back(self, link: Link) -> None:
         """See `Streams.back`: its message was all that it was for."""
         if not (link.in_flight or self.half_close):
-            link.part(reset=self.churn is Churn.RESET)
+            if self.churn is Churn.FIN and link.tls is not None:
+                link.close_sending()
+            link.close(reset=self.churn is Churn.RESET)
             self.over(link)
 
     def over(self, link: Link, *, failed: bool = False) -> None:

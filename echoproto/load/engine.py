@@ -4,6 +4,7 @@ Runs a load: connects, warms up, measures, and brings what it found into an outc
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Collection
 from contextlib import nullcontext
 from time import monotonic_ns
@@ -121,6 +122,7 @@ def run(
         with descriptors(needed), punctual() if workload.rate else nullcontext():
             _Run(workload, meter, load, progress, interrupted).all()
     finally:
+        gc.unfreeze()
         load.close()
     return meter.outcome
 
@@ -146,6 +148,9 @@ class _Run:
         workload, meter, load = self._workload, self._meter, self._load
         self._next_tick = monotonic_ns() + TICK
         load.connect(self._wait)
+        # What there is now stays; the collector need not go through all of it, which takes as long as many echoes.
+        gc.collect()
+        gc.freeze()
         if workload.warmup:
             self._phase(monotonic_ns() + int(workload.warmup * NS), None, half_close=False)
         begun = monotonic_ns()

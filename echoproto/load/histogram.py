@@ -54,23 +54,25 @@ class Histogram:
                 time = min(max(time, LOWEST), HIGHEST)
             record(time)
 
-    def record_counts(self, counts: Sequence[int], others: Iterable[int] = ()) -> None:
+    @classmethod
+    def of(cls, counts: Sequence[int], others: Sequence[int] = ()) -> Histogram:
         """
-        Count many times at little cost.
+        A histogram of many times, made at little cost: the library counts only one at a time.
 
         :param counts: how many there are of each time below `FINE`, in µs: of 0, of 1 and so on.
         :param others: times of `FINE` or more, in µs.
         """
-        if total := sum(counts):
-            batch = HdrHistogram(LOWEST, HIGHEST, DIGITS)
-            batch.counts[:FINE] = [0, counts[0] + counts[1], *counts[2:]]
-            indices = [time for time, count in enumerate(counts) if count]
-            batch.set_internal_tacking_values(max(LOWEST, indices[0]), max(LOWEST, indices[-1]), total)
-            self._histogram.add(batch)
-            self.clamped += counts[0]
-        for time, count in Counter(others).items():
-            self.clamped += count * (time > HIGHEST)
-            self._histogram.record_value(min(time, HIGHEST), count)
+        made = cls()
+        made.clamped = counts[0] + sum(time > HIGHEST for time in others)
+        histogram = made._histogram
+        histogram.counts[:FINE] = [0, counts[0] + counts[1], *counts[2:]]
+        places = Counter(map(_place, others))
+        for place, count in places.items():
+            histogram.counts[place] = count
+        used = [max(place, LOWEST) for place, count in enumerate(counts) if count] + list(places)
+        if used:
+            histogram.set_internal_tacking_values(min(used), max(used), sum(counts) + len(others))
+        return made
 
     def add(self, other: Histogram) -> None:
         """Count all that another one has counted."""
@@ -121,3 +123,10 @@ class Histogram:
         :param file: where to.
         """
         self._histogram.output_percentile_distribution(file, 1.0, STEPS)
+
+
+def _place(time: int) -> int:
+    """Where HdrHistogram counts a time of `FINE` µs or more: each doubling has half as many places as those below."""
+    time = min(time, HIGHEST)
+    doublings = time.bit_length() - (FINE - 1).bit_length()
+    return doublings * FINE // 2 + (time >> doublings)

@@ -162,8 +162,10 @@ class Link(Channel):
         else:
             self.fail("no progress", lost=True)
 
-    def part(self, *, reset: bool = False) -> None:
+    def part(self) -> None:
         """End it in order, if there is nothing on it that was not asked for."""
+        if self.socket is None:
+            return
         if self.idle:
             with suppress(OSError):  # whatever it says, it is over
                 self.recv(len(HELLO))  # a greeting; what is not read would turn the FIN into a RST
@@ -171,9 +173,8 @@ class Link(Channel):
             self.handle(READ)
             self.conclude()
         if self.socket is not None:
-            if not reset:
-                self.close_sending()
-            self.close(reset=reset)
+            self.close_sending()
+            self.close()
 
     def _ended(self) -> None:
         if self._diagnosis is not None:

@@ -56,8 +56,8 @@ class Poller(Protocol):
         """From now on, wait for its end only (it is registered): however many there are of these, they cost nothing."""
         ...
 
-    def unregister(self, fd: int) -> None:
-        """Forget it; before it is closed."""
+    def forget(self, fd: int) -> None:
+        """It is going to be closed."""
         ...
 
     def close(self) -> None:
@@ -82,7 +82,6 @@ class Epoll:
         self.poll: Callable[[float], Events] = lambda timeout: poll(timeout, EVENTS)
         self.register = self._epoll.register
         self.modify = self._epoll.modify
-        self.unregister = self._epoll.unregister
         self.close = self._epoll.close
 
     def precisely(self, timeout: float) -> Events:
@@ -92,6 +91,9 @@ class Epoll:
                 return self.poll(timeout)
             select.select((self._fd,), (), (), timeout)
         return self.poll(0)
+
+    def forget(self, fd: int) -> None:
+        """See `Poller`; the kernel does."""
 
     def watch_end(self, fd: int) -> None:
         """See `Poller`; without EPOLLIN, a FIN is told by EPOLLRDHUP."""
@@ -146,9 +148,8 @@ class Kqueue:
             [self._system.kevent(fd, self._system.KQ_FILTER_READ, self._system.KQ_EV_ADD | self._system.KQ_EV_CLEAR)], 0
         )
 
-    def unregister(self, fd: int) -> None:
-        """See `Poller`; closing the descriptor takes its filters with it."""
-        self.modify(fd, 0)
+    def forget(self, fd: int) -> None:
+        """See `Poller`; the kernel does."""
         del self._masks[fd]
 
 
@@ -162,7 +163,7 @@ class Poll:
         self.precisely = self.poll
         self.register = self._poll.register
         self.modify = self._poll.modify
-        self.unregister = self._poll.unregister
+        self.forget = self._poll.unregister
 
     def watch_end(self, fd: int) -> None:
         """See `Poller`; where there is no POLLRDHUP, only a reset is noticed."""

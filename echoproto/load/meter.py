@@ -9,11 +9,8 @@ import time
 import psutil
 
 from echoproto.load.histogram import Histogram
-from echoproto.load.outcome import Outcome, Second
+from echoproto.load.outcome import FIRST, Outcome, Second
 from echoproto.load.times import Times
-
-FIRST_FINDINGS = 10
-"""How many are told in words."""
 
 NS = 1_000_000_000
 
@@ -116,7 +113,7 @@ class Meter:
 
     def tell(self, words: str) -> None:
         """Put into words what was found, if there are not too many already."""
-        if len(self.outcome.first_findings) < FIRST_FINDINGS:
+        if len(self.outcome.first_findings) < FIRST:
             self.outcome.first_findings.append(words)
 
 

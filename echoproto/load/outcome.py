@@ -57,9 +57,10 @@ class Outcome:
     :ivar response_time: from the intended send to the last byte back; empty where no rate is set.
     :ivar connect_time: from the start of connect to its end (over TLS: without the handshake).
     :ivar first_byte_time: from the start of connect to the first byte of the peer.
-    :ivar lag: how late messages were sent, against the schedule; empty where no rate is set.
+    :ivar lag: how late the generator itself came to messages, against the schedule; that they had to wait for a place
+        in the window is not in it. Empty where no rate is set.
     :ivar seconds: by the number of the second since measuring began.
-    :ivar elapsed: seconds that were measured.
+    :ivar elapsed: seconds that were measured: to the planned end, or to when the last message came back after that.
     :ivar cpu: seconds of processor time that the generator has used while measuring.
     :ivar server_cpu: the same of the server, if its process is known.
     :ivar unsent: messages of the schedule that were not sent in time, where a rate is set.

@@ -84,14 +84,15 @@ class Streams(Sending[Link]):
         if outcome.connected:
             self.address.rotate(ENDLESS if self.churn else len(self._all) + len(self._idle))
             self._make(self._all[1:], wait)
-        if not self._ready:
+        if not self._ready and not outcome.interrupted:
             raise nothing_reached(self._workload, outcome, self.reason)
         self._make(self._idle, wait)
 
     def _make(self, links: list[Link], wait: Callable[[], None]) -> None:
-        self._unmade.extend(links)
-        self._make_more()
-        wait()
+        if not self.meter.outcome.interrupted:
+            self._unmade.extend(links)
+            self._make_more()
+            wait()
 
     def _make_more(self) -> None:
         while self._unmade and len(self.working) - len(self.doubted) < AT_ONCE:
@@ -182,6 +183,7 @@ class Streams(Sending[Link]):
 
     def interrupt(self) -> None:
         """End at once: what has not come back need not have."""
+        self._unmade.clear()
         for link in list(self.working):
             link.finish(link.missing)
             link.close()

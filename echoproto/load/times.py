@@ -45,8 +45,10 @@ class Times:
     def move(self, *histograms: Histogram) -> int:
         """Count all of them in some histograms (or none), and begin anew; gives how many there were."""
         if count := self.count:
-            for histogram in histograms:
-                histogram.record_counts(self.counts, self.slow)
+            if histograms:
+                moved = Histogram.of(self.counts, self.slow)
+                for histogram in histograms:
+                    histogram.add(moved)
             self.counts[:] = [0] * FINE
             self.slow.clear()
         return count

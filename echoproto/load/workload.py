@@ -63,7 +63,7 @@ class Workload:
     :ivar smallest: bytes of the smallest message, 1 or more (over UDP, 16 or more: a number and a time are in it).
     :ivar largest: of the largest; between the two, sizes are drawn with the seed.
     :ivar duration: seconds to measure for; ``None`` if ``count`` says when it ends.
-    :ivar count: messages to send in all; ``None`` if ``duration`` says when it ends.
+    :ivar count: messages to send after the warm-up; ``None`` if ``duration`` says when it ends.
     :ivar warmup: seconds whose messages are checked, but not measured.
     :ivar idle: further connections, which say nothing.
     :ivar window: messages in flight on each connection, 1 or more.

@@ -303,10 +303,12 @@ class OverTests(MutantCase):
             self.assertEqual((outcome.lost, dict(outcome.findings), dict(outcome.errors)), (0, {}, {}))
             self.assertTrue(0 < outcome.elapsed < 10)
 
-    def test_interrupted_in_the_warm_up(self) -> None:
-        with serving(honest) as connect:
-            outcome = run(workload(port_of(connect), warmup=60.0), interrupted=lambda: True)
-        self.assertEqual((outcome.interrupted, outcome.messages), (True, 0))
+    def test_interrupted_before_it_measures(self) -> None:
+        """L6: in the warm-up, or while it waits for a greeting."""
+        for settings in ({"warmup": 60.0}, {"greeting": b"Hi"}):
+            with serving(honest) as connect:
+                outcome = run(workload(port_of(connect), **settings), interrupted=lambda: True)
+            self.assertEqual((outcome.interrupted, outcome.messages, dict(outcome.errors)), (True, 0, {}))
 
 
 class UnreachableTests(LoadCase):

@@ -1,7 +1,8 @@
+import os
 import select
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -19,59 +20,59 @@ def pollers() -> list[Callable[[], Poller]]:
 
 
 class PollerTests(SynchronousTestCase):
-    def setUp(self) -> None:
-        self.here, self.there = socket.socketpair()
-        self.addCleanup(self.here.close)
-        self.addCleanup(self.there.close)
-        self.fd = self.here.fileno()
-
-    def each(self) -> list[Poller]:
-        made = []
+    def each(self) -> Iterator[tuple[Poller, socket.socket, socket.socket]]:
+        """Each poller, and two ends of a connection."""
         for make in pollers():
             poller = make()
             self.addCleanup(poller.close)
-            made.append(poller)
-        return made
+            here, there = socket.socketpair()
+            with here, there:
+                yield poller, here, there
 
     def test_reading_and_writing(self) -> None:
-        for poller in self.each():
-            poller.register(self.fd, READ)
+        for poller, here, there in self.each():
+            fd = here.fileno()
+            poller.register(fd, READ)
             self.assertEqual(list(poller.poll(0)), [])
-            self.there.send(b"x")
+            there.send(b"x")
             for _ in range(2):  # level-triggered
-                self.assertEqual(list(poller.poll(1)), [(self.fd, READ)])
-            poller.modify(self.fd, READ | WRITE)
-            self.assertEqual(list(poller.poll(1)), [(self.fd, READ | WRITE)])
-            poller.modify(self.fd, WRITE)
-            self.assertEqual(list(poller.precisely(1)), [(self.fd, WRITE)])
-            poller.modify(self.fd, READ)
-            self.assertEqual(self.here.recv(9), b"x")
+                self.assertEqual(list(poller.poll(1)), [(fd, READ)])
+            poller.modify(fd, READ | WRITE)
+            self.assertEqual(list(poller.poll(1)), [(fd, READ | WRITE)])
+            poller.modify(fd, WRITE)
+            self.assertEqual(list(poller.precisely(1)), [(fd, WRITE)])
+            poller.modify(fd, READ)
+            self.assertEqual(here.recv(9), b"x")
             self.assertEqual(list(poller.precisely(0)), [])
-            poller.unregister(self.fd)
-            self.there.send(b"y")
+
+    def test_closed_and_used_again(self) -> None:
+        for poller, here, there in self.each():
+            fd = here.fileno()
+            poller.register(fd, READ | WRITE)
+            poller.forget(fd)
+            here.close()
             self.assertEqual(list(poller.poll(0)), [])
-            self.assertEqual(self.here.recv(9), b"y")
+            again = socket.socket(fileno=os.dup2(there.fileno(), fd))
+            with again:
+                poller.register(fd, WRITE)
+                self.assertEqual([ready for ready, _ in poller.poll(1)], [fd])
 
     def test_the_end_of_one_that_is_only_watched_for_it(self) -> None:
         """However much there is to be read on it."""
-        for make in pollers():
-            here, there = socket.socketpair()
-            with here, there:
-                poller = make()
-                self.addCleanup(poller.close)
-                poller.register(here.fileno(), READ)
-                poller.watch_end(here.fileno())
-                there.send(b"Hello\n")
-                self.assertEqual(list(poller.poll(0.01)), [])
-                self.assertEqual(list(poller.poll(0)), [])
-                there.close()
-                [(fd, mask)] = poller.poll(1)
-                self.assertEqual((fd, mask & (READ | WRITE)), (here.fileno(), 0))
-                self.assertNotEqual(mask, 0)
-                poller.unregister(fd)
+        for poller, here, there in self.each():
+            poller.register(here.fileno(), READ)
+            poller.watch_end(here.fileno())
+            there.send(b"Hello\n")
+            self.assertEqual(list(poller.poll(0.01)), [])
+            self.assertEqual(list(poller.poll(0)), [])
+            there.close()
+            [(fd, mask)] = poller.poll(1)
+            self.assertEqual((fd, mask & (READ | WRITE)), (here.fileno(), 0))
+            self.assertNotEqual(mask, 0)
+            poller.forget(fd)
 
     def test_timeouts(self) -> None:
-        for poller in self.each():
+        for poller, _, _ in self.each():
             for wait in (poller.poll, poller.precisely):
                 begun = time.monotonic()
                 self.assertEqual(list(wait(0.02)), [])
@@ -90,8 +91,10 @@ class PollerTests(SynchronousTestCase):
         self.patch(loop, "FD_SETSIZE", 0)
         poller = Epoll()
         self.addCleanup(poller.close)
-        poller.register(self.fd, WRITE)
-        self.assertEqual(list(poller.precisely(1)), [(self.fd, WRITE)])
+        here, there = socket.socketpair()
+        with here, there:
+            poller.register(here.fileno(), WRITE)
+            self.assertEqual(list(poller.precisely(1)), [(here.fileno(), WRITE)])
 
 
 class PunctualTests(SynchronousTestCase):

@@ -5,7 +5,8 @@ import time
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.load.meter import FIRST_FINDINGS, NS, Meter, ServerTime
+from echoproto.load.meter import NS, Meter, ServerTime
+from echoproto.load.outcome import FIRST
 
 US = 1000
 
@@ -66,10 +67,10 @@ class MeterTests(SynchronousTestCase):
 
     def test_findings(self) -> None:
         meter = Meter()
-        for number in range(FIRST_FINDINGS + 5):
+        for number in range(FIRST + 5):
             meter.finding("corrupt", str(number))
-        self.assertEqual(meter.outcome.findings["corrupt"], FIRST_FINDINGS + 5)
-        self.assertEqual(meter.outcome.first_findings, [str(number) for number in range(FIRST_FINDINGS)])
+        self.assertEqual(meter.outcome.findings["corrupt"], FIRST + 5)
+        self.assertEqual(meter.outcome.first_findings, [str(number) for number in range(FIRST)])
 
 
 class ServerTimeTests(SynchronousTestCase):

@@ -1,10 +1,11 @@
 """The model of a connection's life, run on each reactor; and proved by services that it has to find broken."""
 
+import contextlib
 import traceback
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, settings
-from hypothesis.errors import FlakyFailure
+from hypothesis.errors import FlakyFailure, FlakyStrategyDefinition
 from hypothesis.stateful import run_state_machine_as_test
 from twisted.internet.interfaces import IHandshakeListener
 from zope.interface import implementer_only
@@ -12,6 +13,8 @@ from zope.interface import implementer_only
 from echoproto import Echo
 from tests.connection_machine import Machine
 from tests.reactorbuilder import EchoReactorBuilder
+
+ATTEMPTS = 5
 
 
 class ForgetsFlowControl(Echo):
@@ -54,7 +57,13 @@ class MachineBuilder(EchoReactorBuilder):
 
     def test_any_life(self) -> None:
         """T1, T6, T8, T9, B1, O7: exact, bounded, and counted."""
-        self.live(Echo)
+        for _ in range(ATTEMPTS):
+            # What the kernel does in between may differ from one replay to the next, and then there may be other rules
+            # to draw from; nothing that has to hold was broken.
+            with contextlib.suppress(FlakyStrategyDefinition):
+                self.live(Echo)
+                return
+        self.fail("no life was like its replay")
 
     def test_broken_ones_are_found(self) -> None:
         for broken, words in (

@@ -1,0 +1,182 @@
+"""
+What a comparison has measured: values that never change, and the same as JSON.
+
+Everything that is said of a comparison is worked out from these, so that a report can be made again from the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import attrs
+from attrs import field, frozen
+
+from echoproto.errors import ConfigurationError
+
+SCHEMA_VERSION = 1
+"""Rises when a key goes, or means something else; new ones may come without."""
+
+GOOD, CLIENT_LIMIT, NOT_POSSIBLE = "good", "client limit", "not possible"
+"""Verdicts of a sample whose figures count; whose throughput is the generator's own; which there can be none of."""
+
+
+def _words(given: Iterable[str]) -> tuple[str, ...]:
+    return tuple(given)
+
+
+def _pairs(given: Iterable[Iterable[Any]]) -> tuple[tuple[float, int], ...]:
+    return tuple((share, time) for share, time in given)
+
+
+@frozen
+class Contestant:
+    """
+    One server that is compared with others.
+
+    :ivar name: what it is called in tables, and on the command line.
+    :ivar group: whose it is: ``echoproto``, ``twisted``, ``asyncio``, ``uvloop``, ``socketserver``, or ``command``.
+    :ivar command: that starts it; ``{port}`` in it is the port of 127.0.0.1 that it has to listen on.
+    :ivar description: what it is, in a few words.
+    """
+
+    name: str
+    group: str
+    command: tuple[str, ...] = field(converter=_words)
+    description: str = ""
+
+
+@frozen
+class Cell:
+    """
+    One load that all contestants are put under.
+
+    :ivar connections: that exchange messages.
+    :ivar size: bytes of a message.
+    :ivar idle: further connections, which say nothing.
+    :ivar transport: ``tcp``, ``tls`` or ``udp``.
+    :ivar rate: messages a second over all connections; ``None`` for as many as come back.
+    :ivar churn: ``None``, or how each message's own connection is closed: ``fin`` or ``reset``.
+    """
+
+    connections: int = 50
+    size: int = 64
+    idle: int = 0
+    transport: str = "tcp"
+    rate: float | None = None
+    churn: str | None = None
+
+
+@frozen(kw_only=True)
+class Sample:
+    """
+    What one round of one contestant in one cell has come to.
+
+    :ivar contestant: its name.
+    :ivar round: from 0; the samples of one round were taken one after the other, and share what else happened then.
+    :ivar verdict: `GOOD`, `CLIENT_LIMIT`, `NOT_POSSIBLE`, or one of the load generator's others, of a service that
+        has failed.
+    :ivar why: if it is not good, in one line.
+    :ivar echoes_per_second: messages (of a churn: connections) that came back whole.
+    :ivar service_time_us: percentiles by name, ``p50`` to ``max``; empty if nothing came back.
+    :ivar response_time_us: the same from when each message was due; empty without a rate.
+    :ivar spectrum: of the response time with a rate, else of the service time: pairs of a share in %, and the µs that
+        it did not exceed.
+    :ivar server_cpu_us: µs of processor time for each echo, of all processes of the server; ``None`` if unknown.
+    :ivar client_cpu: share of a core that the generator has used.
+    :ivar idle_rss: bytes of resident memory of the server before anybody was connected; ``None`` if unknown.
+    :ivar busy_rss: the same while all connections of the cell were there, at the end of the measuring.
+    :ivar voluntary: context switches of the server for each echo in which it waited; ``None`` if unknown.
+    :ivar involuntary: those in which its processor was taken from it.
+    """
+
+    contestant: str
+    cell: Cell
+    round: int
+    verdict: str
+    why: str = ""
+    echoes_per_second: float = 0.0
+    service_time_us: Mapping[str, int] = field(factory=dict)
+    response_time_us: Mapping[str, int] = field(factory=dict)
+    spectrum: tuple[tuple[float, int], ...] = field(default=(), converter=_pairs)
+    server_cpu_us: float | None = None
+    client_cpu: float = 0.0
+    idle_rss: int | None = None
+    busy_rss: int | None = None
+    voluntary: float | None = None
+    involuntary: float | None = None
+
+
+@frozen
+class Calls:
+    """
+    System calls of one contestant in one cell, counted in a run of its own, since counting slows it down.
+
+    :ivar per_echo: by name, such as ``{"epoll_wait": 1.02}``; empty where they could not be counted.
+    :ivar why: they could not be counted, in one line.
+    """
+
+    contestant: str
+    cell: Cell
+    per_echo: Mapping[str, float] = field(factory=dict)
+    why: str = ""
+
+
+@frozen(kw_only=True)
+class Results:
+    """
+    A whole comparison.
+
+    :ivar preset: by which its plan is called; empty for one of the user's own.
+    :ivar baseline: the contestant that the others are compared with.
+    :ivar seed: of the order in which rounds were taken, and of all that the generator draws.
+    :ivar rounds: how many there were to be.
+    :ivar duration: seconds that each sample was measured for.
+    :ivar partial: whether it was interrupted.
+    :ivar command: exactly what was typed.
+    :ivar environment: what it was measured with: names and values as text or numbers.
+    :ivar samples: in the order in which they were taken.
+    """
+
+    preset: str
+    baseline: str
+    seed: int
+    rounds: int
+    duration: float
+    command: str
+    environment: Mapping[str, str | int]
+    contestants: tuple[Contestant, ...]
+    cells: tuple[Cell, ...]
+    samples: tuple[Sample, ...]
+    calls: tuple[Calls, ...] = ()
+    partial: bool = False
+
+    def of(self, contestant: str, cell: Cell) -> tuple[Sample, ...]:
+        """All samples of one contestant in one cell, by round."""
+        found = [each for each in self.samples if each.contestant == contestant and each.cell == cell]
+        return tuple(sorted(found, key=lambda sample: sample.round))
+
+
+def document(results: Results) -> dict[str, Any]:
+    """The results as JSON has them."""
+    return {"schema_version": SCHEMA_VERSION, **attrs.asdict(results)}
+
+
+def read(data: Any) -> Results:
+    """
+    Read what `document` has made.
+
+    :raise ConfigurationError: if it is something else, or of a version that this program does not know.
+    """
+    try:
+        found = dict(data)
+        version = found.pop("schema_version")
+        if version != SCHEMA_VERSION:
+            raise ConfigurationError(f"schema_version is {version}, and this program reads {SCHEMA_VERSION}")
+        found["contestants"] = tuple(Contestant(**each) for each in found["contestants"])
+        found["cells"] = tuple(Cell(**each) for each in found["cells"])
+        for name, kind in (("samples", Sample), ("calls", Calls)):
+            found[name] = tuple(kind(**{**each, "cell": Cell(**each["cell"])}) for each in found[name])
+        return Results(**found)
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise ConfigurationError(f"these are not the results of a comparison: {error}") from error

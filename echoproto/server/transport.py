@@ -24,6 +24,7 @@ class _ReadsForAnEcho(WritesAtOnce):
     """Reading as it suits an echo: more at a time where there is more, and no detour at the end of the stream."""
 
     _read_size = SMALL_READ
+    _end_was_read = False
 
     def doRead(self) -> Any:
         """Receive, and have the protocol handle it; large portions only while nothing is buffered."""
@@ -35,6 +36,7 @@ class _ReadsForAnEcho(WritesAtOnce):
         except OSError:
             return main.CONNECTION_LOST
         if not data:
+            self._end_was_read = True
             return main.CONNECTION_DONE
         if (len(data) >= SMALL_READ) is (size == SMALL_READ):
             self._read_size = LARGE_READ if size == SMALL_READ else SMALL_READ
@@ -43,7 +45,11 @@ class _ReadsForAnEcho(WritesAtOnce):
 
     def readConnectionLost(self, reason: Failure) -> None:
         """The peer has closed its side; a protocol that closes then, too, does so now, if nothing is buffered."""
-        if self._at_once and getattr(self.protocol, "closes_with_peer", False):
+        if not self._end_was_read:
+            # For a moment, Linux tells of a reset only that the connection is hung up, which Twisted's reactors take
+            # for an end in order (`_PollLikeMixin._doReadOrWrite`).
+            self.connectionLost(Failure(main.CONNECTION_LOST))
+        elif self._at_once and getattr(self.protocol, "closes_with_peer", False):
             self.connectionLost(reason)
         else:
             super().readConnectionLost(reason)

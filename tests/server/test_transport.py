@@ -5,6 +5,7 @@ from typing import Any
 from unittest import mock
 
 from twisted.internet import main
+from twisted.internet.error import ConnectionLost
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.ssl import PrivateCertificate
 from twisted.internet.task import Clock
@@ -300,13 +301,16 @@ class ReadingTests(TransportCase):
         self.assertNotIn(self.transport, self.reactor.readers)
         self.assertTrue(SMALL_READ < most <= SMALL_READ + LARGE_READ, most)
 
+    def end(self) -> None:
+        """The peer closes its sending side, which is read, and told as a reactor does."""
+        self.far.shutdown(socket.SHUT_WR)
+        end = self.transport.doRead()
+        self.assertIs(end, main.CONNECTION_DONE)
+        self.transport.readConnectionLost(Failure(end))
+
     def test_nothing_to_read(self) -> None:
         self.assertIsNone(self.transport.doRead())
         self.assertEqual(self.protocol.sizes, [])
-
-    def test_the_end(self) -> None:
-        self.far.shutdown(socket.SHUT_WR)
-        self.assertIs(self.transport.doRead(), main.CONNECTION_DONE)
 
     def test_an_error(self) -> None:
         with mock.patch.object(self.transport, "socket", mock.Mock(recv=mock.Mock(side_effect=ConnectionResetError))):
@@ -315,7 +319,7 @@ class ReadingTests(TransportCase):
     def test_the_end_of_an_echo_without_detours(self) -> None:
         """Nothing is buffered, so it is over at once; the peer sees FIN."""
         connection = self.echo()
-        self.transport.readConnectionLost(Failure(main.CONNECTION_DONE))
+        self.end()
         self.assertEqual(connection.factory.connections, set())
         self.far.setblocking(True)
         self.assertEqual(self.far.recv(1), b"")
@@ -325,7 +329,7 @@ class ReadingTests(TransportCase):
         """T6: all of it comes back first."""
         connection: Echo = self.echo()
         written = self.fill()
-        self.transport.readConnectionLost(Failure(main.CONNECTION_DONE))
+        self.end()
         self.assertEqual(len(connection.factory.connections), 1)
         got = self.received()
         while (result := self.transport.doWrite()) is None:
@@ -340,9 +344,15 @@ class ReadingTests(TransportCase):
         from zope.interface import alsoProvides
 
         alsoProvides(protocol, IHalfCloseableProtocol)
-        self.transport.readConnectionLost(Failure(main.CONNECTION_DONE))
+        self.end()
         protocol.readConnectionLost.assert_called_once_with()
         protocol.connectionLost.assert_not_called()
+
+    def test_a_hang_up_without_an_end(self) -> None:
+        """T9: a reset may show as EPOLLHUP alone, without EPOLLIN; it is no end in order."""
+        self.transport.readConnectionLost(Failure(main.CONNECTION_DONE))
+        [reason] = self.protocol.ends
+        self.assertIs(reason.type, ConnectionLost)
 
 
 class PrivateNamesTests(SynchronousTestCase):

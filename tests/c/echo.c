@@ -1,5 +1,5 @@
-/* An echo on epoll, in C: what the load generator is measured against. It prints the port that it listens on.
-   Usage: echo */
+/* An echo on epoll, in C: what the load generator and the service are measured against. It prints the port that it
+   listens on. Usage: echo [PORT] */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
@@ -28,13 +28,16 @@ static int send_all(int fd, ssize_t length)
     return 1;
 }
 
-int main(void)
+int main(int count, char **arguments)
 {
     int one = 1, listener = socket(AF_INET, SOCK_STREAM, 0), poller = epoll_create1(0);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t length = sizeof address;
     struct epoll_event event = {.events = EPOLLIN, .data.fd = listener}, events[256];
 
+    if (count > 1)
+        address.sin_port = htons(atoi(arguments[1]));
+    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     need(!bind(listener, (struct sockaddr *)&address, sizeof address), "bind");
     need(!listen(listener, 1024), "listen");
     getsockname(listener, (struct sockaddr *)&address, &length);
@@ -42,8 +45,8 @@ int main(void)
     printf("%d\n", ntohs(address.sin_port));
     fflush(stdout);
     for (;;) {
-        int count = epoll_wait(poller, events, 256, -1);
-        for (int i = 0; i < count; i++) {
+        int ready = epoll_wait(poller, events, 256, -1);
+        for (int i = 0; i < ready; i++) {
             int fd = events[i].data.fd;
             if (fd == listener) {
                 need((fd = accept(listener, NULL, NULL)) >= 0, "accept");

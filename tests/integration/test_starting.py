@@ -15,6 +15,27 @@ from tests.clients import exchange
 from tests.integration.twistd import LISTENING, PATIENCE, REACTOR, FailingCase, TwistdCase, script, tool
 
 
+def start_daemon(case: TwistdCase, folder: str, *words: str) -> tuple[subprocess.CompletedProcess[str], int]:
+    """
+    Run ``twistd`` without ``-n``, on the reactor of this run.
+
+    :return: what the command has said, which ends before the daemon does, even of one that can't start; and a
+        descriptor to wait for the end of the daemon with.
+    """
+    gone, alive = os.pipe()  # the daemon inherits the writing end, so its end is the end of this pipe
+    case.addCleanup(os.close, gone)
+    try:
+        started = case.run_to_end(script("twistd"), *words, "--reactor", REACTOR, cwd=folder, pass_fds=[alive])
+    finally:
+        os.close(alive)
+    return started, gone
+
+
+def wait_until_gone(case: TwistdCase, gone: int) -> None:
+    """Wait for the end of a daemon."""
+    case.assertEqual(select.select([gone], [], [], PATIENCE)[0], [gone], "it does not end")
+
+
 class FailingTests(FailingCase):
     def setUp(self) -> None:
         other = self.enterContext(socket.create_server(("127.0.0.1", 0)))
@@ -38,9 +59,10 @@ class FailingTests(FailingCase):
     def test_port_in_use_as_a_daemon(self) -> None:
         """O1: the command that starts a daemon fails, too; its log says why, and its pid file is gone."""
         folder = self.folder()
-        ended = self.run_to_end(script("twistd"), "echo", "--port", str(self.busy), "--reactor", REACTOR, cwd=folder)
+        ended, gone = start_daemon(self, folder, "echo", "--port", str(self.busy))
         self.assertEqual(ended.returncode, 1, ended)
         self.assertIn("Address already in use", ended.stderr)
+        wait_until_gone(self, gone)
         self.assertEqual(os.listdir(folder), ["twistd.log"])
         with open(f"{folder}/twistd.log", encoding="utf-8") as log:
             text = log.read()
@@ -104,17 +126,14 @@ class DaemonTests(TwistdCase):
 
     def daemon(self, folder: str, *words: str) -> None:
         """Start a daemon; when the test ends, stop it, and wait until it is gone."""
-        gone, alive = os.pipe()  # the daemon inherits the writing end, so its end is the end of this pipe
-        self.addCleanup(os.close, gone)
-        started = self.run_to_end(script("twistd"), *words, "--reactor", REACTOR, cwd=folder, pass_fds=[alive])
-        os.close(alive)
+        started, gone = start_daemon(self, folder, *words)
         self.assertEqual((started.returncode, started.stdout, started.stderr), (0, "", ""))
         with open(f"{folder}/twistd.pid", encoding="ascii") as file:
             self.addCleanup(self.stop, folder, int(file.read()), gone)
 
     def stop(self, folder: str, pid: int, gone: int) -> None:
         os.kill(pid, signal.SIGTERM)
-        self.assertEqual(select.select([gone], [], [], PATIENCE)[0], [gone], "it does not stop")
+        wait_until_gone(self, gone)
         [log] = os.listdir(folder)  # and no pid file
         with open(f"{folder}/{log}", encoding="utf-8") as file:
             self.assertNotIn("Traceback", file.read())

@@ -37,7 +37,7 @@ from tests.clients import reset
 from tests.figures.bench import Line, descriptors_of, seconds_until, serving
 from tests.figures.connections import connect_echo_close
 from tests.figures.load import PING, descriptors_at_rest, echoes, fill, narrow
-from tests.integration.twistd import LISTENING, Server, many_descriptors
+from tests.integration.twistd import LISTENING, PATIENCE, Server, many_descriptors
 from tests.nothing_lost import run
 from tests.scheduled import Place
 from tests.suite import KNOWN
@@ -137,7 +137,8 @@ def blocked(soak: Run, random: Random) -> None:
 
 def garbage(soak: Run, random: Random) -> None:
     """Send what is no TLS to the port of TLS; what comes of it is the server's affair, as long as it lives."""
-    with socket.create_connection((soak.server.host, soak.tls), timeout=1) as client, suppress(OSError):
+    with socket.create_connection((soak.server.host, soak.tls), timeout=PATIENCE) as client, suppress(OSError):
+        client.settimeout(1)
         client.sendall(random.choice((b"GET / HTTP/1.1\r\n\r\n", b"\0", random.randbytes(random.randint(1, 9999)))))
         while client.recv(1 << 16):
             pass

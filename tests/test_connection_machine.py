@@ -5,7 +5,7 @@ import traceback
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, settings
-from hypothesis.errors import FlakyFailure, FlakyStrategyDefinition
+from hypothesis.errors import Flaky, FlakyStrategyDefinition
 from hypothesis.stateful import run_state_machine_as_test
 from twisted.internet.interfaces import IHandshakeListener
 from zope.interface import implementer_only
@@ -75,11 +75,14 @@ class MachineBuilder(EchoReactorBuilder):
             self.assertIn(words, self.found(broken), broken.__name__)
 
     def found(self, broken: type[Echo]) -> str:
-        """What hypothesis finds wrong, if anything."""
-        try:
-            self.live(broken, derandomize=True, phases=[Phase.generate])
-        except (AssertionError, FlakyFailure) as error:  # what the kernel does in between may differ
-            return "".join(traceback.format_exception(error))
+        """What hypothesis finds wrong, if anything; what the kernel does in between may differ."""
+        for _ in range(ATTEMPTS):
+            try:
+                self.live(broken, derandomize=True, phases=[Phase.generate])
+            except FlakyStrategyDefinition:
+                continue
+            except (AssertionError, Flaky) as error:
+                return "".join(traceback.format_exception(error))
         return "nothing"
 
 

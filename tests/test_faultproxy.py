@@ -191,25 +191,25 @@ class SliceTests(ProxyCase):
 
 class StallTests(ProxyCase):
     def test_for_a_time(self) -> None:
-        client, server, _ = self.link(Fault(FaultKind.STALL, Way.UP, at=1000, seconds=0.3))
+        client, server, _ = self.link(Fault(FaultKind.STALL, Way.UP, at=1000, seconds=1.0))
+        begun = time.monotonic()
         client.sendall(payload(3000))
         self.assertEqual(receive(server, 1000), payload(3000)[:1000])
-        begun = time.monotonic()
         self.assertTrue(quiet(server, 0.15), "more than 1000 bytes have come")
         server.sendall(b"the other way is free")
         self.assertEqual(receive(client, 21), b"the other way is free")
         self.assertEqual(receive(server, 2000), payload(3000)[1000:])
-        self.assertTrue(0.2 < time.monotonic() - begun < 5)
+        self.assertTrue(1.0 <= time.monotonic() - begun < PATIENCE)
 
     def test_both_ways(self) -> None:
         """The first that has come so far stops the other."""
         client, server, _ = self.link(Fault(FaultKind.STALL, Way.BOTH, at=10, seconds=0.4))
+        begun = time.monotonic()
         client.sendall(b"x" * 20)
         self.assertEqual(receive(server, 10), b"x" * 10)
         server.sendall(b"y")
-        begun = time.monotonic()
         self.assertEqual(receive(client, 1), b"y")
-        self.assertGreater(time.monotonic() - begun, 0.2)
+        self.assertGreaterEqual(time.monotonic() - begun, 0.4)
         self.assertEqual(receive(server, 10), b"x" * 10)
 
     def test_for_ever(self) -> None:
@@ -221,7 +221,7 @@ class StallTests(ProxyCase):
         self.assertTrue(quiet(server, 0.1))
 
     def test_after_the_last_byte_it_holds_the_end(self) -> None:
-        client, server, _ = self.link(Fault(FaultKind.STALL, Way.UP, at=5, seconds=0.3))
+        client, server, _ = self.link(Fault(FaultKind.STALL, Way.UP, at=5, seconds=1.0))
         client.sendall(b"hello")
         client.shutdown(socket.SHUT_WR)
         self.assertEqual(receive(server, 5), b"hello")
@@ -237,34 +237,34 @@ class BandwidthTests(ProxyCase):
             begun = time.monotonic()
             source.sendall(payload(1 << 19))
             self.assertTrue(receive(sink, 1 << 19) == payload(1 << 19))
-            self.assertTrue(0.23 <= time.monotonic() - begun < 1.5, time.monotonic() - begun)
+            self.assertTrue(0.23 <= time.monotonic() - begun < PATIENCE, time.monotonic() - begun)
 
     def test_the_other_way_is_free(self) -> None:
-        client, server, _ = self.link(Fault(FaultKind.BANDWIDTH, Way.UP, rate=1000))
+        client, server, _ = self.link(Fault(FaultKind.BANDWIDTH, Way.UP, rate=1000))  # 131 s of it would be
         begun = time.monotonic()
         data = payload(1 << 17)
         server.sendall(data)
         self.assertTrue(receive(client, 1 << 17) == data)
-        self.assertLess(time.monotonic() - begun, 5)
+        self.assertLess(time.monotonic() - begun, PATIENCE)
 
     def test_less_than_a_byte_at_a_time(self) -> None:
         client, server, _ = self.link(Fault(FaultKind.BANDWIDTH, rate=10))
         begun = time.monotonic()
         client.sendall(b"1234")
         self.assertEqual(receive(server, 4), b"1234")
-        self.assertTrue(0.25 < time.monotonic() - begun < 2)
+        self.assertTrue(0.25 < time.monotonic() - begun < PATIENCE)
 
 
 class SlowCloseTests(ProxyCase):
     def test_the_end_is_held_back(self) -> None:
-        client, server, _ = self.link(Fault(FaultKind.SLOW_CLOSE, Way.UP, seconds=0.3))
+        client, server, _ = self.link(Fault(FaultKind.SLOW_CLOSE, Way.UP, seconds=1.0))
         client.sendall(b"hello")
         begun = time.monotonic()
         client.shutdown(socket.SHUT_WR)
         self.assertEqual(receive(server, 5), b"hello")
         self.assertTrue(quiet(server, 0.1), "the end was not held back")
         self.assertEqual(server.recv(1), b"")
-        self.assertTrue(0.25 < time.monotonic() - begun < 5)
+        self.assertTrue(1.0 <= time.monotonic() - begun < PATIENCE)
         server.close()
         self.assertEqual(client.recv(1), b"")
 

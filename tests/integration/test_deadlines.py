@@ -1,65 +1,56 @@
 """How long a connection may do nothing, last, and be stuck: against the installed ``twistd``, on a real clock."""
 
+import contextlib
+import select
 import shutil
 import signal
 import socket
 import time
+from datetime import datetime, timedelta
 
-from tests.clients import payload, receive
+from tests.clients import TLSClient, payload, receive
 from tests.integration.twistd import PATIENCE, TwistdCase, tool
 
-LATE = 1.5
-"""Seconds that a cut may come late: half a second of ours, and what a busy machine takes."""
+LATE = 10.0
+"""
+Seconds that a cut may come late: half a second of ours, and what a machine takes that is busy with something else. How
+late it is by a clock that nothing else moves is seen in tests/server/test_deadlines.py. None may ever come early.
+"""
 
 
 class DeadlinesTests(TwistdCase):
-    def cut(self, client: socket.socket) -> float:
-        """Seconds until the end of the stream, however it ends."""
-        begun = time.monotonic()
-        client.settimeout(PATIENCE)
-        try:
-            while client.recv(65536):
-                pass
-        except ConnectionResetError:
-            pass
-        return time.monotonic() - begun
-
     def test_idle(self) -> None:
         """B4, T13: cut at ``idle``, with FIN; a neighbour who does something is not touched."""
-        server = self.serve("--idle", "1", "--greeting", "")
+        server = self.serve("--idle", "2", "--greeting", "")
         busy = self.enterContext(server.connect())
-        clients = [self.enterContext(server.connect()) for _ in range(50)]
-        begun = time.monotonic()
-        for client in clients:
-            client.settimeout(0.1)
-        open_still = set(clients)
-        while open_still:
+        connected_after: dict[socket.socket, float] = {}
+        for _ in range(50):
+            begun = time.monotonic()
+            connected_after[self.enterContext(server.connect())] = begun
+        while connected_after:
             busy.sendall(b"x")
             self.assertEqual(receive(busy, 1), b"x")
-            for client in list(open_still):
-                client.setblocking(False)
-                try:
-                    self.assertEqual(client.recv(1), b"")
-                    open_still.remove(client)
-                    self.assertGreaterEqual(time.monotonic() - begun, 0.9)
-                except BlockingIOError:
-                    pass
-            self.assertLess(time.monotonic() - begun, 1 + LATE)
+            for client in select.select([*connected_after], [], [], 0.1)[0]:
+                self.assertEqual(client.recv(1), b"")
+                self.assertGreaterEqual(time.monotonic() - connected_after.pop(client), 2)
+            self.assertLess(time.monotonic() - begun, 2 + LATE)
         busy.close()
         self.assertEqual(server.counters()["closed"], {"idle": 50, "peer": 1})
         self.assertTrue(any("closed here, idle for too long" in line for line in server.lines))
 
     def test_a_full_house_of_idlers(self) -> None:
         """B4: they never block a neighbour who is in already, and make room for the next."""
-        server = self.serve("--idle", "1", "--max-connections", "20", "--greeting", "")
+        server = self.serve("--idle", "2", "--max-connections", "20", "--greeting", "")
         inside = self.enterContext(server.connect())
-        idlers = [self.enterContext(server.connect()) for _ in range(40)]
-        deadline = time.monotonic() + 1 + LATE
-        while time.monotonic() < deadline:
+        idlers = {self.enterContext(server.connect()) for _ in range(40)}
+        deadline = time.monotonic() + 2 + LATE
+        while idlers:
             inside.sendall(b"x")
             self.assertEqual(receive(inside, 1), b"x")
-        for idler in idlers:
-            self.assertEqual(receive(idler, 1), b"")
+            for idler in select.select([*idlers], [], [], 0.1)[0]:
+                self.assertEqual(idler.recv(1), b"")
+                idlers.remove(idler)
+            self.assertLess(time.monotonic(), deadline)
         with server.connect() as client:
             client.sendall(b"x")
             self.assertEqual(receive(client, 1), b"x")
@@ -67,46 +58,48 @@ class DeadlinesTests(TwistdCase):
     def test_idle_over_tls(self) -> None:
         """B4: also a peer that does not answer the end of the stream."""
         server = self.serve("--listen", self.tls_endpoint(), "--idle", "1")
+        begun = time.monotonic()
         with server.connect() as client:
-            from tests.clients import TLSClient
-
             TLSClient(client)
-            self.assertTrue(0.9 <= self.cut(client) <= 1 + LATE)
+            with contextlib.suppress(ConnectionResetError):
+                while client.recv(65536):
+                    pass
+            self.assertTrue(1 <= time.monotonic() - begun <= 1 + LATE)
         self.assertEqual(server.counters()["closed"], {"idle": 1})
 
     def test_slow_writers(self) -> None:
         """B3: one that writes before each end of ``idle`` is kept, and cut at ``lifetime``."""
-        server = self.serve("--idle", "1", "--lifetime", "3", "--greeting", "")
+        server = self.serve("--idle", "2", "--lifetime", "4", "--greeting", "")
+        begun = time.monotonic()
         with server.connect() as client:
-            begun = time.monotonic()
             client.settimeout(0.5)
             ended = False
             while not ended:
                 client.sendall(b"x")
-                self.assertLess(time.monotonic() - begun, 3 + LATE)
+                self.assertLess(time.monotonic() - begun, 4 + LATE)
                 try:
                     while data := client.recv(1):
                         self.assertEqual(data, b"x")
                     ended = True
                 except TimeoutError:
                     pass
-            self.assertGreaterEqual(time.monotonic() - begun, 2.9)
+            self.assertGreaterEqual(time.monotonic() - begun, 4)
         self.assertEqual(server.counters()["closed"], {"lifetime": 1})
 
     def test_lifetime_of_a_peer_that_does_not_read(self) -> None:
         """B7: what is in flight has up to ``drain``, then it is aborted."""
         server = self.serve("--lifetime", "1", "--drain", "1", "--greeting", "")
+        begun = time.monotonic()
         with server.connect() as client:
             self.stick(client)
-            begun = time.monotonic()
             while server.tell()["active"]:
                 self.assertLess(time.monotonic() - begun, 2 + LATE)
-            self.assertGreater(time.monotonic() - begun, 0.5)
+            self.assertGreaterEqual(time.monotonic() - begun, 2)
         self.assertEqual(server.counters()["closed"], {"lifetime": 1})
 
     def test_lifetime_gives_back_what_is_in_flight(self) -> None:
         """B7: all of it, to a peer that reads."""
-        server = self.serve("--lifetime", "1", "--greeting", "")
+        server = self.serve("--lifetime", "2", "--greeting", "")
         with server.connect() as client:
             data = payload(1 << 20)
             client.sendall(data[:100_000])
@@ -169,16 +162,17 @@ class DeadlinesTests(TwistdCase):
             }
             server = self.serve("--idle", "2", "--greeting", "", env=env)
             with server.connect() as client:
+                begun = time.monotonic()
                 client.sendall(b"x")
                 self.assertEqual(receive(client, 1), b"x")
-                begun = time.monotonic()
                 with open(rc, "w", encoding="ascii") as file:
                     file.write(step)
                 self.assertEqual(receive(client, 1), b"")
-                self.assertTrue(1.9 <= time.monotonic() - begun <= 2 + LATE, (step, time.monotonic() - begun))
+                self.assertTrue(2 <= time.monotonic() - begun <= 2 + LATE, (step, time.monotonic() - begun))
             server.stop(signal.SIGTERM)
-            hours = {line[11:13] for line in server.lines if "Host disconnected" in line}
-            self.assertNotEqual(hours, {server.lines[0][11:13]}, "the clock was not set at all")
+            first, [ended] = server.lines[0], [line for line in server.lines if "Host disconnected" in line]
+            moved = datetime.fromisoformat(ended.split()[0]) - datetime.fromisoformat(first.split()[0])
+            self.assertGreater(abs(moved), timedelta(minutes=30), "the clock was not set at all")
 
 
 def _library(faketime: str) -> str:

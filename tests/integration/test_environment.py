@@ -4,9 +4,11 @@ import os
 import socket
 import subprocess
 import sys
+import time
 
+from echoproto.load.ownserver import free_port
 from tests.clients import exchange, receive, reset
-from tests.integration.twistd import REACTOR, Child, Server, TwistdCase, script
+from tests.integration.twistd import PATIENCE, REACTOR, Child, Server, TwistdCase, script
 
 LINUX = None if sys.platform.startswith("linux") else "/dev/full and /proc are Linux's"
 
@@ -14,22 +16,23 @@ LINUX = None if sys.platform.startswith("linux") else "/dev/full and /proc are L
 class EnvironmentTests(TwistdCase):
     def unheard(self, *words: str, command: str = "{}", folder: str = "") -> tuple[Child, int]:
         """Serve on a port that was free, where the log does not tell which, and wait until it listens."""
-        with socket.create_server(("127.0.0.1", 0)) as taken:
-            port = taken.getsockname()[1]
+        port = free_port()
         options = f"echo --port {port} --interface 127.0.0.1 --reactor {REACTOR} --greeting ''"
         line = command.format(" ".join([script("twistd"), *words, options]))
         child = Child("sh", "-c", f"exec {line}", cwd=folder or self.folder())
         self.addCleanup(child.stop)
+        deadline = time.monotonic() + PATIENCE
         while child.process.poll() is None:
             with socket.socket() as client:
                 if client.connect_ex(("127.0.0.1", port)) == 0:
                     return child, port
+            self.assertLess(time.monotonic(), deadline)
         raise AssertionError(f"it has ended: {child.end()}, {child.lines}")
 
     def served(self, port: int) -> None:
         """Enough connections for thousands of lines, all of them exact."""
         for number in range(200):
-            with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+            with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as client:
                 data = b"%d" % number * 100
                 self.assertEqual(exchange(client, data), data)
 
@@ -62,8 +65,7 @@ class EnvironmentTests(TwistdCase):
     def test_a_daemon_without_standard_streams(self) -> None:
         """E8: also as a daemon, which closes whatever has taken their places."""
         folder = self.folder()
-        with socket.create_server(("127.0.0.1", 0)) as taken:
-            port = taken.getsockname()[1]
+        port = free_port()
         words = f"echo --port {port} --interface 127.0.0.1 --reactor {REACTOR} --greeting ''"
         subprocess.run(["sh", "-c", f"{script('twistd')} {words} <&- >&- 2>&-"], cwd=folder, check=True)
         with open(os.path.join(folder, "twistd.pid"), encoding="ascii") as file:
@@ -72,8 +74,9 @@ class EnvironmentTests(TwistdCase):
             self.served(port)
         finally:
             os.kill(pid, 15)
+        deadline = time.monotonic() + PATIENCE
         while os.path.exists(os.path.join(folder, "twistd.pid")):
-            pass
+            self.assertLess(time.monotonic(), deadline)
         with open(os.path.join(folder, "twistd.log"), encoding="utf-8") as file:
             self.assertNotIn("Traceback", file.read())
 
@@ -90,13 +93,14 @@ class EnvironmentTests(TwistdCase):
     def test_the_log_under_a_storm(self) -> None:
         """E4, T10: 2,000 connections that are reset: a line a second of each kind after the first 20, no error."""
         server = self.serve("--max-connections", "1000")
+        begun = time.monotonic()
         for _ in range(2000):
             reset(server.connect())
         counters = server.counters()
         self.assertEqual(counters["accepted"], 2000)
         server.stop()
         lines = [line for line in server.lines if "onnection" in line]
-        self.assertLessEqual(len(lines), 2 * 20 + 2 * 30)
+        self.assertLessEqual(len(lines), 2 * (20 + time.monotonic() - begun + 2))
         self.assertTrue(any("more new connections, not logged one by one" in line for line in server.lines))
         self.assertFalse(any("rror" in line.replace('"errors"', "") for line in server.lines), server.lines)
 

@@ -14,6 +14,7 @@ from typing import Any
 from echoproto.load.engine import run
 from echoproto.load.errors import HandshakeFailed
 from echoproto.load.outcome import Outcome
+from echoproto.load.ownserver import free_port
 from echoproto.load.workload import Churn, Target, Transport
 from tests.integration.twistd import PATIENCE, Child, TwistdCase, tool
 from tests.loads import LoadCase, at_once, workload
@@ -130,7 +131,7 @@ class OwnServiceTests(LoadTwistdCase):
                     server.process.kill()
 
             settings = {"connections": 10, "duration": 60.0, **settings}
-            return run(workload(server.port, **settings), progress=progress, patience=1.0)
+            return run(workload(server.port, **settings), progress=progress)
 
         begun = time.monotonic()
         outcomes = at_once(*(partial(load, number, settings) for number, settings in enumerate(kinds)))
@@ -173,14 +174,9 @@ class OtherServersTests(LoadTwistdCase):
         child = Child(tool(self, words[0]), *words[1:], cwd=self.folder())
         self.addCleanup(child.stop)
 
-    def free_port(self) -> int:
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            port: int = listener.getsockname()[1]
-            return port
-
     def test_socat(self) -> None:
         for echo in ("EXEC:cat", "PIPE"):
-            port = self.free_port()
+            port = free_port()
             self.start("socat", f"TCP-LISTEN:{port},bind=127.0.0.1,reuseaddr,fork", echo)
             self.until_connected(port)
             self.assert_good(self.load(port, greeting=b""))
@@ -188,14 +184,14 @@ class OtherServersTests(LoadTwistdCase):
 
     def test_ncat(self) -> None:
         """Which drops what is still on its way through ``cat`` when it is half-closed; so this does not."""
-        port = self.free_port()
+        port = free_port()
         self.start("ncat", "--keep-open", "--listen", "127.0.0.1", str(port), "--exec", "/bin/cat")
         self.until_connected(port)
         self.assert_good(self.load(port, window=3))
 
     def test_xinetd(self) -> None:
         """The echo of RFC 862 that it has built in."""
-        port, folder = self.free_port(), self.folder()
+        port, folder = free_port(), self.folder()
         with open(os.path.join(folder, "conf"), "w", encoding="ascii") as file:
             file.write(
                 "defaults\n{\n cps = 10000 1\n instances = UNLIMITED\n per_source = UNLIMITED\n}\n"

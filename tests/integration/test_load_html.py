@@ -6,7 +6,7 @@ import shutil
 import socketserver
 import threading
 
-from tests.integration.twistd import TwistdCase, tool
+from tests.integration.twistd import PATIENCE, TwistdCase, tool
 from tests.load.reports import NASTY, histogram, report
 
 ELSEWHERE = "http://elsewhere.invalid/"
@@ -61,6 +61,7 @@ class HtmlTests(TwistdCase):
                 *("--disable-component-update", "--enable-logging=stderr", "--virtual-time-budget=500"),
                 *(f"--user-data-dir={folder}/profile", f"--proxy-server=127.0.0.1:{proxy.server_address[1]}"),
                 *("--dump-dom", f"file://{folder}/page.html"),
+                seconds=4 * PATIENCE,  # it is large, and all of it is read from the disk at first
             )
             self.assertEqual(ended.returncode, 0, ended.stderr)
             asked = [line for line in proxy.asked if not re.search(THE_BROWSERS_OWN, line)]

@@ -1,5 +1,6 @@
 """The three places where a reactor is named, and what happens if they disagree."""
 
+import fcntl
 import os
 
 from tests.clients import exchange
@@ -75,8 +76,12 @@ class ReactorSwitchTests(FailingCase):
 
         ours = next(path for path in twisted.plugins.__path__ if os.path.exists(f"{path}/echo_plugin.py"))
         plugin, cache = f"{ours}/echo_plugin.py", f"{ours}/dropin.cache"
+        with open(plugin, "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # the suite runs this on several reactors at once
+            self.check_cache(plugin, cache)
+
+    def check_cache(self, plugin: str, cache: str) -> None:
         before = os.stat(plugin)
-        self.addCleanup(os.utime, plugin, ns=(before.st_atime_ns, before.st_mtime_ns))
 
         def check() -> None:
             words = (script("twistd"), "-n", "--reactor", REACTOR, "echo", "--check", "--port", "0")
@@ -89,5 +94,8 @@ class ReactorSwitchTests(FailingCase):
         os.unlink(cache)
         check()
         later = os.stat(cache).st_mtime_ns + 10**11
-        os.utime(plugin, ns=(later, later))
-        check()
+        try:
+            os.utime(plugin, ns=(later, later))
+            check()
+        finally:
+            os.utime(plugin, ns=(before.st_atime_ns, before.st_mtime_ns))

@@ -33,12 +33,14 @@ class ReloadingTests(TwistdCase):
             self.assertEqual(receive(inside, 3), b"One")
             with server.connect() as client:
                 self.assertEqual(receive(client, 1), b"")
-            self.write("greeting = 'Two'\nmax-connections = 2\nidle = 1")
+            self.write("greeting = 'Two'\nmax-connections = 2")
             self.reload(server)
             with server.connect() as client:
                 self.assertEqual(receive(client, 3), b"Two")
                 self.assertEqual(exchange(client, b"x"), b"x")
             self.assertEqual(exchange(inside, b"still here"), b"still here")
+        self.write("greeting = 'Two'\nidle = 1")
+        self.reload(server)
         with server.connect() as client:
             self.assertEqual(receive(client, 4), b"Two", "idle is 1 now")
 

@@ -7,7 +7,9 @@ import socket
 import sys
 import threading
 import time
+from functools import partial
 
+from echoproto.load.ownserver import free_port
 from tests.certificates import make_pem
 from tests.clients import STALL, TLSClient, not_taken, payload, receive
 from tests.integration.twistd import PATIENCE, Server, TwistdCase
@@ -44,17 +46,21 @@ class StoppingTests(TwistdCase):
         if sys.platform == "darwin":
             self.skipTest("macOS does not tell what a peer has confirmed, so idle connections are waited for")
         for number in (signal.SIGTERM, signal.SIGINT):
-            server = self.serve()
-            clients = [server.connect() for _ in range(3)]
-            for client in clients:
-                self.addCleanup(client.close)
-                client.sendall(b"x")
-                self.assertEqual(receive(client, 7), b"Hello\nx")
-            begun = time.monotonic()
-            self.assertEqual(server.stop(number), 0)
-            self.assertLess(time.monotonic() - begun, 1.5)
-            for client in clients:
-                self.assertEqual(read_to_the_end(client), b"")
+            self.assert_within(1.5, partial(self.seconds_to_stop, number))
+
+    def seconds_to_stop(self, number: int) -> float:
+        server = self.serve()
+        clients = [server.connect() for _ in range(3)]
+        for client in clients:
+            self.addCleanup(client.close)
+            client.sendall(b"x")
+            self.assertEqual(receive(client, 7), b"Hello\nx")
+        begun = time.monotonic()
+        self.assertEqual(server.stop(number), 0)
+        taken = time.monotonic() - begun
+        for client in clients:
+            self.assertEqual(read_to_the_end(client), b"")
+        return taken
 
     def test_under_twist(self) -> None:
         server = self.serve("--log-format", "text", twistd=(), program="twist")
@@ -68,7 +74,7 @@ class StoppingTests(TwistdCase):
             sent = send_until_stuck(client, data)
             taken = sent - not_taken(client)
             self.stop(server)
-            deadline = time.monotonic() + 1
+            deadline = time.monotonic() + PATIENCE
             while self.lets_in(server):
                 self.assertLess(time.monotonic(), deadline)
             received = read_to_the_end(client)
@@ -108,7 +114,7 @@ class StoppingTests(TwistdCase):
             send_until_stuck(client, payload(32 << 20))
             begun = time.monotonic()
             self.assertEqual(server.stop(), 0)
-            self.assertTrue(0.9 <= time.monotonic() - begun <= 3, time.monotonic() - begun)
+            self.assertTrue(0.9 <= time.monotonic() - begun < PATIENCE, time.monotonic() - begun)
         self.assertTrue(any("aborted here" in line for line in server.lines))
 
     def test_a_second_signal(self) -> None:
@@ -155,7 +161,7 @@ class StoppingTests(TwistdCase):
 
     def test_a_restart_binds_at_once(self) -> None:
         """C10: though connections that it has closed itself are still in TIME_WAIT on that port."""
-        server = self.serve()
+        server = self.serve("--port", str(free_port()))  # one that nobody is given meanwhile
         client = self.enterContext(server.connect())
         self.assertEqual(receive(client, 6), b"Hello\n")
         self.assertEqual(server.stop(), 0)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from itertools import chain
 
+from echoproto.load.ownserver import free_port
 from tests.clients import PATIENCE, exchange, payload
 from tests.integration.twistd import REACTOR, FailingCase, Server, TwistdCase, script, tool
 from tests.namespace import Namespace, Sniffer
@@ -86,9 +87,7 @@ class UDPTests(UDPCase):
             self.assertEqual(self.ask(self.client(host), b"x"), b"x")
 
     def test_beside_tcp_on_the_same_port(self) -> None:
-        server = self.serve("--interface", "127.0.0.1", "--greeting", "")
-        port = server.port
-        server.stop()
+        port = free_port()
         server = self.serve_udp("--udp", str(port), "--port", str(port), "--greeting", "")
         self.assertEqual(self.ask(self.client(), b"over UDP"), b"over UDP")
         with server.connect() as client:
@@ -123,8 +122,9 @@ class UDPTests(UDPCase):
             self.assertEqual(client.recv(10), bytes([number]))
         client.settimeout(0.05)
         sent, reply = 50, b""
-        while reply != b"later":  # when there is room for one more, all before it were handled
-            sent += client.send(b"later") // 5
+        while reply != b"%d" % sent:  # once there is room for the last one, all before it were handled
+            sent += 1
+            client.send(b"%d" % sent)
             with contextlib.suppress(TimeoutError):
                 reply = client.recv(10)
         received, echoed, refused, failed = self.counted(server)
@@ -168,14 +168,16 @@ class UDPTests(UDPCase):
     def test_socat(self) -> None:
         for interface, address in (("127.0.0.1", "UDP:{}:{}"), ("::1", "UDP6:[{}]:{}")):
             self.serve_udp("--udp-interface", interface)
-            ended = subprocess.run(
-                [tool(self, "socat"), "-t", "1", "-b", "65507", "-", address.format(self.udp_host, self.udp_port)],
-                input=payload(8193),
-                capture_output=True,
-                timeout=PATIENCE,
-                check=False,
-            )
-            self.assertEqual(ended.stdout, payload(8193))
+            words = (tool(self, "socat"), "-b", "65507", "-", address.format(self.udp_host, self.udp_port))
+            with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as socat:
+                try:
+                    assert socat.stdin is not None
+                    assert socat.stdout is not None
+                    socat.stdin.write(payload(8193))
+                    socat.stdin.flush()
+                    self.assertEqual(socat.stdout.read(8193), payload(8193))
+                finally:
+                    socat.kill()
 
 
 class ForgedTests(UDPCase):

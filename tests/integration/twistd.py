@@ -14,7 +14,7 @@ import sysconfig
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -220,12 +220,12 @@ class TwistdCase(SynchronousTestCase):
         return f"ssl:0:interface=127.0.0.1:privateKey={pem}:certKey={pem}"
 
     def _end(self, server: Server) -> None:
-        """After every case: descriptors back, gauges back to 0, counters that add up, no traceback."""
+        """After every case: no traceback, descriptors back, counters that add up, and gauges at 0, if it could tell."""
         if server.sockets_at_start:
             deadline = time.monotonic() + PATIENCE
             while server.process.poll() is None and server.sockets() > server.sockets_at_start:
                 self.assertLess(time.monotonic(), deadline, "descriptors are not back")
-        server.stop()
+        killed = server.stop() == -signal.SIGKILL
         self.assertNotIn("Traceback", "\n".join(server.lines))
         at_the_end = 0
         for line in server.lines:
@@ -233,7 +233,14 @@ class TwistdCase(SynchronousTestCase):
                 told = json.loads(found[1])
                 self.assertEqual(told["accepted"], told["active"] + sum(told["closed"].values()), told)
                 at_the_end = told["active"]
-        self.assertEqual(at_the_end, 0)
+        self.assertTrue(killed or not at_the_end, f"{at_the_end} are still connected")
+
+    def assert_within(self, most: float, seconds: Callable[[], float]) -> None:
+        """Something takes no longer than so; on a machine that is busy with something else, one of three times."""
+        taken: list[float] = []
+        while not taken or (taken[-1] > most and len(taken) < 3):
+            taken.append(seconds())
+        self.assertLessEqual(taken[-1], most, taken)
 
     def run_to_end(self, *words: str, seconds: float = PATIENCE, **options: object) -> subprocess.CompletedProcess[str]:
         """Run a command that ends by itself."""
@@ -249,12 +256,15 @@ class FailingCase(TwistdCase):
     ) -> str:
         """Start it, expect it to fail, and give its one line."""
         folder = self.folder()
-        for _ in range(3):  # on a machine that is busy with something else, one may take longer
+        runs: list[subprocess.CompletedProcess[str]] = []
+
+        def seconds() -> float:
             begun = time.monotonic()
-            ended = self.run_to_end(*prefix, script("twistd"), *twistd, "echo", *words, cwd=folder)
-            if (elapsed := time.monotonic() - begun) < QUICK:
-                break
-        self.assertLess(elapsed, QUICK)
+            runs.append(self.run_to_end(*prefix, script("twistd"), *twistd, "echo", *words, cwd=folder))
+            return time.monotonic() - begun
+
+        self.assert_within(QUICK, seconds)
+        ended = runs[-1]
         self.assertEqual(ended.returncode, status, ended)
         self.assertNotIn("Traceback", ended.stdout + ended.stderr)
         self.assertNotIn("Usage", ended.stdout + ended.stderr)

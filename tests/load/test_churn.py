@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from echoproto.load import address
 from echoproto.load.outcome import Outcome
 from echoproto.load.workload import Churn
-from tests.loads import PATIENCE, LoadCase, port_of
+from tests.loads import LoadCase, port_of
 from tests.mutants import flips_a_bit, forgets_the_tail, greets, honest, sends_only_its_own, serving
 
 
@@ -73,7 +73,7 @@ class EndsTests(LoadCase):
         outcome, seen = self.watch(churn=Churn.FIN, warmup=0.1, duration=0.2, idle=2)
         self.assert_good(outcome)
         self.assertGreater(len(seen), outcome.messages)
-        self.assertTrue(0.2 <= outcome.elapsed < 1, outcome.elapsed)
+        self.assertTrue(0.2 <= outcome.elapsed < 10, outcome.elapsed)
 
     def test_on_schedule(self) -> None:
         outcome, _ = self.watch(churn=Churn.FIN, rate=200.0, count=50)
@@ -144,11 +144,11 @@ class FailingTests(LoadCase):
             port = listener.getsockname()[1]
             thread = threading.Thread(target=go_away, daemon=True)
             thread.start()
-            outcome = self.load(port, churn=Churn.FIN, connections=1, duration=20.0, patience=PATIENCE)
+            outcome = self.load(port, churn=Churn.FIN, connections=1, duration=60.0, patience=2.0)
             thread.join(10)
         self.assertEqual(outcome.messages, 5)
         self.assertGreater(outcome.errors["ECONNREFUSED"], 0)
-        self.assertLess(outcome.elapsed, 10)
+        self.assertLess(outcome.elapsed, 30)
 
 
 class LimitTests(LoadCase):

@@ -76,7 +76,7 @@ class PollerTests(SynchronousTestCase):
             for wait in (poller.poll, poller.precisely):
                 begun = time.monotonic()
                 self.assertEqual(list(wait(0.02)), [])
-                self.assertTrue(0.019 <= time.monotonic() - begun < 1)
+                self.assertTrue(0.019 <= time.monotonic() - begun < 10)
 
     def test_the_best_of_this_system(self) -> None:
         best = make_poller()

@@ -85,9 +85,9 @@ class HarmTests(UDPCase):
                 if number < 3:
                     yield data
 
-        outcome = self.try_on(stops, duration=60.0, patience=0.5)
+        outcome = self.try_on(stops, duration=60.0, patience=2.0)
         self.assertEqual((outcome.messages, dict(outcome.errors)), (3, {"no progress": 1}))
-        self.assertLess(outcome.elapsed, 10)
+        self.assertLess(outcome.elapsed, 30)
 
     def test_interrupted(self) -> None:
         """L6."""
@@ -121,7 +121,7 @@ class FailingTests(UDPCase):
 
             thread = threading.Thread(target=serve, daemon=True)
             thread.start()
-            outcome = run(workload(port, Transport.UDP, connections=1, duration=60.0), patience=0.5)
+            outcome = run(workload(port, Transport.UDP, connections=1, duration=60.0), patience=2.0)
             thread.join(10)
         self.assert_adds_up(outcome)
         self.assertEqual(outcome.messages, 5)

@@ -27,6 +27,7 @@ coverage: $(call stamp,dev) ## Report the coverage of the last "make test"; what
 
 figures: $(call stamp,dev) ## Measure the figures to hold, on a machine that does nothing else (REACTOR=auto)
 	$(bin)/python -m tests.figures --reactor $(REACTOR)
+	$(bin)/python -m tests.flood --reactor $(REACTOR)
 
 soak: $(call stamp,dev) ## Put mixed load and faults on the service for long (MINUTES=30 REACTOR=auto)
 	$(bin)/python -m tests.soak --minutes $(MINUTES) --reactor $(REACTOR)

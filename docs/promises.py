@@ -39,6 +39,32 @@ on the reactor that is given to it.
 """
 
 
+FIGURES = """\
+## Figures
+
+What time, memory and load have to hold to on a machine that does nothing else, and the command that measures it, on the
+reactor that it is given; `make figures` measures all but the first.
+
+| | holds | measured by |
+|---|---|---|
+"""
+
+
+@frozen
+class Figure:
+    """
+    What has to hold of time, memory and load.
+
+    :ivar measure: what it is.
+    :ivar hold: what it has to be.
+    :ivar command: that measures it.
+    """
+
+    measure: str
+    hold: str
+    command: str
+
+
 @frozen
 class Promises:
     """
@@ -48,12 +74,14 @@ class Promises:
     :ivar texts: of the promises, by their code.
     :ivar pending: codes whose proof is still being built.
     :ivar later: codes of what is not built yet.
+    :ivar figures: in the order of the guide.
     """
 
     titles: dict[str, str]
     texts: dict[str, str]
     pending: frozenset[str]
     later: frozenset[str]
+    figures: tuple[Figure, ...] = ()
 
 
 @frozen
@@ -81,8 +109,10 @@ def read_promises() -> Promises:
     with open(os.path.join(ROOT, "docs", "promises.toml"), "rb") as file:
         table = tomllib.load(file)
     pending, later = frozenset(table.pop("pending")), frozenset(table.pop("later"))
+    figures = tuple(Figure(**figure) for figure in table.pop("figures"))
     titles = {letter: section.pop("title") for letter, section in table.items()}
-    return Promises(titles, {c: text for section in table.values() for c, text in section.items()}, pending, later)
+    texts = {code: text for section in table.values() for code, text in section.items()}
+    return Promises(titles, texts, pending, later, figures)
 
 
 def read_proofs() -> list[Proof]:
@@ -136,6 +166,22 @@ def _proof(found: re.Match[str], path: str, name: str, reactors: str) -> Proof:
     return Proof(tuple(found[1].split(", ")), path, name, f"only {found[2]}" if found[2] else reactors)
 
 
+def is_command(words: str) -> bool:
+    """Whether there is such a command: ``python -m`` and a module, or a package and some of its parts; then options."""
+    found = re.fullmatch(r"python -m (tests[\w.]*)((?: [a-z-]+)*?)(?: --\S.*)?", words)
+    if not found:
+        return False
+    path = os.path.join(ROOT, *found[1].split("."))
+    if not os.path.exists(os.path.join(path, "__main__.py")):
+        return os.path.exists(f"{path}.py") and not found[2]
+    there: set[str] = set()
+    for name in os.listdir(path):
+        if name.endswith(".py"):
+            with open(os.path.join(path, name), encoding="utf-8") as file:
+                there |= {node.name for node in ast.parse(file.read()).body if isinstance(node, ast.FunctionDef)}
+    return {part.replace("-", "_") for part in found[2].split()} <= there
+
+
 def complaints(promises: Promises, proofs: Iterable[Proof]) -> Iterator[str]:
     """What is missing, or can't be meant; a line each."""
     proved: dict[str, str] = {}
@@ -154,6 +200,13 @@ def complaints(promises: Promises, proofs: Iterable[Proof]) -> Iterator[str]:
             yield f"{code}: {proved[code]} proves it, so it is no longer pending in promises.toml"
         if code not in proved and code not in promises.pending:
             yield f"{code}: neither a test nor a command proves it"
+    yield from _without_command(promises.figures)
+
+
+def _without_command(figures: Iterable[Figure]) -> Iterator[str]:
+    for figure in figures:
+        if not is_command(figure.command):
+            yield f"{figure.measure}: there is no command {figure.command!r}"
 
 
 def chapter(promises: Promises, proofs: Iterable[Proof]) -> str:
@@ -167,4 +220,6 @@ def chapter(promises: Promises, proofs: Iterable[Proof]) -> str:
                 lines.append(f"- **{code}** {text}")
                 lines += [f"  - {proof}" for proof in proofs if code in proof.codes] or ["  - not proved yet"]
         lines.append("")
+    rows = [f"| {figure.measure} | {figure.hold} | `{figure.command}` |" for figure in promises.figures]
+    lines += [FIGURES + "\n".join(rows)]
     return "\n".join(lines).rstrip("\n") + "\n"

@@ -3,6 +3,7 @@
 import os
 import re
 
+from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 TESTS = '''
@@ -108,6 +109,25 @@ class DocsTests(SynchronousTestCase):
                 "T4: neither a test nor a command proves it",
             ],
         )
+
+    def test_figures_have_their_commands(self) -> None:
+        from docs.promises import Figure, Promises, chapter, complaints, is_command
+
+        for words, there in (
+            ("python -m tests.flood", True),
+            ("python -m tests.nothing_lost --gib 10", True),
+            ("python -m tests.figures", True),
+            ("python -m tests.figures idle-memory hog --reactor poll", True),
+            ("python -m tests.figures hug", False),
+            ("python -m tests.floods", False),
+            ("python -m tests.flood idle-memory", False),
+            ("make figures", False),
+        ):
+            self.assertEqual(is_command(words), there, words)
+        one = Figure("a wait", "≤ 1 s", "python -m tests.flood")
+        promises = Promises({}, {}, frozenset(), frozenset(), (one, evolve(one, command="python -m tests.x")))
+        self.assertEqual(list(complaints(promises, [])), ["a wait: there is no command 'python -m tests.x'"])
+        self.assertIn("\n| a wait | ≤ 1 s | `python -m tests.flood` |\n", chapter(promises, []))
 
     def test_what_it_links_to_is_there(self) -> None:
         for name in (

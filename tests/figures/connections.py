@@ -35,6 +35,9 @@ ATTEMPTS = 50
 ATTEMPT_SECONDS = 0.1
 """After which a connect is tried anew; a kernel whose SYN was dropped would do so after 1 s only (RFC 6298)."""
 
+ROOM = 300
+"""Connections that there is room for, where more than that come at once."""
+
 CPU_SHARE = 0.20
 RECOVERY_SECONDS = 1.0
 SETTLING_SECONDS = 5.0
@@ -113,7 +116,7 @@ def _wait(futures: list[Future[bool]]) -> None:
 
 
 def storm(reactor: str) -> Iterator[Line]:
-    """C2: as many connects at once as may wait, and none is lost; then many connections that all go away at once."""
+    """C2, C3: as many connects at once as may wait, many connections that all go away, and more than there may be."""
     with open("/proc/sys/net/core/somaxconn", encoding="ascii") as file:
         burst = min(1000 if reactor != "select" else SELECT_HOLDS, int(file.read()))
     count = 5000 if reactor != "select" else SELECT_HOLDS
@@ -123,6 +126,14 @@ def storm(reactor: str) -> Iterator[Line]:
         yield Line("storm", f"{burst - echoed} of {burst:,} lost", "0 lost", echoed == burst)
         _flood(server, count)
         yield _recovery("storm-recovery", server)
+        seconds = seconds_until(lambda: server.tell()["active"] == 0, SETTLING_SECONDS)
+        counters = server.counters()
+        yield Line(
+            "storm-gauges",
+            f"0 of {counters['accepted']:,} active after {seconds:.1f} s, and all add up",
+            f"0 within {SETTLING_SECONDS:.0f} s",
+            seconds <= SETTLING_SECONDS,
+        )
         seconds = seconds_until(lambda: descriptors_of(server) == before, SETTLING_SECONDS)
         yield Line(
             "storm-descriptors",
@@ -135,6 +146,21 @@ def storm(reactor: str) -> Iterator[Line]:
         rss = server.status("VmRSS")
         _flood(server, count)
         yield _memory("storm-memory-again", server, rss, RSS_GROWTH_AGAIN)
+    yield _excess(reactor)
+
+
+def _excess(reactor: str) -> Line:
+    """C3: more at once than there may be."""
+    limit, excess = ROOM, 2 * ROOM
+    with serving(reactor, "--max-connections", str(limit)) as server:
+        echoed = _burst(server, limit + excess)
+        refused = server.counters()["refused"]
+    return Line(
+        "storm-excess",
+        f"{limit - echoed} of {limit} lost, {sum(refused.values())} of {excess} refused",
+        "0 lost, all refused",
+        echoed == limit and refused == {"max-connections": excess},
+    )
 
 
 def _flood(server: Server, count: int) -> None:

@@ -1,3 +1,4 @@
+import sys
 from typing import Any
 
 from twisted.internet.error import ConnectionDone, ConnectionLost
@@ -55,6 +56,20 @@ def connect(factory: EchoFactory, transport: Any = None) -> tuple[Echo, Any]:
 
 
 class EchoTests(SynchronousTestCase):
+    def test_memory_of_one_of_many(self) -> None:
+        """Whatever is noted of it later, its dictionary shares its keys with those of the others."""
+
+        class Own(Echo):
+            """Whose dictionaries no other test has to do with."""
+
+        factory = EchoFactory()
+        factory.protocol = Own
+        connections = [connect(factory)[0] for _ in range(100)]
+        for connection in connections:
+            connection.dataReceived(b"x" * 1000)
+            connection.seen, connection.active_at = 1000, 1.5
+        self.assertLess(max(sys.getsizeof(vars(connection)) for connection in connections), 300)
+
     def test_interfaces(self) -> None:
         connection, _ = connect(EchoFactory())
         verifyObject(IHalfCloseableProtocol, connection)

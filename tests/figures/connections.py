@@ -121,9 +121,11 @@ def storm(reactor: str) -> Iterator[Line]:
         burst = min(1000 if reactor != "select" else SELECT_HOLDS, int(file.read()))
     count = 5000 if reactor != "select" else SELECT_HOLDS
     with serving(reactor) as server, many_descriptors(count + 100):
-        before, rss = descriptors_at_rest(server), server.status("VmRSS")
+        before = descriptors_at_rest(server)
         echoed = _burst(server, burst)
         yield Line("storm", f"{burst - echoed} of {burst:,} lost", "0 lost", echoed == burst)
+        server.counters()  # nobody is connected any more
+        rss = server.status("VmRSS")
         _flood(server, count)
         yield _recovery("storm-recovery", server)
         seconds = seconds_until(lambda: server.tell()["active"] == 0, SETTLING_SECONDS)

@@ -21,8 +21,8 @@ WRITE = 4
 ENDED = 16
 """As EPOLLHUP and POLLHUP: there is an error or an end to be read."""
 
-EVENTS = 1024
-"""How many are taken at once."""
+EVENTS = 64
+"""How many are taken at once: of many more, what one of them needs is not in the processor's caches any more."""
 
 SLACK = "/proc/self/timerslack_ns"
 """How much later than asked for it may be; see PR_SET_TIMERSLACK of prctl(2)."""

@@ -4,6 +4,7 @@ When messages are to be sent where a rate is set, whether or not what was sent b
 
 from __future__ import annotations
 
+import math
 from random import Random
 
 from echoproto.load.workload import Arrivals
@@ -55,6 +56,16 @@ class Agenda:
         self._place += self._random.expovariate(1.0) if self._poisson else 1.0
         self._set()
         return due
+
+    def overdue(self, now: int) -> int:
+        """
+        How many were due before a time, and have not been asked for; of Poisson ones, as many as the rate lets expect.
+
+        :param now: in ns.
+        """
+        if self.due >= now:
+            return 0
+        return min(self.left, math.ceil((now - self._begun) / NS * self._rate - self._place))
 
     def end(self) -> None:
         """There are to be no more."""

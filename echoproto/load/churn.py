@@ -81,13 +81,13 @@ class Churning(Streams):
             self._failing_since = 0
             self.offer(link)
 
-    def stop(self) -> None:
+    def stop(self, now: int) -> None:
         """See `Sending.stop`; connections that have not sent anything yet are closed."""
         self._resting.clear()
         for link in list(self.working):
             if not link.in_flight and link not in self.doubted:
                 link.close()
-        super().stop()
+        super().stop(now)
 
     def check(self, now: int) -> None:
         """See `Streams.check`; nothing but failures for long is the end, too."""
@@ -95,7 +95,7 @@ class Churning(Streams):
         if self._failing_since and now - self._failing_since > self._patience:
             for link in list(self.links.values()):
                 link.stuck()
-            self.stop()
+            self.stop(now)
         resting, self._resting = self._resting, []
         for link in resting:
             self.offer(link)

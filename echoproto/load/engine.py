@@ -62,8 +62,8 @@ class Load(Protocol):
         """Deal with what happens, up to a time in ns, or until nothing is working."""
         ...
 
-    def stop(self) -> None:
-        """Send no more."""
+    def stop(self, now: int) -> None:
+        """Send no more, as of a time in ns."""
         ...
 
     def check(self, now: int) -> None:
@@ -174,7 +174,7 @@ class _Run:
             return
         self._load.begin(count, half_close=half_close)
         self._until(end)
-        self._load.stop()
+        self._load.stop(min(end, monotonic_ns()))
         self._meter.outcome.unsent = self._load.unsent
         self._wait()
 
@@ -189,8 +189,10 @@ class _Run:
                 self._tick(now)
 
     def _tick(self, now: int) -> None:
-        self._next_tick += (max(0, now - self._next_tick) // TICK + 1) * TICK
-        self._load.check(now)
+        late = max(0, now - self._next_tick)
+        self._next_tick += (late // TICK + 1) * TICK
+        if late < TICK:  # else this process was held up itself, and has not looked yet at what has come meanwhile
+            self._load.check(now)
         self._meter.tick(now)
         if self._progress is not None:
             self._count_bytes()

@@ -17,6 +17,10 @@ from echoproto.load.workload import Workload
 ENDLESS = 1 << 62
 """Messages."""
 
+AT_ONCE = 64
+"""Messages that are begun, where a rate is set, between two looks at what has come back: a schedule that can't be kept
+must not keep this from receiving."""
+
 
 class Sender(Protocol):
     """
@@ -105,12 +109,15 @@ class Sending(Generic[S]):
         for sender in self._ring[:]:
             self.offer(sender)
 
-    def stop(self) -> None:
-        """Send no more messages."""
+    def stop(self, now: int) -> None:
+        """
+        Send no more messages.
+
+        :param now: in ns; what was due before that, and has not been sent, is `unsent`.
+        """
         self.supply.left = 0
         if self.agenda is not None:
-            if self._counted:
-                self.unsent += self.agenda.left
+            self.unsent += self.agenda.left if self._counted else self.agenda.overdue(now)
             self.agenda.end()
         for sender in list(self.working):
             self.unsent += len(sender.waiting)
@@ -158,8 +165,10 @@ class Sending(Generic[S]):
 
     def _turn_on_time(self, agenda: Agenda, until: int) -> None:
         links, precisely, lag = self.links, self.poller.precisely, self.meter.lag
-        while self.working and (now := monotonic_ns()) < until:
-            while agenda.due <= now:
+        while self.working and monotonic_ns() < until:
+            for _ in range(AT_ONCE):
+                if agenda.due > (now := monotonic_ns()):
+                    break
                 due = agenda.next()
                 lag.add(now - due)
                 self._assign(due)

@@ -202,7 +202,7 @@ class UDPLoad(Sending[UDPSocket]):
             raise nothing_reached(self._workload, meter.outcome, self.reason or "no reply")
         if self.agenda is None and silent > self._patience and self.supply.left:
             meter.error("no progress")
-            self.stop()
+            self.stop(now)
 
     def totals(self) -> tuple[int, int, int, int]:
         """Bytes sent, acked, lost and unknown."""

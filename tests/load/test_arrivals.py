@@ -62,6 +62,35 @@ class PoissonTests(SynchronousTestCase):
         self.assertEqual(found, times(Agenda(rate, Arrivals.POISSON, seed), 5, count))
 
 
+class OverdueTests(SynchronousTestCase):
+    @given(rates, counts, strategies.integers(0, 60), strategies.floats(0, 100))
+    def test_as_many_as_would_have_been_asked_for(self, rate: float, count: int, taken: int, waited: float) -> None:
+        """Whatever was asked for before; without asking for each, of which there may be too many."""
+        agenda, other = (Agenda(rate, Arrivals.UNIFORM, "") for _ in range(2))
+        now = 7 + int(waited / rate * NS)
+        for each in (agenda, other):
+            each.begin(7, count)
+            for _ in range(min(taken, count)):
+                each.next()
+        expected = 0
+        while other.due < now:
+            other.next()
+            expected += 1
+        self.assertAlmostEqual(agenda.overdue(now), expected, delta=1)
+        self.assertEqual(agenda.left, count - min(taken, count))
+
+    def test_too_many_to_count(self) -> None:
+        agenda = Agenda(1e12, Arrivals.POISSON, "")
+        agenda.begin(0, 1 << 62)
+        self.assertAlmostEqual(agenda.overdue(NS) / 1e12, 1)
+
+    def test_none(self) -> None:
+        agenda = Agenda(1.0, Arrivals.UNIFORM, "")
+        self.assertEqual(agenda.overdue(NS), 0)
+        agenda.begin(NS, 5)
+        self.assertEqual(agenda.overdue(NS), 0)
+
+
 class EndTests(SynchronousTestCase):
     def test_before_it_begins_and_after_it_ends(self) -> None:
         agenda = Agenda(10.0, Arrivals.UNIFORM, "")

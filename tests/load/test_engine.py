@@ -11,6 +11,8 @@ from echoproto.load.engine import run
 from echoproto.load.errors import GreetingFailed, Unreachable
 from echoproto.load.outcome import Outcome
 from echoproto.load.ownserver import free_port
+from echoproto.load.streams import Streams
+from echoproto.load.summary import summarise
 from echoproto.load.workload import Arrivals, Target, Transport
 from tests.clients import reset
 from tests.load.test_loop import pollers
@@ -379,6 +381,27 @@ class RateTests(MutantCase):
         outcome = self.try_on(silent, rate=100.0, duration=0.3, patience=PATIENCE)
         self.assertTrue(20 <= outcome.unsent <= 30, outcome.unsent)
         self.assertEqual((outcome.lost, dict(outcome.errors)), (128, {"no progress": 2}))
+
+    def test_more_than_it_can_send(self) -> None:
+        """L3: it goes on receiving; its lag shows whose limit it is, and the service is blamed for nothing."""
+        for rate in (3e6, 1e12):
+            outcome = self.try_on(honest, rate=rate, duration=0.5)
+            self.assert_good(outcome)
+            self.assertGreater(outcome.unsent, 1000)
+            self.assertTrue(summarise(workload(1, rate=rate), outcome).client_bound)
+
+    def test_held_up_itself(self) -> None:
+        """What has come while it could not look is not taken for lost."""
+        turn, held_up = Streams.turn, []
+
+        def turn_and_sleep(streams: Streams, until: int) -> None:
+            turn(streams, until)
+            if streams.last and not held_up:
+                held_up.append(time.sleep(PATIENCE + 0.2))
+
+        self.patch(Streams, "turn", turn_and_sleep)
+        self.assert_good(self.try_on(honest, duration=0.3, patience=PATIENCE))
+        self.assertTrue(held_up)
 
     def test_messages_of_a_connection_that_fails_are_for_the_others(self) -> None:
         outcome = self.try_on(in_turn(honest, closes_early, honest), rate=200.0, count=100)

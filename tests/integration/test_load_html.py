@@ -58,7 +58,13 @@ class HtmlTests(TwistdCase):
             ended = self.run_to_end(
                 browser,
                 *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
-                *("--disable-component-update", "--enable-logging=stderr", "--virtual-time-budget=500"),
+                *(
+                    "--disable-quic",
+                    "--disable-sync",
+                    "--disable-component-update",
+                    "--enable-logging=stderr",
+                    "--virtual-time-budget=500",
+                ),
                 *(f"--user-data-dir={folder}/profile", f"--proxy-server=127.0.0.1:{proxy.server_address[1]}"),
                 *("--dump-dom", f"file://{folder}/page.html"),
                 seconds=4 * PATIENCE,  # it is large, and all of it is read from the disk at first

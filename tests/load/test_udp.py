@@ -7,6 +7,7 @@ from echoproto.errors import ConfigurationError
 from echoproto.load import udp
 from echoproto.load.engine import run
 from echoproto.load.errors import Unreachable
+from echoproto.load.meter import NS
 from echoproto.load.outcome import Outcome
 from echoproto.load.workload import Churn, Transport
 from tests import udpmutants
@@ -14,10 +15,6 @@ from tests.loads import LoadCase, workload
 
 
 class UDPCase(LoadCase):
-    def setUp(self) -> None:
-        super().setUp()
-        self.patch(udp, "TIMEOUT", 200_000_000)
-
     def try_on(self, mutant: udpmutants.UDPMutant, **settings: object) -> Outcome:
         with udpmutants.serving(mutant) as port:
             return self.load(port, transport=Transport.UDP, **{"connections": 1, **settings})  # type: ignore[arg-type]
@@ -47,6 +44,10 @@ class HonestTests(UDPCase):
 
 
 class HarmTests(UDPCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.patch(udp, "TIMEOUT", NS // 2)
+
     def test_each_is_caught_and_named(self) -> None:
         """L2."""
         expected = {
@@ -73,6 +74,7 @@ class HarmTests(UDPCase):
                     time.sleep(0.5)
                 yield data
 
+        self.patch(udp, "TIMEOUT", NS // 5)
         outcome = self.try_on(slow, count=10)
         self.assertEqual((outcome.lost, dict(outcome.findings)), (0, {}))
         self.assertEqual((outcome.messages, outcome.sent), (10, outcome.acked))

@@ -76,6 +76,7 @@ def spectrum_chart(rows: Rows) -> dict[str, Any]:
     :param rows: at least one.
     """
     rarest = max(row["rare"] for row in rows)
+    clocks = [clock for clock in COLORS if any(row["clock"] == clock for row in rows)]
     ticks = [round(100 / (100 - share), 6) for share in SHARES]
     labels = " : ".join(f"datum.value < {tick * 1.5} ? 'p{share:g}'" for tick, share in zip(ticks, SHARES, strict=True))
     return {
@@ -96,7 +97,7 @@ def spectrum_chart(rows: Rows) -> dict[str, Any]:
             "color": {
                 "field": "clock",
                 "type": "nominal",
-                "scale": {"domain": list(COLORS), "range": list(COLORS.values())},
+                "scale": {"domain": clocks, "range": [COLORS[clock] for clock in clocks]},
             },
         },
     }
@@ -141,7 +142,13 @@ def seconds_chart(rows: Rows) -> dict[str, Any]:
         "encoding": {
             "x": {**x, "axis": {**axis, "title": None}},
             "x2": {"field": "end"},
-            "y": {"field": "echoes", "type": "quantitative", "axis": {"title": "echoes per second", "format": ",d"}},
+            "y": {
+                "field": "echoes",
+                "type": "quantitative",
+                "scale": {"zero": True},
+                "axis": {"title": "echoes per second", "format": ",d"},
+            },
+            "y2": {"datum": 0},  # else each is a mark at its height, on an axis that begins anywhere
         },
     }
     late_axis = time_axis([row["p99"] for row in rows if row["p99"]])

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from echoproto.load.charts import Rows, second_rows, seconds_chart, spectrum_chart, spectrum_rows
-from echoproto.load.report import Report, document
-from echoproto.load.summary import CLIENT_LIMIT, GOOD, Times
-from echoproto.load.table import headline
+from echoproto.load.report import Found, Report, document
+from echoproto.load.summary import CLIENT_LIMIT, GOOD
+from echoproto.load.table import facts, headline, measured, what_was_done
 from echoproto.load.units import show_time
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -35,7 +35,11 @@ summary { cursor: pointer; color: #3b6ea5 }
 
 SPECTRUM = (
     "Each step to the right is about the rarer messages: at p99, one in a hundred took at least as long as the line is "
-    "high. Service time counts from the moment a message was really sent, response time from the moment it was due; "
+    "high."
+)
+
+CLOCKS = (
+    " Service time counts from the moment a message was really sent, response time from the moment it was due; "
     "where the two lines part, messages had to wait before they could be sent."
 )
 
@@ -54,7 +58,6 @@ def page(report: Report, draw: Callable[[dict[str, Any]], str]) -> str:
     outcome, summary = report.outcome, report.summary
     kind = {GOOD: "good", CLIENT_LIMIT: "limit"}.get(summary.verdict, "bad")
     verdict, rest = headline(report).split(":", 1)
-    done = f"{outcome.messages:,} echoes in {outcome.elapsed:.3g} s, seed {report.workload.seed}"
     parts = [
         "<!doctype html>",
         '<html lang="en"><head><meta charset="utf-8">',
@@ -62,14 +65,18 @@ def page(report: Report, draw: Callable[[dict[str, Any]], str]) -> str:
         '<meta name="viewport" content="width=device-width">',
         f"<title>{_text(headline(report))}</title><style>{STYLE}</style></head><body>",
         f'<h1><span class="{kind}">{_text(verdict)}</span>:{_text(rest)}</h1>',
-        f'<p class="dim">{done}, {_text(report.environment["date"])}</p>',
+        f'<p class="dim">{_text(what_was_done(report))}</p>',
+        f'<p class="dim">{_text(", ".join(f"{name} {value}" for name, value in report.environment.items()))}</p>',
         *(f"<p>! {_text(note)}</p>" for note in summary.notes),
-        *(f'<p class="bad">{_text(finding)}</p>' for finding in outcome.first_findings),
         _times(report),
+        _facts(report),
     ]
+    if report.found is not None:
+        parts.append(_steps(report.found))
     spectrum, seconds = spectrum_rows(outcome), second_rows(outcome)
     if spectrum:
-        parts += _picture("How long it took", SPECTRUM, draw(spectrum_chart(spectrum)), _spectrum_table(spectrum))
+        words = SPECTRUM + CLOCKS * (summary.response_time is not None)
+        parts += _picture("How long it took", words, draw(spectrum_chart(spectrum)), _spectrum_table(spectrum))
     if any(row["p99"] for row in seconds):
         parts += _picture("How it went", SECONDS, draw(seconds_chart(seconds)), _seconds_table(seconds))
     everything = json.dumps(document(report), indent=1, ensure_ascii=False)
@@ -93,19 +100,30 @@ def _picture(title: str, explanation: str, svg: str, table: str) -> list[str]:
 
 
 def _times(report: Report) -> str:
-    summary = report.summary
-    rows: list[tuple[str, Times | None]] = [
-        ("service time", summary.service_time),
-        ("response time", summary.response_time),
-        ("connect", summary.connect_time),
-        ("first byte", summary.first_byte_time),
-    ]
-    measured = [(name, times) for name, times in rows if times is not None]
-    if not measured:
+    rows = list(measured(report))
+    if not rows:
         return ""
     return _table(
-        ["", *measured[0][1].percentiles],
-        ([name, *map(show_time, times.percentiles.values())] for name, times in measured),
+        ["", *rows[0][1].percentiles],
+        ([name, *map(show_time, times.percentiles.values())] for name, times in rows),
+    )
+
+
+def _facts(report: Report) -> str:
+    lines = []
+    for name, value, bad in facts(report):
+        words = f"{name}: {value}" if name else value
+        lines.append(f'<p class="{"bad" if bad else "dim"}">{_text(words)}</p>')
+    return "\n".join(lines)
+
+
+def _steps(found: Found) -> str:
+    return _table(
+        ["rate", found.aim.text, ""],
+        (
+            [f"{step.rate:,.0f}/s", "" if step.time is None else show_time(step.time), step.result.value]
+            for step in found.steps
+        ),
     )
 
 

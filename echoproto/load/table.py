@@ -26,10 +26,9 @@ RULE = 2
 def print_report(console: Console, report: Report) -> None:
     """Print all of it; what a peer has sent is text, and nothing else."""
     console.print(_headline(report), soft_wrap=True)
-    for text in _what_was_done(report):
-        _print(console, Text(text, style="dim"))
+    _print(console, Text(what_was_done(report), style="dim"))
     console.print()
-    if any(_measured(report)):
+    if any(measured(report)):
         _print(console, _times(report))
         console.print()
     _print(console, _facts(report))
@@ -63,7 +62,8 @@ def _headline(report: Report) -> Text:
     return Text.assemble((verdict, style), ":", (rest, "bold"))
 
 
-def _what_was_done(report: Report) -> Iterator[str]:
+def what_was_done(report: Report) -> str:
+    """The work in one line."""
     workload, outcome = report.workload, report.outcome
     sizes = {workload.smallest: None, workload.largest: None}
     done = [
@@ -77,10 +77,10 @@ def _what_was_done(report: Report) -> Iterator[str]:
         *([f"{workload.processes} processes"] if workload.processes > 1 else []),
         f"seed {workload.seed}",
     ]
-    yield ", ".join(done)
+    return ", ".join(done)
 
 
-def _measured(report: Report) -> Iterator[tuple[str, Times]]:
+def measured(report: Report) -> Iterator[tuple[str, Times]]:
     """What was measured, by name."""
     summary = report.summary
     for name, times in (
@@ -96,35 +96,40 @@ def _measured(report: Report) -> Iterator[tuple[str, Times]]:
 
 def _times(report: Report) -> Table:
     """A row for each kind of time, a column for each percentile."""
-    measured = list(_measured(report))
+    all_times = list(measured(report))
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("")
-    for name in measured[0][1].percentiles:
+    for name in all_times[0][1].percentiles:
         table.add_column(name, justify="right", no_wrap=True)
-    for name, times in measured:
+    for name, times in all_times:
         table.add_row(name, *map(show_time, times.percentiles.values()))
     return table
 
 
-def _facts(report: Report) -> Table:
-    """What else is known, name and value; nothing that is 0 and has to be."""
+def facts(report: Report) -> Iterator[tuple[str, str, bool]]:
+    """What else is known: name, value, and whether that is bad; nothing that is 0 and has to be."""
     outcome, summary = report.outcome, report.summary
+    parts = [(name, getattr(outcome, name)) for name in ("acked", "lost", "unknown")]
+    rest = "".join(f", {number:,} {name}" for name, number in parts if number or name == "lost")
+    yield "bytes", f"{outcome.sent:,} sent{rest}", False
+    for name, counter in (("harm", outcome.findings), ("errors", outcome.errors), ("own limits", outcome.own_limits)):
+        if +counter:
+            counts = ", ".join(f"{what} {count:,} times" for what, count in (+counter).most_common())
+            yield name, one_line(counts), True
+    for number, finding in enumerate(outcome.first_findings):
+        yield "" if number else "first of it", one_line(finding), True
+    each = " for each process" if report.workload.processes > 1 else ""
+    yield "generator", f"{summary.client_cpu:.0%} of a core{each}", False
+    if summary.server_cpu is not None:
+        yield "server", f"{show_time(summary.server_cpu * 1e6)} of processor time per 1,000 echoes", False
+
+
+def _facts(report: Report) -> Table:
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column("", style="dim", no_wrap=True)
     table.add_column("", overflow="fold")
-    parts = [(name, getattr(outcome, name)) for name in ("acked", "lost", "unknown")]
-    rest = "".join(f", {number:,} {name}" for name, number in parts if number or name == "lost")
-    table.add_row("bytes", f"{outcome.sent:,} sent{rest}")
-    for name, counter in (("harm", outcome.findings), ("errors", outcome.errors), ("own limits", outcome.own_limits)):
-        if +counter:
-            counts = ", ".join(f"{what} {count:,} times" for what, count in counter.most_common())
-            table.add_row(name, Text(one_line(counts), style="red"))
-    for number, finding in enumerate(outcome.first_findings):
-        table.add_row("" if number else "first of it", Text(one_line(finding), style="red"))
-    each = " for each process" if report.workload.processes > 1 else ""
-    table.add_row("generator", f"{summary.client_cpu:.0%} of a core{each}")
-    if summary.server_cpu is not None:
-        table.add_row("server", f"{summary.server_cpu * 1000:.3g} ms of processor time per 1,000 echoes")
+    for name, words, bad in facts(report):
+        table.add_row(name, Text(words, style="red" if bad else ""))
     return table
 
 

@@ -11,7 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from echoproto.load.charts import second_rows, seconds_chart, spectrum_chart, spectrum_rows, time_axis
 from echoproto.load.histogram import Histogram
 from echoproto.load.page import POLICY, draw_svg, page
-from echoproto.load.report import document
+from echoproto.load.report import Found, Step, document
+from echoproto.load.search import Result, parse_aim
 from echoproto.load.workload import Transport
 from tests.load.reports import NASTY, WORKLOAD, histogram, report
 
@@ -64,6 +65,21 @@ class ChartsTests(SynchronousTestCase):
         self.assertEqual([row["echoes"] for row in rows], [100, 100, 100, 0, 100])
         self.assertEqual([row["p99"] for row in rows], [1000, 1000, 1000, None, 1000])
 
+    def test_bars_begin_at_0(self) -> None:
+        """Else the same difference looks as large as one likes."""
+        svg = draw_svg(seconds_chart(second_rows(report().outcome)))
+        bars = re.findall(r'aria-roledescription="bar"[^>]*? d="M([\d.]+),([\d.]+)h([\d.]+)v([\d.]+)h', svg)
+        self.assertEqual(len({float(top) + float(height) for _, top, _, height in bars}), 1, svg)
+        self.assertGreater(max(float(height) for *_, height in bars), 100)
+
+    def test_only_what_there_is_has_a_colour(self) -> None:
+        for outcome, clocks in (
+            (report().outcome, ["service time"]),
+            (report(response_time=histogram(5)).outcome, ["service time", "response time"]),
+        ):
+            scale = spectrum_chart(spectrum_rows(outcome))["encoding"]["color"]["scale"]
+            self.assertEqual((scale["domain"], len(scale["range"])), (clocks, len(clocks)))
+
     def test_what_came_after_the_end_is_no_second(self) -> None:
         self.assertEqual(len(second_rows(report(elapsed=2.5).outcome)), 2)
 
@@ -107,6 +123,14 @@ class PageTests(SynchronousTestCase):
         text = page(report(messages=0, service_time=Histogram(), connect_time=Histogram(), seconds={}), draw_svg)
         self.assertNotIn("<svg", text)
         self.assertIn('<span class="bad">nothing</span>', text)
+
+    def test_what_was_done_and_what_else_is_known(self) -> None:
+        found = Found(parse_aim("p99<2ms"), 1000.0, client_bound=False, steps=[Step(2000.0, Result.FAILED, 3000)])
+        text = html.unescape(page(report(found=found, lost=7, server_cpu=0.0004), not_drawn))
+        for part in ("50 connections, seed 42", "7 lost", "of a core", "1 ms of processor time per 1,000 echoes"):
+            self.assertIn(part, text)
+        self.assertIn("<td>2,000/s</td><td>3 ms</td><td>failed</td>", text)
+        self.assertNotIn("response time", text)
 
     def test_a_very_short_run(self) -> None:
         self.assertEqual(page(report(elapsed=0.3), draw_svg).count("<svg"), 1)

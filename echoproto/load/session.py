@@ -4,10 +4,12 @@ One use of ``echoproto load``, from its options to the exit status.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import socket
 import sys
+from collections.abc import Iterator
 from contextlib import ExitStack
 
 import psutil
@@ -149,21 +151,11 @@ def check_writable(outputs: Outputs) -> None:
 
 
 def write(report: Report, outputs: Outputs) -> None:
-    """Write and print the report."""
-    text = json.dumps(document(report), indent=2) + "\n"
-    if outputs.json == "-":
-        sys.stdout.write(text)
-    elif outputs.json is not None:
-        _save(outputs.json, text.encode())
-    if outputs.html is not None:
-        from echoproto.load.page import draw_svg, page
+    """
+    Print the report, and write it.
 
-        _save(outputs.html, page(report, draw_svg).encode())
-    if outputs.hgrm is not None:
-        outcome = report.outcome
-        times = outcome.service_time if report.workload.rate is None else outcome.response_time
-        with open(outputs.hgrm, "wb") as file:
-            times.write_percentiles(file)
+    :raises ConfigurationError: if a file can't be written, after all else is.
+    """
     console = Console(stderr=outputs.quiet or outputs.json == "-", highlight=False)
     if not console.is_terminal:
         console.width = PIPE_WIDTH
@@ -171,8 +163,42 @@ def write(report: Report, outputs: Outputs) -> None:
         print_report(console, report)
     elif report.summary.verdict != GOOD:
         console.print(Text(headline(report)), soft_wrap=True)
+    failures = [
+        f"{option} {path}: can't be written: {failure}"
+        for option, path, data in _files(report, outputs)
+        if (failure := _save(path, data))
+    ]
+    if failures:
+        raise ConfigurationError("; ".join(failures))
 
 
-def _save(path: str, data: bytes) -> None:
-    with open(path, "wb") as file:
-        file.write(data)
+def _files(report: Report, outputs: Outputs) -> Iterator[tuple[str, str, bytes]]:
+    """What is to be in files: the option, the path, and what to write there."""
+    if outputs.json is not None:
+        yield "--json", outputs.json, (json.dumps(document(report), indent=2) + "\n").encode()
+    if outputs.html is not None:
+        from echoproto.load.page import draw_svg, page
+
+        yield "--html", outputs.html, page(report, draw_svg).encode()
+    if outputs.hgrm is not None:
+        outcome = report.outcome
+        times = outcome.service_time if report.workload.rate is None else outcome.response_time
+        file = io.BytesIO()
+        times.write_percentiles(file)
+        yield "--hgrm", outputs.hgrm, file.getvalue()
+
+
+def _save(path: str, data: bytes) -> str:
+    """Write a file, or to standard output; gives why it can't be, or nothing."""
+    try:
+        if path == "-":
+            sys.stdout.write(data.decode())
+            sys.stdout.flush()
+            return ""
+        with open(path, "wb") as file:
+            file.write(data)
+    except BrokenPipeError:
+        raise  # nobody wants it any more, as in a pipe to head(1)
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""

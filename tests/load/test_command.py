@@ -1,5 +1,9 @@
+import contextlib
+import errno
+import io
 import json
 import os
+import sys
 from typing import Any
 from unittest.mock import patch
 
@@ -8,10 +12,12 @@ from click.testing import CliRunner, Result
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.cli import main
+from echoproto.errors import ConfigurationError
 from echoproto.load import command, session
 from echoproto.load.errors import Unreachable
 from echoproto.load.options import Options
 from echoproto.load.session import Outputs
+from tests.load.reports import report
 
 
 def invoke(*words: str) -> Result:
@@ -142,6 +148,39 @@ class CommandTests(SynchronousTestCase):
 
     def test_it_is_in_the_list_of_commands(self) -> None:
         self.assertRegex(CliRunner().invoke(main, ["--help"]).output, r"(?m)^  load +Send messages to an echo")
+
+
+class WriteTests(SynchronousTestCase):
+    def written(self, outputs: Outputs) -> tuple[str, str]:
+        """What is printed, and the complaint."""
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            error = self.assertRaises(ConfigurationError, session.write, report(), outputs)
+        return printed.getvalue(), str(error)
+
+    def test_what_can_not_be_written_leaves_the_rest(self) -> None:
+        """A run of an hour is not thrown away since a disk is full."""
+        path = str(self.mktemp())
+        printed, complaint = self.written(Outputs(f"{path}/a", None, path, quiet=False))
+        self.assertTrue(printed.startswith("good: tcp:127.0.0.1:8888, "), printed)
+        self.assertEqual(complaint, f"--json {path}/a: can't be written: No such file or directory")
+        self.assertTrue(os.path.exists(path))
+
+    def test_standard_output(self) -> None:
+        class Full(io.StringIO):
+            def flush(self) -> None:
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+        self.patch(sys, "stdout", Full())
+        error = self.assertRaises(ConfigurationError, session.write, report(), Outputs("-", None, None, quiet=True))
+        self.assertEqual(str(error), "--json -: can't be written: No space left on device")
+
+        class Closed(io.StringIO):
+            def flush(self) -> None:
+                raise BrokenPipeError
+
+        self.patch(sys, "stdout", Closed())
+        self.assertRaises(BrokenPipeError, session.write, report(), Outputs("-", None, None, quiet=True))
 
 
 class WritableTests(SynchronousTestCase):

@@ -165,15 +165,18 @@ class Sending(Generic[S]):
 
     def _turn_on_time(self, agenda: Agenda, until: int) -> None:
         links, precisely, lag = self.links, self.poller.precisely, self.meter.lag
-        while self.working and monotonic_ns() < until:
+        while self.working:
             for _ in range(AT_ONCE):
-                if agenda.due > (now := monotonic_ns()):
+                now = monotonic_ns()
+                if agenda.due > min(now, until):
                     break
                 due = agenda.next()
                 lag.add(now - due)
                 self._assign(due)
                 if agenda.over:
                     self._settle_up()
+            if now >= until:
+                return
             for fd, mask in precisely(max(0, min(agenda.due, until) - monotonic_ns()) / NS):
                 links[fd].handle(mask)
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import ssl
 import struct
 from collections.abc import Callable
 from time import monotonic_ns
@@ -134,7 +135,7 @@ class Channel(Exchange):
             return  # a handshake fits into the buffers of a new socket, so it is the peer's turn
         except OSError as error:
             self._owner.reason = one_line(getattr(error, "verify_message", "") or error.strerror or str(error))
-            self.fail("TLS")
+            self.fail("certificate" if isinstance(error, ssl.SSLCertVerificationError) else "TLS")
         else:
             self.opened()
 

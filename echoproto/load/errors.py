@@ -63,10 +63,12 @@ def nothing_reached(workload: Workload, outcome: Outcome, reason: str) -> EchoEr
     if outcome.own_limits:
         names = " and ".join(outcome.own_limits)
         return ClientLimit(f"{target}: client limit: no {names} left here: {reason}")
+    if outcome.errors["certificate"]:
+        return HandshakeFailed(f"{target}: TLS failed: {reason}: --ca FILE or --insecure may help")
     if outcome.errors["TLS"]:
-        hint = "--ca FILE or --insecure may help" if workload.verify else "does it speak TLS there?"
-        return HandshakeFailed(f"{target}: TLS failed: {reason}: {hint}")
+        return HandshakeFailed(f"{target}: TLS failed: {reason}: does it speak TLS there?")
     if outcome.errors["greeting"]:
-        return GreetingFailed(f"{target}: {reason}: check --greeting")
+        options = "--proxy and --greeting" if workload.proxy else "--greeting"
+        return GreetingFailed(f"{target}: {reason}: check {options}")
     why = reason or ", ".join(outcome.errors)
     return Unreachable(f"{target}: {why}: is the service running there?")

@@ -51,7 +51,8 @@ class Outcome:
     :ivar findings: how often each kind of harm was found (`echoproto.load.verdict.Kind` values; over UDP: lost,
         duplicated, reordered, truncated, corrupt).
     :ivar first_findings: the first few of them in words, each with its connection and offset.
-    :ivar errors: connections that failed, by why, such as ``ECONNRESET``, ``no progress``, ``greeting``, ``TLS``.
+    :ivar errors: connections that failed, by why, such as ``ECONNRESET``, ``no progress``, ``greeting``, ``TLS``,
+        ``certificate``.
     :ivar own_limits: what the generator itself ran out of, by name, such as ``descriptors`` or ``ports``.
     :ivar service_time: from the real send to the last byte back.
     :ivar response_time: from the intended send to the last byte back; empty where no rate is set.

@@ -31,7 +31,7 @@ STATUSES = {
 }
 """What the command ends with."""
 
-REFUSALS = {"ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "ENOENT", "ETIMEDOUT", "TLS", "greeting"}
+REFUSALS = {"ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "ENOENT", "ETIMEDOUT", "TLS", "certificate", "greeting"}
 """Errors of a connection that never came to an echo."""
 
 BUSY = 0.9

@@ -90,8 +90,9 @@ class OwnServiceTests(LoadTwistdCase):
 
     def test_tls_where_there_is_none(self) -> None:
         server = self.serve("--greeting", "no TLS here")
-        error = self.assertRaises(HandshakeFailed, self.load, server.port, transport=Transport.TLS, verify=False)
-        self.assertTrue(str(error).endswith("does it speak TLS there?"), error)
+        for verify in (True, False):
+            error = self.assertRaises(HandshakeFailed, self.load, server.port, transport=Transport.TLS, verify=verify)
+            self.assertTrue(str(error).endswith("does it speak TLS there?"), error)
 
     def test_unix(self) -> None:
         path = os.path.join(self.folder(), "s")

@@ -19,6 +19,9 @@ from tests.mutants import Mutant, duplicates_a_chunk, flips_a_bit, honest, servi
 SHORT = ("--connections", "4", "--duration", "200ms", "--warmup", "0")
 """What keeps a run short."""
 
+STALL = 1.4
+"""Seconds."""
+
 FEW = 64
 """Descriptors: enough to start, too few for a hundred connections."""
 
@@ -86,6 +89,28 @@ class GoodTests(LoadCase):
             report = json.load(file)
         self.assertIsNotNone(report["server_cpu_seconds_per_1000_echoes"])
         self.assertFalse(psutil.pid_exists(report["workload"]["server_pid"]))
+
+
+class StallTests(LoadCase):
+    def test_a_stall_shows_in_the_response_time(self) -> None:
+        """L4: of a service that stops for 1.4 seconds of 10, the p99 tells, though few messages were sent meanwhile."""
+        server = self.serve()
+        words = (self.target(server), "--connections", "10", "--warmup", "0", "--rate", "500", "--json", "-")
+        child = subprocess.Popen(
+            [script("echoproto"), "load", *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        self.wait_until_connected(server, 10)
+        server.process.send_signal(signal.SIGSTOP)
+        time.sleep(STALL)
+        server.process.send_signal(signal.SIGCONT)
+        output, _ = child.communicate(timeout=PATIENCE)
+        report = json.loads(output)
+        self.assertIn(child.returncode, (0, 4), report["notes"])  # 4: the machine has kept the generator waiting
+        service, response = report["service_time_us"], report["response_time_us"]
+        self.assertGreater(response["p99"], STALL * 1e6 * 0.8)
+        self.assertLess(service["p90"], STALL * 1e6 / 2)
+        self.assertGreater(service["max"], STALL * 1e6 * 0.8)
+        self.assertTrue(any("the two clocks part" in note for note in report["notes"]), report["notes"])
 
 
 class HarmTests(LoadCase):

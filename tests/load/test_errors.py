@@ -8,8 +8,8 @@ WORKLOAD = Workload(target=Target(Transport.TLS, "localhost", 8888))
 
 
 class NothingReachedTests(SynchronousTestCase):
-    def assert_said(self, outcome: Outcome, kind: type, status: int, line: str, *, verify: bool = True) -> None:
-        error = nothing_reached(Workload(target=WORKLOAD.target, verify=verify), outcome, "said so")
+    def assert_said(self, outcome: Outcome, kind: type, status: int, line: str, *, proxy: int | None = None) -> None:
+        error = nothing_reached(Workload(target=WORKLOAD.target, proxy=proxy), outcome, "said so")
         self.assertIs(type(error), kind)
         self.assertEqual((error.exit_status, str(error)), (status, line))
 
@@ -21,11 +21,14 @@ class NothingReachedTests(SynchronousTestCase):
         self.assert_said(outcome, Unreachable, 3, line)
         outcome.errors["greeting"] += 1
         self.assert_said(outcome, GreetingFailed, 3, "tls:localhost:8888: said so: check --greeting")
+        line = "tls:localhost:8888: said so: check --proxy and --greeting"
+        self.assert_said(outcome, GreetingFailed, 3, line, proxy=2)
         outcome.errors["TLS"] += 1
+        line = "tls:localhost:8888: TLS failed: said so: does it speak TLS there?"
+        self.assert_said(outcome, HandshakeFailed, 3, line)
+        outcome.errors["certificate"] += 1
         line = "tls:localhost:8888: TLS failed: said so: --ca FILE or --insecure may help"
         self.assert_said(outcome, HandshakeFailed, 3, line)
-        line = "tls:localhost:8888: TLS failed: said so: does it speak TLS there?"
-        self.assert_said(outcome, HandshakeFailed, 3, line, verify=False)
         outcome.own_limits["descriptors"] += 1
         self.assert_said(outcome, ClientLimit, 4, "tls:localhost:8888: client limit: no descriptors left here: said so")
 

@@ -81,7 +81,7 @@ class VerdictTests(SynchronousTestCase):
         self.assertEqual(summary(errors=Counter(ECONNREFUSED=3)).verdict, "failed")
 
     def test_never_connected(self) -> None:
-        for error in ("ECONNREFUSED", "TLS", "greeting"):
+        for error in ("ECONNREFUSED", "TLS", "certificate", "greeting"):
             found = summary(errors=Counter({error: 3}), messages=0)
             self.assertEqual((found.verdict, found.exit_status), ("unreachable", 3))
         self.assertEqual(summary(errors=Counter(ECONNRESET=3, TLS=1), messages=0).verdict, "failed")

@@ -42,7 +42,7 @@ Examples:
 Exit status:
     0  all came back, unharmed
     1  the service lost or harmed data, or connections broke; --find-rate: no rate holds the aim
-    2  what is asked for can't be meant, or is refused
+    2  what is asked for can't be meant, or is refused; a file of the report can't be written
     3  unreachable; TLS or the greeting failed; nothing came back
     4  client limit: the generator itself was the limit, or ran out of descriptors or ports
   130  interrupted (Ctrl-C, SIGTERM); the report is marked as partial

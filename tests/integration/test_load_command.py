@@ -99,7 +99,7 @@ class StallTests(LoadCase):
         child = subprocess.Popen(
             [script("echoproto"), "load", *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
-        self.wait_until_connected(server, 10)
+        self.wait_until_loaded(server, 10)
         server.process.send_signal(signal.SIGSTOP)
         time.sleep(STALL)
         server.process.send_signal(signal.SIGCONT)

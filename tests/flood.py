@@ -141,6 +141,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=10.0, help="of each of the two measurements")
     parser.add_argument("--reactor", default="auto")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended before its time"))  # and the server with it
     with tempfile.TemporaryDirectory(prefix="echo-flood-") as folder:
         options = ("--port", "0", "--greeting", "", "--log-connections", "off", "--reactor", arguments.reactor)
         server = Server(script("twistd"), "-n", "echo", *options, "--udp", "0", cwd=folder)

@@ -21,6 +21,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from secrets import randbits
+from signal import SIGTERM, signal
 
 from attrs import define, field
 
@@ -199,6 +200,7 @@ def main() -> int:
     parser.add_argument("--reactor", action="append", metavar="R", help="one of them; default: all of this platform")
     parser.add_argument("--one-connection", action="store_true", help="all of it through one connection (T4)")
     arguments = parser.parse_args()
+    signal(SIGTERM, lambda *_: sys.exit("ended before its time"))  # and the server with it
     kind, gib = (check_one_connection, 4.5) if arguments.one_connection else (check, 1.0)
     total = int((arguments.gib or gib) * 2**30)
     good = [kind(name, total, arguments.seed) for name in arguments.reactor or here()]

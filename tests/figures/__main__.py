@@ -13,6 +13,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
+from signal import SIGTERM, signal
 
 from echoproto.reactors.choice import AUTO, auto_name
 from tests.figures.bench import Line
@@ -51,6 +52,7 @@ def main() -> int:
     arguments = parser.parse_args()
     if unknown := set(arguments.names) - set(FIGURES):
         parser.error(f"there is no figure {', '.join(sorted(unknown))}")
+    signal(SIGTERM, lambda *_: sys.exit("ended before its time"))  # and the server with it
     reactor = auto_name() if arguments.reactor == AUTO else arguments.reactor
     print(f"reactor {reactor}, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f} at the start", flush=True)
     held = [measure(name, reactor) for name in arguments.names or FIGURES]

@@ -13,7 +13,7 @@ from tests.integration.runs import (
     words,
 )
 from tests.integration.test_limits import LINUX
-from tests.integration.twistd import Server, TwistdCase
+from tests.integration.twistd import PATIENCE, Server, TwistdCase
 from tests.nothing_lost import run
 from tests.scheduled import Place
 
@@ -46,7 +46,7 @@ class NothingLostTests(TwistdCase):
         result, status, seconds = stop_in_the_middle(server, where, 1 << 26, randbits(31))
         self.assertEqual((result.bad, result.lost), ([], 0), str(result))
         self.assertEqual(status, 0)
-        self.assertLessEqual(seconds, DRAIN + 1)
+        self.assertLessEqual(seconds, DRAIN + PATIENCE)  # the clients' time is in it, on a machine that may be busy
 
     def test_much_through_one_connection(self) -> None:
         """T4, in small: ``python -m tests.nothing_lost --one-connection`` sends more than 4 GiB."""

@@ -193,4 +193,6 @@ class OtherEndsTests(LoadCase):
             report = json.load(file)
         self.assertEqual((report["partial"], report["exit_status"]), (True, 130))
         self.assertTrue(any(line.startswith("good (partial): ") for line in child.lines), child.lines)
-        self.assertEqual([process for process in processes if is_running(process.pid)], [])
+        deadline = time.monotonic() + PATIENCE
+        while running := [process for process in processes if is_running(process.pid)]:  # one tidies up after the rest
+            self.assertLess(time.monotonic(), deadline, running)

@@ -80,8 +80,11 @@ class EchoServiceBuilder(EchoReactorBuilder):
         """O8: what can change does; the rest is named, and stays."""
         service = self.service(port=0, interface="127.0.0.1", greeting="One")
         service.startService()
-        names = service.apply(Settings(port=1, greeting="Two", idle=7, log_connections=False, log_rate=9, backlog=3))
-        self.assertEqual(names, ["port", "interface", "backlog"])
+        other = Settings(
+            port=1, greeting="Two", idle=7, log_connections=False, log_rate=9, backlog=3, max_connections=2
+        )
+        self.assertEqual(service.apply(other), ["port", "interface", "backlog"])
+        self.assertEqual(service._admission.limit, 2)
         self.assertEqual((service.settings.port, service.settings.backlog, service.settings.idle), (0, 1024, 7))
         self.assertEqual((service.factory.greeting, service.events.rate), (b"Two", 9))
         self.assertEqual(service._deadlines.settings.idle, 7)

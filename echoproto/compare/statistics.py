@@ -86,7 +86,8 @@ def paired_ratio(pairs: tuple[tuple[float, float], ...], seed: int = 0) -> Ratio
 
 def centre(values: Sequence[float]) -> float:
     """The Hodges–Lehmann estimate: the median of the means of all pairs, each value with itself among them."""
-    return median(starmap(add, combinations_with_replacement(values, 2))) / 2
+    middle: float = median(starmap(add, combinations_with_replacement(values, 2)))
+    return middle / 2
 
 
 def interval(values: Sequence[float], seed: int) -> tuple[float, float]:

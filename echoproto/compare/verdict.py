@@ -87,10 +87,15 @@ class Verdict:
 
 def show_ratio(ratio: Ratio, measure: Measure) -> str:
     """``1.68 × (1.61–1.75)``, with what it is a ratio of, unless that is throughput."""
-    number = f"{_three_digits(ratio.value)} ×{' ' * bool(measure.times)}{measure.times}"
+    number = " ".join(filter(None, [show_multiple(ratio.value), measure.times]))
     if ratio.rounds < LEAST_ROUNDS:
         return f"{number} (of {ratio.rounds} {'round' if ratio.rounds == 1 else 'rounds'} only)"
     return f"{number} ({_three_digits(ratio.low)}–{_three_digits(ratio.high)})"
+
+
+def show_multiple(value: float) -> str:
+    """``1.68 ×``."""
+    return f"{_three_digits(value)} ×"
 
 
 def _three_digits(number: float) -> str:
@@ -112,14 +117,14 @@ def judge(results: Results, contestant: str, cell: Cell) -> Verdict:
         return Verdict(contestant, cell, kind, measure, why, ratio)
 
     measure = measure_of(cell)
-    wrong, bound = without_figures(samples), _client_bound(samples)
+    wrong, bound = without_figures(samples), client_bound(samples)
     if wrong is not None:
         return said(wrong[0], measure, wrong[1])
     if contestant == results.baseline:
         return said(Kind.BASELINE, measure, Kind.CLIENT_BOUND.value if bound else "")
     if without_figures(others) is not None:
         return said(Kind.NOTHING_TO_COMPARE, measure, "the baseline has no figures here")
-    bound = bound or _client_bound(others)
+    bound = bound or client_bound(others)
     measure = CPU if bound else measure
     paired = pairs(results, contestant, results.baseline, cell, measure)
     ratio = paired_ratio(paired, results.seed) if paired else None
@@ -137,7 +142,8 @@ def kind_of(ratio: Ratio) -> Kind:
     return Kind.SAME if ratio.covers_one or ratio.within(NO_DIFFERENCE) else Kind.DIFFERENT
 
 
-def _client_bound(samples: tuple[Sample, ...]) -> bool:
+def client_bound(samples: tuple[Sample, ...]) -> bool:
+    """Whether the generator was the limit in so many rounds that the throughput is its own."""
     return sum(sample.verdict == CLIENT_LIMIT for sample in samples) >= CLIENT_SHARE * len(samples)
 
 

@@ -52,14 +52,14 @@ STOCK = {"recv": 1.0, "epoll_ctl": 2.0, "epoll_wait": 2.0, "send": 1.0}
 AT_ONCE = {"recv": 1.0, "epoll_wait": 1.0, "send": 1.0}
 
 TRUTHS = {
-    "lean-epoll": Truth("echoproto", 150_000, calls=AT_ONCE),
-    "epoll": Truth("echoproto", 107_000, calls=AT_ONCE),
-    "poll": Truth("echoproto", 110_000, 1.6, calls={"recv": 1.0, "poll": 1.0, "send": 1.0}),
-    "select": Truth("echoproto", 112_000, 1.8, 1_024, calls={"recv": 1.0, "select": 1.0, "send": 1.0}),
-    "stock-epoll": Truth("twisted", 62_000, calls=STOCK),
-    "stock-poll": Truth("twisted", 66_000, 1.2, calls={"recv": 1.0, "poll": 2.0, "send": 1.0}),
+    "echo-lean-epoll": Truth("echoproto", 150_000, calls=AT_ONCE),
+    "echo-epoll": Truth("echoproto", 107_000, calls=AT_ONCE),
+    "echo-poll": Truth("echoproto", 110_000, 1.6, calls={"recv": 1.0, "poll": 1.0, "send": 1.0}),
+    "echo-select": Truth("echoproto", 112_000, 1.8, 1_024, calls={"recv": 1.0, "select": 1.0, "send": 1.0}),
+    "twisted-epoll": Truth("twisted", 62_000, calls=STOCK),
+    "twisted-poll": Truth("twisted", 66_000, 1.2, calls={"recv": 1.0, "poll": 2.0, "send": 1.0}),
     "asyncio-protocol": Truth("asyncio", 129_000, memory=1_800, calls=AT_ONCE),
-    "uvloop": Truth("uvloop", 158_000, memory=1_500, calls=AT_ONCE),
+    "uvloop-protocol": Truth("uvloop", 158_000, memory=1_500, calls=AT_ONCE),
     "threads": Truth("socketserver", 45_000, most=5_000, memory=18_000, calls={"recvfrom": 1.0, "sendto": 1.0}),
 }
 """As such things were measured once."""
@@ -75,7 +75,7 @@ def run(
     noise: float = 0.01,
     drift: float = 0.05,
     seed: int = 1,
-    baseline: str = "stock-epoll",
+    baseline: str = "twisted-epoll",
 ) -> Results:
     """
     A whole run.

@@ -5,8 +5,8 @@ from echoproto.compare.measures import CPU, P99, THROUGHPUT, measure_of, memory_
 from echoproto.compare.results import Cell
 from tests.compare.runs import TRUTHS, changed, run, sample
 
-ONE = sample("epoll", TRUTHS["epoll"], Cell(connections=50, idle=950), 0)
-TIMED = sample("epoll", TRUTHS["epoll"], Cell(rate=1_000.0), 0)
+ONE = sample("echo-epoll", TRUTHS["echo-epoll"], Cell(connections=50, idle=950), 0)
+TIMED = sample("echo-epoll", TRUTHS["echo-epoll"], Cell(rate=1_000.0), 0)
 
 
 class MeasuresTests(SynchronousTestCase):
@@ -29,7 +29,7 @@ class MeasuresTests(SynchronousTestCase):
         self.assertIsNone(memory_per_connection(evolve(ONE, busy_rss=None)))
 
     def test_memory(self) -> None:
-        self.assertEqual(memory_per_connection(ONE), TRUTHS["epoll"].memory)
+        self.assertEqual(memory_per_connection(ONE), TRUTHS["echo-epoll"].memory)
 
     def test_middle(self) -> None:
         samples = tuple(evolve(ONE, server_cpu_us=value) for value in (5.0, None, 1.0, 2.0))
@@ -38,19 +38,22 @@ class MeasuresTests(SynchronousTestCase):
 
     def test_pairs_are_of_one_round(self) -> None:
         results = run(cells=[Cell()], rounds=3)
-        found = pairs(results, "epoll", "poll", Cell(), THROUGHPUT)
+        found = pairs(results, "echo-epoll", "echo-poll", Cell(), THROUGHPUT)
         self.assertEqual(
             found,
             tuple(
                 (one.echoes_per_second, other.echoes_per_second)
-                for one, other in zip(results.of("epoll", Cell()), results.of("poll", Cell()), strict=True)
+                for one, other in zip(results.of("echo-epoll", Cell()), results.of("echo-poll", Cell()), strict=True)
             ),
         )
 
     def test_rounds_that_one_of_them_lacks_are_left_out(self) -> None:
         results = run(cells=[Cell()], rounds=3)
-        without = [each for each in results.samples if (each.contestant, each.round) != ("poll", 1)]
-        self.assertEqual(len(pairs(evolve(results, samples=tuple(without)), "epoll", "poll", Cell(), THROUGHPUT)), 2)
+        without = [each for each in results.samples if (each.contestant, each.round) != ("echo-poll", 1)]
         self.assertEqual(
-            pairs(changed(results, "poll", echoes_per_second=0.0), "epoll", "poll", Cell(), THROUGHPUT), ()
+            len(pairs(evolve(results, samples=tuple(without)), "echo-epoll", "echo-poll", Cell(), THROUGHPUT)), 2
+        )
+        self.assertEqual(
+            pairs(changed(results, "echo-poll", echoes_per_second=0.0), "echo-epoll", "echo-poll", Cell(), THROUGHPUT),
+            (),
         )

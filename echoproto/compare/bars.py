@@ -1,21 +1,19 @@
 """
-Pictures with a row for each contestant: what an echo costs, and what a connection does.
+Pictures with a bar for each contestant: what an echo costs, and what a connection does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from statistics import median
+from collections.abc import Mapping
 
 import altair as alt
 
-from echoproto.compare.cells import axis, describe, panels
-from echoproto.compare.charts import ROW, TEXT, WIDTH, Rows, color
-from echoproto.compare.curves import two_cells
-from echoproto.compare.measures import CPU, P99, THROUGHPUT, memory_per_connection
-from echoproto.compare.results import Cell, Results, Sample
+from echoproto.compare.cells import describe
+from echoproto.compare.charts import ROW, TEXT, WIDTH, color
+from echoproto.compare.measures import CPU, memory_per_connection
+from echoproto.compare.results import Cell, Results
+from echoproto.compare.rows import Rows, ends_of_the_axis, medians
 from echoproto.compare.table import show_memory
-from echoproto.compare.verdict import without_figures
 from echoproto.load.units import show_time
 
 CALL_COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
@@ -23,180 +21,102 @@ CALL_COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00",
 
 OTHERS = "others"
 
-LEAST_CALLS = 0.05
-"""Calls for each echo below which one is among the others."""
-
 SPREAD = 20
 """Times that the largest may be the smallest, before an axis is logarithmic."""
 
-
-def _rows(results: Results, cell: Cell, of: Callable[[Sample], float | None], show: Callable[[float], str]) -> Rows:
-    """The median of each contestant that has figures in a cell, the smallest first."""
-    rows: Rows = []
-    for contestant in results.contestants:
-        samples = results.of(contestant.name, cell)
-        values = [value for sample in samples if (value := of(sample)) is not None]
-        if values and without_figures(samples) is None:
-            low, high = min(values), max(values)
-            rows.append(
-                {
-                    "contestant": contestant.name,
-                    "group": contestant.group,
-                    "value": median(values),
-                    "low": low,
-                    "high": high,
-                    "text": show(median(values)),
-                    "rounds": f"{show(low)} to {show(high)}",
-                }
-            )
-    return sorted(rows, key=lambda row: row["value"])
+ROOM = 1.2
+"""Of an axis with the figures behind the bars, for each of the largest."""
 
 
-def _order(rows: Rows) -> list[str]:
-    return [row["contestant"] for row in rows]
+def bars(rows: Rows, title: str, *, more_is_better: bool = False) -> alt.LayerChart:
+    """
+    A bar for each contestant, the best one first, with its figure, and a mark from the smallest round to the largest.
 
-
-def throughput(results: Results) -> alt.TopLevelMixin | None:
-    """Echoes a second in each cell, where the cells lie along no axis."""
-    return _each_cell(results, THROUGHPUT.of, "echoes a second", lambda value: f"{value:,.0f}", more_is_better=True)
-
-
-def p99(results: Results) -> alt.TopLevelMixin | None:
-    """The same for the time that 99 of 100 echoes did not exceed."""
-    return _each_cell(results, P99.of, "p99", show_time)
-
-
-def _each_cell(
-    results: Results,
-    of: Callable[[Sample], float | None],
-    title: str,
-    show: Callable[[float], str],
-    *,
-    more_is_better: bool = False,
-) -> alt.TopLevelMixin | None:
-    if axis(results.cells) is not None:
-        return None
-    charts = []
-    for name, (cell,) in panels(results.cells, None).items():
-        rows = _rows(results, cell, of, show)
-        if rows:
-            best_first = rows[::-1] if more_is_better else rows
-            charts.append(_bars(results, best_first, title).properties(title=name))
-    return alt.vconcat(*charts) if charts else None
-
-
-def _bars(results: Results, rows: Rows, title: str) -> alt.LayerChart:
-    """A bar from zero for each contestant, with its value, and a mark from the smallest round to the largest."""
+    :param rows: of `echoproto.compare.rows.medians`, of one cell.
+    :param title: of the axis, which begins at zero; but where the values differ by much, it is logarithmic, and there
+        are points in place of bars.
+    """
+    rows = sorted(({**row, "cell": None} for row in rows), key=lambda row: row["value"], reverse=more_is_better)
+    low, high = min(row["low"] for row in rows), max(row["high"] for row in rows)
+    logarithmic = low > 0 and high > SPREAD * low
+    if logarithmic:
+        title, scale = f"{title} (logarithmic)", alt.Scale(type="log", domain=[low / 1.5, high * 3], nice=False)
+    else:
+        scale = alt.Scale(domain=[min(0, low), high * ROOM], nice=False)
     base = alt.Chart(alt.Data(values=rows)).encode(
-        y=_contestants(rows),
-        tooltip=["contestant:N", "text:N", "rounds:N"],
+        y=alt.Y("contestant:N", sort=[row["contestant"] for row in rows], title=None),
+        tooltip=[f"{name}:N" for name in ("contestant", "load", "median", "rounds")],
     )
-    most = max(row["high"] for row in rows)
-    x = alt.X(
-        "value:Q",
-        title=title,
-        scale=alt.Scale(domain=[0, most * 1.2], nice=False),
-        axis=alt.Axis(labels=False, ticks=False, grid=False),
-    )
-    bars = base.mark_bar(opacity=0.85).encode(x=x, color=color(results.contestants))
+    mark = base.mark_point(filled=True, size=80, opacity=1) if logarithmic else base.mark_bar(opacity=0.85)
+    x = alt.X("value:Q", title=title, scale=scale, axis=alt.Axis(labels=False, ticks=False, grid=False))
     ranges = base.mark_rule(color=TEXT).encode(x=alt.X("low:Q"), x2="high:Q")
-    texts = base.mark_text(align="left", dx=6, fontSize=12, color=TEXT).encode(x=alt.X("high:Q"), text="text:N")
-    return alt.LayerChart(layer=[bars, ranges, texts]).properties(width=WIDTH, height=alt.Step(ROW))
-
-
-def _contestants(rows: Rows) -> alt.Y:
-    return alt.Y("contestant:N", sort=_order(rows), title=None)
+    texts = base.mark_text(align="left", dx=7, fontSize=12, color=TEXT).encode(x=alt.X("high:Q"), text="median:N")
+    return _rowwise(mark.encode(x=x, color=color(rows)), ranges, texts)
 
 
 def cost(results: Results) -> alt.TopLevelMixin | None:
-    """Processor time of an echo, and its system calls, in two cells; of either, as far as it is known."""
-    charts: list[alt.LayerChart] = []
-    for cell in two_cells(results):
-        rows = _rows(results, cell, CPU.of, show_time)
+    """Processor time of an echo at both ends of the axis, and its system calls; of either, as far as it is known."""
+    charts = []
+    for cell in ends_of_the_axis(results):
+        rows = medians(results, [cell], CPU.of, show_time)
         if rows:
-            charts.append(_bars(results, rows, "processor time of an echo").properties(title=describe(cell)))
-    counted = dict.fromkeys(calls.cell for calls in results.calls if calls.per_echo)
-    charts += [_calls(results, cell) for cell in counted]
+            charts.append(bars(rows, "processor time of an echo").properties(title=describe(cell)))
+    counted: dict[Cell, dict[str, Mapping[str, float]]] = {}
+    for calls in results.calls:
+        if calls.per_echo:
+            counted.setdefault(calls.cell, {})[calls.contestant] = calls.per_echo
+    charts += [_calls(found).properties(title=describe(cell)) for cell, found in counted.items()]
     return alt.vconcat(*charts).resolve_scale(color="independent") if charts else None
-
-
-def _calls(results: Results, cell: Cell) -> alt.LayerChart:
-    """How many system calls an echo takes, by name."""
-    counted = {calls.contestant: calls.per_echo for calls in results.calls if calls.cell == cell and calls.per_echo}
-    sums: dict[str, float] = {}
-    for per_echo in counted.values():
-        for name, count in per_echo.items():
-            if count >= LEAST_CALLS:
-                sums[name] = sums.get(name, 0.0) + count
-    named = sorted(sums, key=lambda name: -sums[name])[: len(CALL_COLORS)]
-    rows: Rows = []
-    for contestant in sorted(counted, key=lambda name: sum(counted[name].values())):
-        parts = {name: counted[contestant].get(name, 0.0) for name in named}
-        parts[OTHERS] = sum(counted[contestant].values()) - sum(parts.values())
-        total = sum(counted[contestant].values())
-        end = 0.0
-        for name, count in parts.items():
-            begin, end = end, end + count
-            rows.append(
-                {
-                    "contestant": contestant,
-                    "call": name,
-                    "begin": begin,
-                    "end": end,
-                    "total": total,
-                    "text": f"{total:.2f}",
-                    "for each echo": f"{count:.2f}",
-                }
-            )
-    shown = [*named, OTHERS]
-    colors = alt.Color(
-        "call:N",
-        scale=alt.Scale(domain=shown, range=[*CALL_COLORS[: len(named)], "#bbbbbb"]),
-        legend=alt.Legend(columns=len(shown)),
-    )
-    order = list(dict.fromkeys(row["contestant"] for row in rows))
-    base = alt.Chart(alt.Data(values=rows)).encode(y=alt.Y("contestant:N", sort=order, title=None))
-    most = max(row["total"] for row in rows)
-    x = alt.X(
-        "begin:Q",
-        title="system calls of an echo",
-        scale=alt.Scale(domain=[0, most * 1.1], nice=False),
-        axis=alt.Axis(tickMinStep=1),
-    )
-    bars = base.mark_bar().encode(x=x, x2="end:Q", color=colors, tooltip=["contestant:N", "call:N", "for each echo:N"])
-    last = [row for row in rows if row["call"] == OTHERS]
-    texts = (
-        alt.Chart(alt.Data(values=last))
-        .mark_text(align="left", dx=6, fontSize=12, color=TEXT)
-        .encode(y=alt.Y("contestant:N", sort=order), x="total:Q", text="text:N")
-    )
-    return alt.LayerChart(layer=[bars, texts]).properties(width=WIDTH, height=alt.Step(ROW), title=describe(cell))
 
 
 def memory(results: Results) -> alt.TopLevelMixin | None:
     """Bytes of each connection, where there are most of them."""
     cell = max(results.cells, key=lambda cell: cell.connections + cell.idle)
-    rows = [row for row in _rows(results, cell, memory_per_connection, show_memory) if row["low"] > 0]
-    if not rows:
-        return None
-    if max(row["value"] for row in rows) < SPREAD * rows[0]["value"]:
-        chart = _bars(results, rows, "memory of a connection")
-    else:
-        chart = _dots(results, rows)
-    return chart.properties(title=describe(cell))
+    rows = medians(results, [cell], memory_per_connection, show_memory)
+    return bars(rows, "memory of a connection").properties(title=describe(cell)) if rows else None
 
 
-def _dots(results: Results, rows: Rows) -> alt.LayerChart:
-    """The same on a logarithmic axis, which has no zero for a bar to begin at."""
-    base = alt.Chart(alt.Data(values=rows)).encode(y=_contestants(rows), tooltip=["contestant:N", "text:N", "rounds:N"])
-    low, high = rows[0]["low"], max(row["high"] for row in rows)
-    x = alt.X(
-        "value:Q",
-        title="memory of a connection (logarithmic)",
-        scale=alt.Scale(type="log", domain=[low / 1.5, high * 3], nice=False),
-        axis=alt.Axis(labels=False, ticks=False, grid=False),
+def _calls(counted: Mapping[str, Mapping[str, float]]) -> alt.LayerChart:
+    """How many system calls an echo takes, by name; who makes fewest comes first."""
+    names = {name for calls in counted.values() for name in calls}
+    sums = {name: sum(calls.get(name, 0.0) for calls in counted.values()) for name in names}
+    named = sorted(names, key=lambda name: (-sums[name], name))[: len(CALL_COLORS)]
+    totals = {contestant: sum(calls.values()) for contestant, calls in counted.items()}
+    order = sorted(totals, key=lambda name: totals[name])
+    rows = [row for name in order for row in _call_rows(name, counted[name], named)]
+    shown = [*named, OTHERS] if any(row["call"] == OTHERS for row in rows) else named
+    colors = alt.Color(
+        "call:N",
+        scale=alt.Scale(domain=shown, range=[*CALL_COLORS[: len(named)], "#bbbbbb"][: len(shown)]),
+        legend=alt.Legend(columns=len(shown)),
     )
-    dots = base.mark_point(filled=True, size=80, opacity=1).encode(x=x, color=color(results.contestants))
-    ranges = base.mark_rule(color=TEXT).encode(x=alt.X("low:Q"), x2="high:Q")
-    texts = base.mark_text(align="left", dx=8, fontSize=12, color=TEXT).encode(x=alt.X("high:Q"), text="text:N")
-    return alt.LayerChart(layer=[ranges, dots, texts]).properties(width=WIDTH, height=alt.Step(ROW))
+    y = alt.Y("contestant:N", sort=order, title=None)
+    x = alt.X(
+        "begin:Q",
+        title="system calls of an echo",
+        scale=alt.Scale(domain=[0, max(totals.values()) * ROOM], nice=False),
+        axis=alt.Axis(tickMinStep=1),
+    )
+    parts = alt.Chart(alt.Data(values=rows)).mark_bar()
+    parts = parts.encode(y=y, x=x, x2="end:Q", color=colors, tooltip=["contestant:N", "call:N", "each echo:N"])
+    sums_of_all = [{"contestant": name, "end": total, "text": f"{total:.2f}"} for name, total in totals.items()]
+    texts = alt.Chart(alt.Data(values=sums_of_all)).mark_text(align="left", dx=7, fontSize=12, color=TEXT)
+    return _rowwise(parts, texts.encode(y=y, x=alt.X("end:Q"), text="text:N"))
+
+
+def _call_rows(contestant: str, calls: Mapping[str, float], named: list[str]) -> Rows:
+    """Where the part of each call begins and ends in the bar of a contestant."""
+    parts = {name: calls[name] for name in named if calls.get(name)}
+    others = sum(count for name, count in calls.items() if name not in parts)
+    if others > 0:
+        parts[OTHERS] = others
+    rows: Rows = []
+    end = 0.0
+    for name, count in parts.items():
+        begin, end = end, end + count
+        rows.append({"contestant": contestant, "call": name, "begin": begin, "end": end, "each echo": f"{count:.2f}"})
+    return rows
+
+
+def _rowwise(*layers: alt.Chart) -> alt.LayerChart:
+    return alt.LayerChart(layer=list(layers)).properties(width=WIDTH, height=alt.Step(ROW))

@@ -46,21 +46,46 @@ UNTOLD = {"transport": "tcp", "idle": 0, "rate": None, "churn": None}
 """What goes without saying."""
 
 
+def show_value(cell: Cell, name: str) -> str:
+    """The bare value of a setting, as it stands at an axis."""
+    value = getattr(cell, name)
+    return "no rate" if value is None else show_size(value) if name == "size" else f"{value:,.10g}"
+
+
 def varying(cells: Iterable[Cell]) -> tuple[str, ...]:
     """The settings that are not the same in all of some cells."""
     seen = [attrs.asdict(cell) for cell in cells]
     return tuple(name for name in WORDS if len({each[name] for each in seen}) > 1)
 
 
-def describe(cell: Cell, names: Sequence[str] | None = None) -> str:
+def describe(cell: Cell, without: str | None = None) -> str:
     """
     A cell in words.
 
-    :param names: of the settings that are told; ``None`` for all that don't go without saying.
+    :param without: a setting that is not told.
     """
-    if names is None:
-        names = [name for name in WORDS if name not in UNTOLD or getattr(cell, name) != UNTOLD[name]]
-    return ", ".join(WORDS[name](getattr(cell, name)) for name in WORDS if name in names)
+    told = [name for name in WORDS if name != without and (name not in UNTOLD or getattr(cell, name) != UNTOLD[name])]
+    return _words(cell, told)
+
+
+def _words(cell: Cell, names: Iterable[str]) -> str:
+    return ", ".join(WORDS[name](getattr(cell, name)) for name in names)
+
+
+def labels(cells: Sequence[Cell]) -> dict[Cell, str]:
+    """
+    A short name for each of some cells: what it differs in from the first.
+
+    :param cells: one or more.
+    """
+    told = varying(cells)
+    if len(told) == 1:
+        return {cell: _words(cell, told) for cell in cells}
+    first = cells[0]
+    named = {
+        cell: _words(cell, [name for name in told if getattr(cell, name) != getattr(first, name)]) for cell in cells
+    }
+    return {**named, first: describe(first)}
 
 
 def axis(cells: Sequence[Cell]) -> str | None:
@@ -75,12 +100,11 @@ def panels(cells: Sequence[Cell], along: str | None) -> dict[str, tuple[Cell, ..
     The cells in groups that differ in one setting only, in order.
 
     :param along: that setting; ``None`` has each cell in a group of its own.
-    :return: by what each has in common, in words; of a single one, nothing has to be told.
+    :return: by what each has in common, in words.
     """
-    told = [name for name in varying(cells) if name != along]
     found: dict[str, list[Cell]] = {}
     for cell in cells:
-        found.setdefault(describe(cell, told), []).append(cell)
+        found.setdefault(describe(cell, along), []).append(cell)
     if along is None:
         return {name: tuple(group) for name, group in found.items()}
     return {name: tuple(sorted(group, key=lambda cell: getattr(cell, along) or 0)) for name, group in found.items()}

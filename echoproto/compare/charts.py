@@ -5,17 +5,15 @@ How the pictures of a comparison look: colours, axes, and names beside the ends 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import altair as alt
 from attrs import frozen
 
 from echoproto.compare.labels import spread
-from echoproto.compare.results import Contestant
+from echoproto.compare.rows import Rows
 from echoproto.load.charts import time_axis
-
-Rows = list[dict[str, Any]]
 
 WIDTH = 620
 """Pixels of a picture, without the names beside it."""
@@ -93,80 +91,56 @@ class Scale:
         return math.log(value) if self.logarithmic else value
 
 
-def from_zero(values: Iterable[float]) -> Scale:
-    """For amounts."""
+def from_zero(values: Iterable[float], title: str) -> Scale:
+    """
+    An axis for amounts.
+
+    :param values: of which one is above 0.
+    """
     high = max(values) * 1.05
-    axis = {"format": ",.0f", "tickCount": 6}
+    axis = {**_title(title), "format": ",.0f", "tickCount": 6}
     options = {"type": "quantitative", "scale": {"domain": [0, high], "nice": False}, "axis": axis}
     return Scale(0, high, logarithmic=False, options=options)
 
 
-def of_times(values: Iterable[float]) -> Scale:
-    """For times in µs, which differ by much."""
+def of_times(values: Iterable[float], title: str) -> Scale:
+    """
+    An axis for times, which differ by much: a logarithmic one.
+
+    :param values: in µs.
+    """
     options = time_axis([max(1, round(value)) for value in values])
+    options["axis"].update(_title(title))
     low, high = options["scale"]["domain"]
     return Scale(low, high, logarithmic=True, options=options)
+
+
+def _title(title: str) -> dict[str, Any]:
+    """Above the axis, where it is read without turning the head."""
+    return {"title": title, "titleAngle": 0, "titleAlign": "left", "titleAnchor": "end", "titleX": -40, "titleY": -10}
 
 
 def beside(ends: Rows, scale: Scale) -> Rows:
     """
     Where the names of lines stand, none on another.
 
-    :param ends: of each line, with ``x`` and ``y``.
-    :return: the same with ``label``, which is on the axis of ``y``.
+    :param ends: of each line, with ``x`` and ``value``.
+    :return: the same with ``label``, which is on the axis of ``value``.
     """
     placed = []
     for place in dict.fromkeys(end["x"] for end in ends):
         here = [end for end in ends if end["x"] == place]
-        pixels = spread([scale.pixels(end["y"]) for end in here], LINE, 0, HEIGHT)
+        pixels = spread([scale.pixels(end["value"]) for end in here], LINE, 0, HEIGHT)
         placed += [{**end, "label": scale.value(pixel)} for end, pixel in zip(here, pixels, strict=True)]
     return placed
 
 
-def color(contestants: Sequence[Contestant]) -> alt.Color:
+def color(rows: Rows) -> alt.Color:
     """The colour of whose contestant it is; the legend has those that there are."""
-    present = {each.group for each in contestants}
+    present = {row["group"] for row in rows}
     shown = [group for group in GROUPS if group in present]
     return alt.Color(
         "group:N",
         scale=alt.Scale(domain=shown, range=[GROUPS[group] for group in shown]),
         legend=alt.Legend(columns=len(shown)),
     )
-
-
-def lines(
-    rows: Rows, ends: Rows, *, x: alt.X, scale: Scale, colors: alt.Color, tips: Sequence[str], marks: bool, number: int
-) -> alt.LayerChart:
-    """
-    A line for each contestant, with its name beside its end; under a pointer, it stands out.
-
-    :param rows: with ``x``, ``y``, ``contestant`` and ``group``; if there are marks, with ``low`` and ``high``.
-    :param ends: as `beside` gives them.
-    :param tips: fields that are told under a pointer.
-    :param number: of the picture among those that are drawn together.
-    :param marks: whether each point is marked, with the range from ``low`` to ``high``; else the line goes in steps.
-    """
-    hover = alt.selection_point(name=f"hover{number}", fields=["contestant"], on="pointerover", clear="pointerout")
-    fade = alt.condition(hover, alt.value(1.0), alt.value(0.15))
-    y = alt.Y("y", **scale.options)
-    data = alt.Chart(alt.Data(values=rows)).encode(
-        x=x, color=colors, detail="contestant:N", opacity=fade, tooltip=[f"{tip}:N" for tip in tips]
-    )
-    layers: list[alt.Chart] = [
-        data.mark_line(strokeWidth=2, interpolate="linear" if marks else "step-after").encode(y=y).add_params(hover)
-    ]
-    if marks:
-        layers.append(data.mark_rule(strokeWidth=1.5).encode(y=alt.Y("low", **scale.options), y2="high:Q"))
-        layers.append(data.mark_point(filled=True, size=45).encode(y=y))
-    names = alt.Chart(alt.Data(values=ends)).encode(color=colors, opacity=fade)
-    layers.append(
-        names.mark_text(align="left", baseline="middle", dx=18, fontSize=12, clip=False).encode(
-            x=x, y=alt.Y("label", **scale.options), text="contestant:N"
-        )
-    )
-    layers.append(
-        names.mark_rule(strokeWidth=1, xOffset=6, x2Offset=15).encode(
-            x=x, x2="x", y=alt.Y("y", **scale.options), y2="label:Q"
-        )
-    )
-    return alt.LayerChart(layer=layers).properties(width=WIDTH, height=HEIGHT)

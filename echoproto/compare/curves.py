@@ -1,21 +1,21 @@
 """
-Pictures with lines: how much comes back, and how late, along what the cells differ in; and how late the rare ones are.
+Pictures with a line for each contestant.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from statistics import median
+from collections.abc import Sequence
 
 import altair as alt
 
-from echoproto.compare.cells import axis, describe, panels
-from echoproto.compare.charts import Rows, Scale, beside, color, from_zero, lines, of_times
-from echoproto.compare.measures import P99, THROUGHPUT, late_us
-from echoproto.compare.results import Cell, Results, Sample
+from echoproto.compare.cells import describe, show_value
+from echoproto.compare.charts import HEIGHT, WIDTH, Scale, beside, color, of_times
+from echoproto.compare.measures import late_us
+from echoproto.compare.results import Cell, Results
+from echoproto.compare.rows import Rows, ends_of_the_axis
 from echoproto.compare.verdict import without_figures
 from echoproto.load.charts import SHARES
-from echoproto.load.units import show_size, show_time
+from echoproto.load.units import show_time
 
 AXIS_TITLES = {
     "idle": "idle connections, beside those that are busy",
@@ -24,104 +24,64 @@ AXIS_TITLES = {
     "rate": "messages a second",
 }
 
-
-def throughput(results: Results) -> alt.TopLevelMixin | None:
-    """Echoes a second over what the cells differ in; ``None`` if they don't, or nothing came back."""
-    return _along(results, THROUGHPUT.of, from_zero, lambda value: f"{value:,.0f}/s")
+WHOLE = 100.0
+"""%, which is the share of the maximum."""
 
 
-def p99(results: Results) -> alt.TopLevelMixin | None:
-    """The same for the time that 99 of 100 echoes did not exceed."""
-    return _along(results, P99.of, of_times, show_time)
+def over_axis(rows: Rows, along: str, scale: Scale, number: int) -> alt.LayerChart:
+    """
+    Lines over what the cells differ in.
 
-
-def _along(
-    results: Results,
-    of: Callable[[Sample], float | None],
-    scale_of: Callable[[Sequence[float]], Scale],
-    show: Callable[[float], str],
-) -> alt.TopLevelMixin | None:
-    along = axis(results.cells)
-    if along is None:
-        return None
-    charts = []
-    for number, (title, cells) in enumerate(panels(results.cells, along).items()):
-        rows = _rows(results, cells, along, of, show)
-        if len({row["x"] for row in rows}) > 1:
-            charts.append(_chart(results, rows, along, scale_of, number).properties(title=title))
-    return alt.vconcat(*charts) if charts else None
-
-
-def _rows(
-    results: Results,
-    cells: Sequence[Cell],
-    along: str,
-    of: Callable[[Sample], float | None],
-    show: Callable[[float], str],
-) -> Rows:
-    """The median of each contestant in each cell, and how far the rounds lie apart."""
-    rows: Rows = []
-    for contestant in results.contestants:
-        for cell in cells:
-            samples = results.of(contestant.name, cell)
-            values = [value for sample in samples if (value := of(sample))] if without_figures(samples) is None else []
-            if values:
-                rows.append(
-                    {
-                        "contestant": contestant.name,
-                        "group": contestant.group,
-                        "x": show_axis(cell, along),
-                        "y": median(values),
-                        "low": min(values),
-                        "high": max(values),
-                        "median": show(median(values)),
-                        "rounds": f"{show(min(values))} to {show(max(values))}",
-                        "load": describe(cell),
-                    }
-                )
-    return rows
-
-
-def show_axis(cell: Cell, along: str) -> str:
-    """Where on the axis a cell is."""
-    value = getattr(cell, along)
-    return "none" if value is None else show_size(value) if along == "size" else f"{value:,.6g}"
-
-
-def _chart(
-    results: Results, rows: Rows, along: str, scale_of: Callable[[Sequence[float]], Scale], number: int
-) -> alt.LayerChart:
-    scale = scale_of([value for row in rows for value in (row["low"], row["high"])])
-    ends = beside(list({row["contestant"]: row for row in rows}.values()), scale)
-    places = list(
-        dict.fromkeys(
-            show_axis(cell, along) for cell in sorted(results.cells, key=lambda cell: getattr(cell, along) or 0)
-        )
-    )
+    :param rows: of `echoproto.compare.rows.medians`, of cells that differ in nothing else, in their order.
+    :param number: of the chart among those of its picture.
+    """
+    rows = [{**row, "x": show_value(row["cell"], along), "cell": None} for row in rows]
+    places = list(dict.fromkeys(row["x"] for row in rows))
     x = alt.X(
         "x:O",
         sort=places,
         scale=alt.Scale(domain=places, padding=0.1),
         axis=alt.Axis(title=AXIS_TITLES[along], labelAngle=0, grid=True),
     )
-    colors, tips = color(results.contestants), ["contestant", "median", "rounds", "load"]
-    return lines(rows, ends, x=x, scale=scale, colors=colors, tips=tips, marks=True, number=number)
+    ends = beside(list({row["contestant"]: row for row in rows}.values()), scale)
+    return _lines(rows, ends, x, scale, tips=("contestant", "load", "median", "rounds"), marks=True, number=number)
 
 
 def spectrum(results: Results) -> alt.TopLevelMixin | None:
-    """Times over percentiles, in the first cell and in the last that differs from it in one setting only."""
-    found = [_spectrum_of(results, cell, number) for number, cell in enumerate(two_cells(results))]
+    """Times over percentiles, at both ends of the axis, and in the first cell that has a rate."""
+    with_rate = [cell for cell in results.cells if cell.rate is not None]
+    chosen = tuple(dict.fromkeys((*ends_of_the_axis(results), *with_rate[:1])))
+    found = [_spectrum_of(results, cell, number) for number, cell in enumerate(chosen)]
     charts = [chart for chart in found if chart is not None]
     return alt.vconcat(*charts) if charts else None
 
 
-def two_cells(results: Results) -> tuple[Cell, ...]:
-    """The first cell, and the last of those along the same axis."""
-    first = next(iter(panels(results.cells, axis(results.cells)).values()))
-    return tuple(dict.fromkeys((first[0], first[-1])))
-
-
 def _spectrum_of(results: Results, cell: Cell, number: int) -> alt.LayerChart | None:
+    rows = _spectrum_rows(results, cell)
+    if not rows:
+        return None
+    clock = "service time" if cell.rate is None else "response time"
+    scale = of_times([row["value"] for row in rows], clock)
+    farthest = max(row["x"] for row in rows)
+    last = {row["contestant"]: {**row, "x": farthest} for row in rows}
+    ticks = {100 / (100 - share): share for share in SHARES}
+    named = " : ".join(f"datum.value < {tick * 1.5} ? 'p{share:g}'" for tick, share in ticks.items())
+    x = alt.X(
+        "x:Q",
+        scale=alt.Scale(type="log", domain=[1, farthest], nice=False),
+        axis=alt.Axis(
+            title="percentile: so many echoes took no longer",
+            values=[tick for tick in ticks if tick <= farthest * 1.001],
+            labelExpr=f"{named} : ''",
+        ),
+    )
+    ends = beside(list(last.values()), scale)
+    chart = _lines(rows, ends, x, scale, tips=("contestant", "percentile", "time"), marks=False, number=number)
+    return chart.properties(title=describe(cell))
+
+
+def _spectrum_rows(results: Results, cell: Cell) -> Rows:
+    """The points of each contestant: how rare what is above it is (1 in so many), and the time in µs."""
     rows: Rows = []
     for contestant in results.contestants:
         samples = [sample for sample in results.of(contestant.name, cell) if sample.spectrum]
@@ -130,33 +90,46 @@ def _spectrum_of(results: Results, cell: Cell, number: int) -> alt.LayerChart | 
         middle = sorted(samples, key=lambda sample: late_us(sample, "p99") or 0)[len(samples) // 2]
         rarest = 1.0
         for share, time in middle.spectrum:
-            rarest = 100 / (100 - share) if share < 100 else rarest  # noqa: PLR2004 - the maximum has no place of its own
+            rarest = 100 / (100 - share) if share < WHOLE else rarest  # the maximum has no place of its own
             rows.append(
                 {
                     "contestant": contestant.name,
                     "group": contestant.group,
-                    "x": rarest,
-                    "y": max(1, time),
-                    "percentile": f"p{share:.6g}" if share < 100 else "max",  # noqa: PLR2004
+                    "x": max(1.0, rarest),
+                    "value": max(1, time),
+                    "percentile": f"p{share:.6g}" if share < WHOLE else "max",
                     "time": show_time(time),
                 }
             )
-    if not rows:
-        return None
-    scale = of_times([row["y"] for row in rows])
-    farthest = max(row["x"] for row in rows)
-    ends = beside([{**row, "x": farthest} for row in {row["contestant"]: row for row in rows}.values()], scale)
-    ticks = {round(100 / (100 - share), 6): share for share in SHARES}
-    named = " : ".join(f"datum.value < {tick * 1.5} ? 'p{share:g}'" for tick, share in ticks.items())
-    x = alt.X(
-        "x:Q",
-        scale=alt.Scale(type="log", domain=[1, farthest], nice=False),
-        axis=alt.Axis(
-            title="percentile: so many echoes took no longer",
-            values=[tick for tick in ticks if tick <= farthest],
-            labelExpr=f"{named} : ''",
-        ),
+    return rows
+
+
+def _lines(
+    rows: Rows, ends: Rows, x: alt.X, scale: Scale, *, tips: Sequence[str], marks: bool, number: int
+) -> alt.LayerChart:
+    """
+    A line for each contestant, with its name beside its end; under a pointer, it stands out.
+
+    :param rows: with ``x`` and ``value``; if there are marks, with ``low`` and ``high``.
+    :param ends: as `beside` gives them.
+    :param tips: fields that are told under a pointer.
+    :param marks: whether each point is marked, with the range from ``low`` to ``high``; else the line goes in steps.
+    """
+    hover = alt.selection_point(name=f"hover{number}", fields=["contestant"], on="pointerover", clear="pointerout")
+    fade = alt.condition(hover, alt.value(1.0), alt.value(0.15))
+    colors = color(rows)
+    value, low, label = (alt.Y(name, **scale.options) for name in ("value", "low", "label"))
+    data = alt.Chart(alt.Data(values=rows)).encode(
+        x=x, color=colors, detail="contestant:N", opacity=fade, tooltip=[f"{tip}:N" for tip in tips]
     )
-    colors, tips = color(results.contestants), ["contestant", "percentile", "time"]
-    chart = lines(rows, ends, x=x, scale=scale, colors=colors, tips=tips, marks=False, number=number)
-    return chart.properties(title=describe(cell))
+    line = data.mark_line(strokeWidth=2) if marks else data.mark_line(strokeWidth=2, interpolate="step-after")
+    layers: list[alt.Chart] = [line.encode(y=value).add_params(hover)]
+    if marks:
+        layers.append(data.mark_rule(strokeWidth=1.5).encode(y=low, y2="high:Q"))
+        layers.append(data.mark_point(filled=True, size=45).encode(y=value))
+    names = alt.Chart(alt.Data(values=ends)).encode(x=x, color=colors, opacity=fade)
+    text = names.mark_text(align="left", baseline="middle", dx=18, fontSize=12)
+    layers.append(text.encode(y=label, text="contestant:N"))
+    leader = names.mark_rule(strokeWidth=1, xOffset=6, x2Offset=15)
+    layers.append(leader.encode(x2="x", y=value, y2="label:Q"))
+    return alt.LayerChart(layer=layers).properties(width=WIDTH, height=HEIGHT)

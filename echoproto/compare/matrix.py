@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from echoproto.compare.cells import describe, varying
-from echoproto.compare.charts import Rows
+from echoproto.compare.cells import describe, labels
 from echoproto.compare.results import Results
+from echoproto.compare.rows import Rows
 from echoproto.compare.verdict import WITHOUT_FIGURES, Kind, Verdict, show_multiple
 
 CELL_WIDTH = 104
@@ -46,11 +46,11 @@ def matrix(results: Results, said: Sequence[Verdict]) -> alt.TopLevelMixin | Non
     """
     if not any(verdict.ratio for verdict in said):
         return None
-    told = varying(results.cells)
+    names = labels(results.cells)
     rows: Rows = [
         {
             "contestant": verdict.contestant,
-            "cell": describe(verdict.cell, told) or describe(verdict.cell),
+            "cell": names[verdict.cell],
             "good": goodness(verdict),
             "text": _text(verdict),
             "verdict": str(verdict),

@@ -10,7 +10,7 @@ from typing import Any
 import altair as alt
 from attrs import frozen
 
-from echoproto.compare import bars, curves
+from echoproto.compare import bars, curves, loads
 from echoproto.compare.charts import THEME
 from echoproto.compare.matrix import matrix
 from echoproto.compare.results import Results
@@ -89,8 +89,8 @@ def pictures(results: Results, said: Sequence[Verdict]) -> tuple[Picture, ...]:
 def _pictures(results: Results, said: Sequence[Verdict]) -> Iterator[Picture]:
     makers: dict[str, Callable[[], alt.TopLevelMixin | None]] = {
         "matrix": lambda: matrix(results, said),
-        "throughput": lambda: curves.throughput(results) or bars.throughput(results),
-        "p99": lambda: curves.p99(results) or bars.p99(results),
+        "throughput": lambda: loads.throughput(results),
+        "p99": lambda: loads.p99(results),
         "spectrum": lambda: curves.spectrum(results),
         "cost": lambda: bars.cost(results),
         "memory": lambda: bars.memory(results),

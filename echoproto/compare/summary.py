@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from attrs import frozen
 
-from echoproto.compare.cells import WORDS, axis, describe, panels, varying
+from echoproto.compare.cells import WORDS, axis, describe, labels, panels
 from echoproto.compare.choice import Choice, choose
 from echoproto.compare.measures import Measure
 from echoproto.compare.results import Cell, Results
@@ -17,6 +17,9 @@ from echoproto.load.units import show_time
 
 ON_TWISTED = ("echoproto", "twisted")
 """Groups of contestants between which a switch chooses; others are other programs."""
+
+NEAR = 5
+"""% by which what a contestant achieves may differ between loads, before it is told which."""
 
 
 @frozen
@@ -59,10 +62,10 @@ def _which(results: Results, choices: dict[Cell, Choice]) -> Iterator[str]:
     along = axis(results.cells)
     for cells in panels(results.cells, along).values():
         for stretch in _stretches([choices[cell] for cell in cells if cell in choices]):
-            first, last = stretch[0], stretch[-1]
-            names = [name for name in first.good if all(name in choice.good for choice in stretch)]
-            load = _load(results, first.cell, last.cell, along)
-            yield f"{load}: {_any_of(names)}, {_figures(first, last, names[0])}"
+            names = [name for name in stretch[0].good if all(name in choice.good for choice in stretch)]
+            values = [choice.middles[names[0]] for choice in stretch]
+            load = _load(stretch[0].cell, stretch[-1].cell, along)
+            yield f"{load}: {_any_of(names)}, {_span(values, stretch[0].measure)}"
 
 
 def _stretches(choices: Sequence[Choice]) -> list[list[Choice]]:
@@ -79,14 +82,12 @@ def _stretches(choices: Sequence[Choice]) -> list[list[Choice]]:
     return stretches
 
 
-def _load(results: Results, first: Cell, last: Cell, along: str | None) -> str:
+def _load(first: Cell, last: Cell, along: str | None) -> str:
     """The cells from one to another in words."""
-    told = varying(results.cells)
     if along is None or first == last:
-        return describe(first, told) if told else describe(first)
-    rest = describe(first, [name for name in told if name != along])
-    span = f"{WORDS[along](getattr(first, along))} to {WORDS[along](getattr(last, along))}"
-    return ", ".join(filter(None, [rest, span]))
+        return describe(first)
+    words = WORDS[along]
+    return f"{describe(first, along)}, {words(getattr(first, along))} to {words(getattr(last, along))}"
 
 
 def _any_of(names: Sequence[str]) -> str:
@@ -94,45 +95,42 @@ def _any_of(names: Sequence[str]) -> str:
     return f"{', '.join(most)} or {last}" if most else last
 
 
-def _figures(first: Choice, last: Choice, name: str) -> str:
-    begin, end = (show_figure(choice.middles[name], choice.measure) for choice in (first, last))
-    return begin if begin == end else f"{begin} to {end}"
+def _span(values: Sequence[float], measure: Measure) -> str:
+    """The smallest and the largest of some values, to three digits, with their unit."""
+    show = _show_number if measure.more_is_better else show_time
+    return f"{'–'.join(dict.fromkeys((show(min(values)), show(max(values)))))} {measure.name}"
 
 
-def show_figure(value: float, measure: Measure) -> str:
-    """A value of a measure with its unit."""
-    if measure.more_is_better:
-        return f"{value:,.0f} {measure.name}"
-    return f"{show_time(value)} {measure.name}"
+def _show_number(value: float) -> str:
+    return f"{float(f'{value:.3g}'):,.0f}"
 
 
 def _costs(results: Results, choices: dict[Cell, Choice], said: Sequence[Verdict]) -> Iterator[str]:
     """Of each contestant, how much of the best it achieves, where it is nearest to it and where it is farthest."""
-    told = varying(results.cells)
+    names = labels(results.cells)
     lines = []
     for each in results.contestants:
         shares = {cell: choice.share(each.name) for cell, choice in choices.items() if each.name in choice.middles}
         without = [verdict for verdict in said if verdict.contestant == each.name and verdict.kind in WITHOUT_FIGURES]
-        parts = [*_span(shares, told), *(_lack(verdict, told) for verdict in without[:1])]
-        lines.append((min(shares.values(), default=0.0), f"{each.name}: {'; '.join(parts)}"))
-    for _, line in sorted(lines, key=lambda line: -line[0]):
+        parts = [*_shares(shares, names), *(_lack(verdict, names) for verdict in without[:1])]
+        lines.append((bool(without), -min(shares.values(), default=0.0), f"{each.name}: {'; '.join(parts)}"))
+    for _, _, line in sorted(lines):
         yield line
 
 
-def _span(shares: dict[Cell, float], told: Sequence[str]) -> Iterator[str]:
+def _shares(shares: dict[Cell, float], names: dict[Cell, str]) -> Iterator[str]:
     if not shares:
         return
     best, worst = max(shares, key=shares.__getitem__), min(shares, key=shares.__getitem__)
-    most, least = f"{shares[best]:.0%}", f"{shares[worst]:.0%}"
-    if most == least:
-        yield f"{most} of the best"
+    most, least = round(100 * shares[best]), round(100 * shares[worst])
+    if most - least < NEAR:
+        yield f"{'–'.join(dict.fromkeys((str(least), str(most))))} % of the best"
     else:
-        yield f"{most} of the best with {describe(best, told)}, {least} with {describe(worst, told)}"
+        yield f"{most} % of the best ({names[best]}), but {least} % ({names[worst]})"
 
 
-def _lack(verdict: Verdict, told: Sequence[str]) -> str:
-    place = f" with {describe(verdict.cell, told)}" if told else ""
-    return f"{verdict.kind.value}{place}{f': {verdict.why}' if verdict.why else ''}"
+def _lack(verdict: Verdict, names: dict[Cell, str]) -> str:
+    return f"{verdict.kind.value} ({names[verdict.cell]}){f': {verdict.why}' if verdict.why else ''}"
 
 
 def _cautions(results: Results, said: Sequence[Verdict]) -> Iterator[str]:

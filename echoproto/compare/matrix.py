@@ -10,12 +10,17 @@ from collections.abc import Sequence
 import altair as alt
 
 from echoproto.compare.cells import describe, labels
-from echoproto.compare.results import Results
+from echoproto.compare.results import Cell, Results
 from echoproto.compare.rows import Rows
 from echoproto.compare.verdict import WITHOUT_FIGURES, Kind, Verdict, show_multiple
 
 CELL_WIDTH = 104
 CELL_HEIGHT = 26
+LABEL_LINE = 14
+"""Pixels; the last of a line above the columns."""
+
+NEW_LINE = "|"
+"""What parts the lines above a column; Vega has none of its own."""
 
 WORSE, EQUAL, BETTER = "#c4601d", "#f4f4f4", "#2a6fb0"
 """Ends and middle of the scale: orange and blue, which nobody takes for each other."""
@@ -46,7 +51,7 @@ def matrix(results: Results, said: Sequence[Verdict]) -> alt.TopLevelMixin | Non
     """
     if not any(verdict.ratio for verdict in said):
         return None
-    names = labels(results.cells)
+    names = _columns(results)
     rows: Rows = [
         {
             "contestant": verdict.contestant,
@@ -68,10 +73,11 @@ def matrix(results: Results, said: Sequence[Verdict]) -> alt.TopLevelMixin | Non
             axis=alt.Axis(
                 orient="top",
                 labelAngle=0,
+                labelPadding=6 + LABEL_LINE * (columns[0].count(NEW_LINE)),
                 domain=False,
                 ticks=False,
                 labelLimit=CELL_WIDTH - 4,
-                labelExpr="split(datum.label, ', ')",
+                labelExpr=f"split(datum.label, '{NEW_LINE}')",
             ),
         ),
         y=alt.Y("contestant:N", sort=_order(rows), title=None, axis=alt.Axis(domain=False, ticks=False)),
@@ -85,6 +91,13 @@ def matrix(results: Results, said: Sequence[Verdict]) -> alt.TopLevelMixin | Non
         text="text:N", color=alt.condition("datum.dark", alt.value("white"), alt.value("#222222"))
     )
     return alt.layer(fields, texts).properties(width=alt.Step(CELL_WIDTH), height=alt.Step(CELL_HEIGHT))
+
+
+def _columns(results: Results) -> dict[Cell, str]:
+    """The names of the cells, on as many lines each, of which the last stands nearest to the cell."""
+    parts = {cell: name.split(", ") for cell, name in labels(results.cells).items()}
+    lines = max(map(len, parts.values()))
+    return {cell: NEW_LINE.join([""] * (lines - len(part)) + part) for cell, part in parts.items()}
 
 
 def goodness(verdict: Verdict) -> float | None:
@@ -102,9 +115,7 @@ def _text(verdict: Verdict) -> str:
         return WORDS[verdict.kind]
     if verdict.ratio is None:
         return verdict.kind.value
-    number = show_multiple(verdict.ratio.value)
-    if verdict.kind is Kind.CLIENT_BOUND:
-        return f"CPU {number}"
+    number = " ".join(filter(None, [verdict.measure.short, show_multiple(verdict.ratio.value)]))
     return f"{number} ?" if verdict.kind is Kind.NOISY else number
 
 

@@ -20,13 +20,16 @@ class Measure:
     :ivar name: as it stands above a column.
     :ivar of: takes it from a sample; ``None`` where it was not measured.
     :ivar more_is_better: whether it is good to have much of it.
-    :ivar times: what follows a ratio of it: "1.68 × the processor time"; empty for throughput, which is what is meant
-        where nothing is said.
+    :ivar short: the same where there is little room.
+    :ivar times: what follows a ratio of it: "1.68 × the processor time".
+
+    Of throughput, these two are empty: it is what is meant where nothing is said.
     """
 
     name: str
     of: Callable[[Sample], float | None]
     more_is_better: bool
+    short: str = ""
     times: str = ""
 
 
@@ -61,8 +64,8 @@ def memory_per_connection(sample: Sample) -> float | None:
 
 
 THROUGHPUT = Measure("echoes/s", _throughput, more_is_better=True)
-P99 = Measure("p99", _p99, more_is_better=False, times="the p99")
-CPU = Measure("processor time per echo", _cpu, more_is_better=False, times="the processor time")
+P99 = Measure("p99", _p99, more_is_better=False, short="p99", times="the p99")
+CPU = Measure("processor time per echo", _cpu, more_is_better=False, short="CPU", times="the processor time")
 
 
 def measure_of(cell: Cell) -> Measure:

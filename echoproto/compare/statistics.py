@@ -22,8 +22,8 @@ import math
 import random
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import combinations_with_replacement, starmap
-from operator import add
+from itertools import combinations_with_replacement, product, starmap
+from operator import add, sub
 from statistics import NormalDist, median
 
 from attrs import frozen
@@ -99,20 +99,21 @@ def interval(values: Sequence[float], seed: int) -> tuple[float, float]:
     """
     draw = random.Random(seed)  # noqa: S311 - nobody has to be kept from guessing it
     centres = sorted(centre(draw.choices(values, k=len(values))) for _ in range(RESAMPLES))
-    beyond = math.floor(tail(len(values)) * RESAMPLES)
+    beyond = math.floor(tail(len(values), len(values) - 1) * RESAMPLES)
     return centres[beyond], centres[-1 - beyond]
 
 
-def tail(count: int) -> float:
+def tail(count: int, freedom: int) -> float:
     """
-    The share of the draws that is to lie beyond each end of an interval from so many values.
+    The share of the draws that is to lie beyond each end of an interval.
 
-    :param count: 2 or more.
+    :param count: of the values, 2 or more.
+    :param freedom: degrees of it.
     :return: below 0.025, which is what it comes to where there are many.
     """
     normal = NormalDist()
     share = (1 - CONFIDENCE) / 2
-    return normal.cdf(student(normal.inv_cdf(share), count - 1) * math.sqrt(count / (count - 1)))
+    return normal.cdf(student(normal.inv_cdf(share), freedom) * math.sqrt(count / (count - 1)))
 
 
 def student(normal: float, freedom: int) -> float:
@@ -126,3 +127,30 @@ def student(normal: float, freedom: int) -> float:
     second = (5 * x**5 + 16 * x**3 + 3 * x) / 96
     third = (3 * x**7 + 19 * x**5 + 17 * x**3 - 15 * x) / 384
     return x + first / freedom + second / freedom**2 + third / freedom**3
+
+
+@lru_cache(maxsize=4096)
+def unpaired_ratio(ones: tuple[float, ...], others: tuple[float, ...], seed: int = 0) -> Ratio:
+    """
+    What was measured in one run, as a multiple of the same in another.
+
+    The interval is made as that of `paired_ratio`, of the median of all differences between the one and the other, with
+    as many degrees of freedom as both have together: of 5 rounds each and more, it covers the truth in 95 to 97 of 100.
+
+    :param ones: of each round, above 0; one or more.
+    :param others: of each round of the other run, above 0; one or more.
+    """
+    new, old = [math.log(one) for one in ones], [math.log(other) for other in others]
+    value, rounds = math.exp(shift(new, old)), min(len(new), len(old))
+    if rounds < LEAST_ROUNDS:
+        return Ratio(value, 0.0, math.inf, rounds)
+    draw = random.Random(seed)  # noqa: S311 - nobody has to be kept from guessing it
+    shifts = sorted(shift(draw.choices(new, k=len(new)), draw.choices(old, k=len(old))) for _ in range(RESAMPLES))
+    beyond = math.floor(tail(rounds, len(new) + len(old) - 2) * RESAMPLES)
+    return Ratio(value, math.exp(shifts[beyond]), math.exp(shifts[-1 - beyond]), rounds)
+
+
+def shift(ones: Sequence[float], others: Sequence[float]) -> float:
+    """The Hodges–Lehmann estimate of how far some values lie above others: the median of all differences."""
+    middle: float = median(starmap(sub, product(ones, others)))
+    return middle

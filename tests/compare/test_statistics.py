@@ -107,7 +107,7 @@ class PartsTests(SynchronousTestCase):
             self.assertLess(abs(student(1.959964, freedom) / quantile - 1), 0.003)
 
     def test_the_tail_comes_to_what_it_is_of_many(self) -> None:
-        tails = [tail(count) for count in (5, 7, 10, 15, 100, 10_000)]
+        tails = [tail(count, count - 1) for count in (5, 7, 10, 15, 100, 10_000)]
         self.assertEqual(tails, sorted(tails))
         self.assertAlmostEqual(tails[0], 0.001, places=4)
         self.assertAlmostEqual(tails[-1], 0.025, places=4)

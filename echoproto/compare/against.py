@@ -14,7 +14,7 @@ from statistics import fmean
 from attrs import field, frozen
 
 from echoproto.compare.measures import CPU, Measure, measure_of
-from echoproto.compare.results import Cell, Results
+from echoproto.compare.results import Cell, Results, Sample
 from echoproto.compare.sameness import check_environments
 from echoproto.compare.statistics import Ratio, unpaired_ratio
 from echoproto.compare.verdict import NO_DIFFERENCE, Kind, client_bound, kind_of, show_ratio, without_figures

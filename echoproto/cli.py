@@ -71,3 +71,6 @@ def reactors() -> None:
 main.add_command(
     LazyCommand("load", "echoproto.load.command:load", "Send messages to an echo, and check what comes back.")
 )
+main.add_command(
+    LazyCommand("report", "echoproto.compare.reportcommand:report", "Report again what 'compare' has measured.")
+)

@@ -14,11 +14,12 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from echoproto.compare.against import Change
 from echoproto.compare.cells import describe
 from echoproto.compare.pictures import Picture
 from echoproto.compare.results import Results
 from echoproto.compare.summary import Advice
-from echoproto.compare.table import figures, headline
+from echoproto.compare.table import changes_headline, figures, headline
 from echoproto.compare.verdict import WITHOUT_FIGURES, Kind, Verdict
 
 STYLE = """
@@ -53,6 +54,7 @@ def page(
     shown: Sequence[tuple[Picture, str]],
     script: str,
     versioned: Callable[[dict[str, Any]], dict[str, Any]],
+    changes: Sequence[Change] = (),
 ) -> str:
     """
     The whole page.
@@ -61,6 +63,7 @@ def page(
     :param shown: pictures, each with what it looks like as SVG.
     :param script: that draws the pictures.
     :param versioned: makes a specification for the Vega-Lite that is in the script.
+    :param changes: since an earlier run, if there was one.
     """
     script = script.replace("</script", "<\\/script")
     parts = [
@@ -76,6 +79,8 @@ def page(
         parts.append(f"<h2>{_text(each.title)}</h2><ul>")
         parts += [f"<li>{_text(line)}</li>" for line in each.lines]
         parts.append("</ul>")
+    if changes:
+        parts += [f"<h2>{_text(changes_headline(changes))}</h2>", _changes(changes)]
     for picture, svg in shown:
         parts += [
             f"<h2>{_text(picture.title)}</h2><p>{_text(picture.explanation)}</p>",
@@ -115,6 +120,11 @@ def _table(results: Results, said: Iterable[Verdict]) -> str:
     titles = ("", "echoes/s", "p50", "p99", "CPU/echo", "memory/conn.", f"beside {results.baseline}")
     head = "".join(f"<th>{_text(title)}</th>" for title in titles)
     return "\n".join([f"<table><tr>{head}</tr>", *rows, "</table>"])
+
+
+def _changes(changes: Iterable[Change]) -> str:
+    rows = [(change.contestant, describe(change.cell), change) for change in changes]
+    return _rows(["", "load", "since then"], rows)
 
 
 def _class(verdict: Verdict) -> str:

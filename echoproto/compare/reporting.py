@@ -6,56 +6,98 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
+from importlib.util import find_spec
 
 from rich.console import Console
+from rich.text import Text
 
-from echoproto.compare.results import Results, document
-from echoproto.compare.summary import advise
-from echoproto.compare.table import print_results
-from echoproto.compare.verdict import verdicts
-from echoproto.errors import UnavailableError
+from echoproto.cli import PIPE_WIDTH
+from echoproto.compare.against import Change
+from echoproto.compare.results import Results, document, read
+from echoproto.compare.summary import Advice, advise
+from echoproto.compare.table import print_changes, print_results
+from echoproto.compare.verdict import Verdict, verdicts
+from echoproto.errors import ConfigurationError, UnavailableError
 
 RESULTS = "results.json"
 PAGE = "report.html"
 
 
-def show(results: Results, console: Console) -> None:
-    """Print tables and summary."""
-    said = verdicts(results)
-    print_results(console, results, said, advise(results, said))
+def console() -> Console:
+    """Standard output, which has room for whole rows if it is no terminal."""
+    made = Console(highlight=False)
+    if not made.is_terminal:
+        made.width = PIPE_WIDTH
+    return made
 
 
-def write(results: Results, folder: str, console: Console) -> None:
+def read_file(path: str) -> Results:
+    """
+    Read the results of a comparison from a file, or from a folder in which they are.
+
+    :raise ConfigurationError: if there are none.
+    """
+    if os.path.isdir(path):
+        path = os.path.join(path, RESULTS)
+    try:
+        with open(path, encoding="utf-8") as file:
+            return read(json.load(file))
+    except OSError as error:
+        raise ConfigurationError(f"{path}: {error.strerror}") from error
+    except (ValueError, ConfigurationError) as error:
+        raise ConfigurationError(f"{path}: {error}") from error
+
+
+def write(results: Results, folder: str | None, console: Console, changes: Sequence[Change] | None = None) -> None:
     """
     Print tables and summary, and write everything into a folder, which is made if it is not there.
 
     The results come first, so that nothing is lost if drawing fails.
 
+    :param folder: ``None`` if nothing is to be written.
+    :param changes: since an earlier run, if there was one.
     :raise UnavailableError: if a file can't be written.
     """
     said = verdicts(results)
     advice = advise(results, said)
-    try:
-        os.makedirs(folder, exist_ok=True)
+    if folder is not None:
         _save(folder, RESULTS, json.dumps(document(results), indent=1) + "\n")
-        print_results(console, results, said, advice)
-        # Only here, since altair takes a second to import, and is an extra.
-        from echoproto.compare import vega
-        from echoproto.compare.page import page
-        from echoproto.compare.pictures import pictures
+    print_results(console, results, said, advice)
+    if changes is not None:
+        print_changes(console, changes)
+    if folder is None:
+        return
+    if any(find_spec(name) is None for name in ("altair", "hdrh", "vl_convert")):
+        console.print(Text("! no pictures: they need an extra: pip install 'echoproto[compare]'", style="yellow"))
+    else:
+        _draw(results, folder, said, advice, changes or ())
 
-        shown = [(picture, vega.svg(picture.specification)) for picture in pictures(results, said)]
-        for picture, svg in shown:
-            _save(folder, f"{picture.name}.svg", svg)
-            _save(folder, f"{picture.name}.png", vega.png(picture.specification))
-        _save(folder, PAGE, page(results, said, advice, shown=shown, script=vega.script(), versioned=vega.with_version))
-    except OSError as error:
-        raise UnavailableError(f"{folder}: {error.strerror or error}") from error
+
+def _draw(
+    results: Results, folder: str, said: Sequence[Verdict], advice: Sequence[Advice], changes: Sequence[Change]
+) -> None:
+    """Write pictures and page."""
+    # Only here, since altair takes a second to import, and need not be there.
+    from echoproto.compare import vega
+    from echoproto.compare.page import page
+    from echoproto.compare.pictures import pictures
+
+    shown = [(picture, vega.svg(picture.specification)) for picture in pictures(results, said)]
+    for picture, svg in shown:
+        _save(folder, f"{picture.name}.svg", svg)
+        _save(folder, f"{picture.name}.png", vega.png(picture.specification))
+    text = page(results, said, advice, shown=shown, script=vega.script(), versioned=vega.with_version, changes=changes)
+    _save(folder, PAGE, text)
 
 
 def _save(folder: str, name: str, data: str | bytes) -> None:
-    """Write a file whole, or not at all: an interrupted run leaves the one before."""
+    """Write a file whole, or not at all: what was there before stays until then."""
     path = os.path.join(folder, name)
-    with open(f"{path}.new", "wb") as file:
-        file.write(data.encode() if isinstance(data, str) else data)
-    os.replace(f"{path}.new", path)
+    try:
+        os.makedirs(folder, exist_ok=True)
+        with open(f"{path}.new", "wb") as file:
+            file.write(data.encode() if isinstance(data, str) else data)
+        os.replace(f"{path}.new", path)
+    except OSError as error:
+        raise UnavailableError(f"{path}: {error.strerror or error}") from error

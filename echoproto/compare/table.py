@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from echoproto.compare.against import Change
 from echoproto.compare.cells import describe
 from echoproto.compare.measures import late_us, measure_of, memory_per_connection, middle
 from echoproto.compare.results import Cell, Results, Sample
@@ -46,6 +47,28 @@ def print_results(console: Console, results: Results, said: Sequence[Verdict], a
         console.print(Text(each.title, style="bold"))
         for line in each.lines:
             _print(console, Text(one_line(line)))
+
+
+def print_changes(console: Console, changes: Sequence[Change]) -> None:
+    """Print what has become of each contestant since an earlier run."""
+    console.print()
+    console.print(Text(changes_headline(changes), style="bold"))
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("", "load", "since then"):
+        table.add_column(title, overflow="fold")
+    for change in changes:
+        style = "bold red" if change.regression else "green" if change.better else ""
+        words = (change.contestant, describe(change.cell), str(change))
+        table.add_row(*(Text(one_line(each)) for each in words[:-1]), Text(one_line(words[-1]), style=style))
+    _print(console, table)
+
+
+def changes_headline(changes: Sequence[Change]) -> str:
+    """How many have become worse by more than is tolerated, in one line."""
+    worse = sum(change.regression for change in changes)
+    if not changes:
+        return "nothing that both runs have measured is to be judged"
+    return f"since the earlier run: {worse} of {len(changes)} worse than is tolerated"
 
 
 def headline(results: Results) -> str:

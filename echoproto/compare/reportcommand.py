@@ -1,0 +1,84 @@
+"""
+The command ``echoproto report``, and the options that it shares with ``echoproto compare``.
+
+Only what --help needs is imported here.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+import click
+
+from echoproto.errors import EchoError
+from echoproto.load.command import OneLineCommand, complaint, option
+
+WORSE = 1
+"""Exit status: something has become worse by more than is tolerated."""
+
+EPILOG = """\b
+Examples:
+  echoproto report results.json --output report
+      tables and summary, and the page and its pictures anew
+  echoproto report monday.json tuesday.json --output both
+      one report of all rounds
+  echoproto report new.json --against old.json --tolerance 3
+      what has become better or worse
+
+\b
+Exit status:
+    0  reported
+    1  --against: something has become worse by more than --tolerance; or a file can't be written
+    2  what is asked for can't be meant, such as to join runs of different environments
+"""
+
+
+def against_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options of whoever compares with an earlier run."""
+    for add in (
+        option("--different-environments", is_flag=True, help="Also if the runs' machines or versions differ."),
+        option("--tolerance", type=click.FloatRange(0), default=5.0, metavar="PERCENT", help="That may be lost."),
+        option("--against", metavar="FILE", help="Results of an earlier run, to say what has become of them."),
+    ):
+        command = add(command)
+    return command
+
+
+@click.command(cls=OneLineCommand, epilog=EPILOG, context_settings={"max_content_width": 110})
+@click.argument("files", nargs=-1, required=True, metavar="FILES...")
+@option("--output", "-o", metavar="DIR", help="Write results, page and pictures there.")
+@option("--different-plans", is_flag=True, help="Also join runs whose loads or contestants differ.")
+@against_options
+def report(
+    files: tuple[str, ...],
+    *,
+    output: str | None,
+    against: str | None,
+    tolerance: float,
+    different_environments: bool,
+    different_plans: bool,
+) -> None:
+    """
+    Report again what 'echoproto compare' has measured.
+
+    FILES are its results.json, or the folders that they are in; those of several runs are joined.
+    """
+    try:
+        from echoproto.compare import reporting
+        from echoproto.compare.against import changes
+        from echoproto.compare.joining import join
+
+        results = join(
+            [reporting.read_file(file) for file in files],
+            different_environments=different_environments,
+            different_plans=different_plans,
+        )
+        changed = None
+        if against is not None:
+            old = reporting.read_file(against)
+            changed = changes(results, old, tolerance=tolerance / 100, different_environments=different_environments)
+        reporting.write(results, output, reporting.console(), changed)
+    except EchoError as error:
+        raise complaint(str(error), error.exit_status) from error
+    sys.exit(WORSE if any(change.regression for change in changed or ()) else 0)

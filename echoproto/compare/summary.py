@@ -12,6 +12,7 @@ from echoproto.compare.cells import WORDS, axis, describe, labels, panels
 from echoproto.compare.choice import Choice, choose
 from echoproto.compare.measures import Measure
 from echoproto.compare.results import Cell, Results
+from echoproto.compare.statistics import LEAST_ROUNDS
 from echoproto.compare.verdict import WITHOUT_FIGURES, Kind, Verdict
 from echoproto.load.units import show_time
 
@@ -135,11 +136,14 @@ def _lack(verdict: Verdict, names: dict[Cell, str]) -> str:
 
 def _cautions(results: Results, said: Sequence[Verdict]) -> Iterator[str]:
     """What a reader has to know before believing it."""
+    names = labels(results.cells)
     if results.partial:
         yield "the run was interrupted; this is what was measured until then"
+    if results.rounds < LEAST_ROUNDS:
+        yield f"{results.rounds} rounds are too few to tell how sure a ratio is: it takes {LEAST_ROUNDS}"
     for verdict in said:
         if verdict.kind is Kind.FAILED:
-            yield f"{verdict.contestant} failed with {describe(verdict.cell)}: {verdict.why}"
+            yield f"{verdict.contestant} failed ({names[verdict.cell]}): {verdict.why}"
     bound = sum(verdict.kind is Kind.CLIENT_BOUND for verdict in said)
     if bound:
         yield (

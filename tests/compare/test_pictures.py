@@ -1,0 +1,31 @@
+from attrs import evolve
+from twisted.trial.unittest import SynchronousTestCase
+
+from echoproto.compare.pictures import EXPLANATIONS, TITLES, pictures
+from echoproto.compare.results import Cell, Results
+from echoproto.compare.verdict import verdicts
+from tests.compare.runs import TRUTHS, run
+
+
+def names(results: Results) -> list[str]:
+    return [picture.name for picture in pictures(results, verdicts(results))]
+
+
+class PicturesTests(SynchronousTestCase):
+    def test_all_of_them(self) -> None:
+        self.assertEqual(names(run(rounds=2)), list(TITLES))
+
+    def test_only_those_that_there_is_something_for(self) -> None:
+        one = run({"one": TRUTHS["threads"]}, [Cell(rate=1.0)], rounds=2, baseline="one")
+        self.assertEqual(names(one), ["p99", "spectrum", "cost", "memory"])
+        self.assertEqual(names(evolve(one, samples=(), calls=())), [])
+
+    def test_each_is_explained(self) -> None:
+        self.assertEqual(list(EXPLANATIONS), list(TITLES))
+        for text in EXPLANATIONS.values():
+            self.assertGreaterEqual(text.count(". "), 1)
+
+    def test_the_version_is_left_to_who_draws(self) -> None:
+        for picture in pictures(run(rounds=2), ()):
+            self.assertNotIn("$schema", picture.specification)
+            self.assertIn("config", picture.specification)

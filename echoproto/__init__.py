@@ -10,12 +10,12 @@ What is named here is the public interface for any Twisted program; it needs nei
     reactor.run()
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
-from echoproto.errors import ConfigurationError, EchoError, UnavailableError
-from echoproto.protocol import GREETING, ConnectionObserver, Echo, EchoFactory
-
 if TYPE_CHECKING:
+    from echoproto.errors import ConfigurationError, EchoError, UnavailableError
+    from echoproto.protocol import GREETING, ConnectionObserver, Echo, EchoFactory
     from echoproto.server.tls import EchoTLS
 
 __version__ = "0.1.0"
@@ -32,11 +32,20 @@ __all__ = [
     "__version__",
 ]
 
+_HOMES = {
+    **dict.fromkeys(("ConfigurationError", "EchoError", "UnavailableError"), "echoproto.errors"),
+    **dict.fromkeys(("GREETING", "ConnectionObserver", "Echo", "EchoFactory"), "echoproto.protocol"),
+    "EchoTLS": "echoproto.server.tls",
+}
+
 
 def __getattr__(name: str) -> object:
-    """``EchoTLS`` is imported when it is asked for: without the extra ``tls``, there is no pyOpenSSL to import."""
-    if name == "EchoTLS":
-        from echoproto.server.tls import EchoTLS
+    """
+    Each name is imported when it is asked for.
 
-        return EchoTLS
+    Without the extra ``tls``, there is no pyOpenSSL to import; and what has to do without Twisted, as the load
+    generator and servers that are compared with this one, would else have to pay for it.
+    """
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

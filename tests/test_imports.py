@@ -54,12 +54,17 @@ class ImportTests(SynchronousTestCase):
     def test_the_protocol_knows_nothing_of_the_server(self) -> None:
         loaded = imported_by(["echoproto.protocol"])
         ours = {name for name in loaded if name.partition(".")[0] == "echoproto"}
-        self.assertEqual(ours, {"echoproto", "echoproto.errors", "echoproto.protocol"})
+        self.assertEqual(ours, {"echoproto", "echoproto.protocol"})
 
     def test_the_echo_of_datagrams_knows_nothing_of_the_server(self) -> None:
         loaded = imported_by(["echoproto.datagram"])
         ours = {name for name in loaded if name.partition(".")[0] == "echoproto"}
-        self.assertEqual(ours, {"echoproto", "echoproto.datagram", "echoproto.errors", "echoproto.protocol"})
+        self.assertEqual(ours, {"echoproto", "echoproto.datagram"})
+
+    def test_the_load_generator_and_servers_to_compare_with_do_without_twisted(self) -> None:
+        servers = ("asyncioprotocol", "asynciostreams", "processes", "threads")
+        loaded = imported_by(["echoproto.load.engine", *(f"echoproto.compare.servers.{name}" for name in servers)])
+        self.assertEqual([name for name in loaded if name.partition(".")[0] == "twisted"], [])
 
     def test_what_has_no_io_imports_none(self) -> None:
         """The package itself exports the protocol, which imports interfaces; so this reads the modules' own text."""

@@ -1,0 +1,52 @@
+"""
+An echo of asyncio's lower level: a protocol that writes what it receives. Also what uvloop's runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+
+from echoproto.compare.servers.arguments import BACKLOG, HOST, parse, tls_context
+
+
+class Echo(asyncio.Protocol):
+    """Sends back every byte."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:  # noqa: D102
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - that of a stream is one
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:  # noqa: D102
+        self.transport.write(data)
+
+    def pause_writing(self) -> None:
+        """Take no more from a peer that does not read what it is sent."""
+        self.transport.pause_reading()
+
+    def resume_writing(self) -> None:  # noqa: D102
+        self.transport.resume_reading()
+
+
+class EchoDatagrams(asyncio.DatagramProtocol):
+    """Sends back every datagram."""
+
+    def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override]  # noqa: D102
+        self.transport = transport
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:  # noqa: D102
+        self.transport.sendto(data, addr)
+
+
+async def serve(given: argparse.Namespace) -> None:
+    """Serve until it is killed."""
+    loop = asyncio.get_running_loop()
+    if given.transport == "udp":
+        await loop.create_datagram_endpoint(EchoDatagrams, (HOST, given.port))
+    else:
+        await loop.create_server(Echo, HOST, given.port, backlog=BACKLOG, ssl=tls_context(given))
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(parse("tcp", "tls", "udp")))

@@ -153,6 +153,7 @@ class _Run:
         gc.freeze()
         if workload.warmup:
             self._phase(monotonic_ns() + int(workload.warmup * NS), None, half_close=False)
+        meter.look()
         begun = monotonic_ns()
         self._tick(begun)
         end = begun + int((workload.duration or 1e9) * NS)

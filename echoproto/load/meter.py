@@ -6,10 +6,9 @@ from __future__ import annotations
 
 import time
 
-import psutil
-
 from echoproto.load.histogram import Histogram
 from echoproto.load.outcome import FIRST, Outcome, Second
+from echoproto.load.server import Server, Use
 from echoproto.load.times import Times
 
 NS = 1_000_000_000
@@ -34,9 +33,15 @@ class Meter:
         self.connect = Times()
         self.first_byte = Times()
         self.measuring = False
-        self._server = None if server_pid is None else ServerTime(server_pid)
+        self._server = None if server_pid is None else Server(server_pid)
+        self._used = Use()
         self._begun = self._end = self._ticked = 0
-        self._cpu = self._server_cpu = 0.0
+        self._cpu = 0.0
+
+    def look(self) -> None:
+        """See what the server has used before measuring begins, which takes a while if it has many processes."""
+        if self._server:
+            self._used = self._server.use()
 
     def begin(self, now: int, end: int, *, anew: bool) -> None:
         """
@@ -53,7 +58,6 @@ class Meter:
         self.measuring = True
         self._begun = self._ticked = now
         self._cpu = time.process_time()
-        self._server_cpu = self._server.seconds() if self._server else 0.0
 
     def tick(self, now: int) -> int:
         """
@@ -88,8 +92,15 @@ class Meter:
         """
         self._elapse(last)
         if self._server:
-            self.outcome.server_cpu = self._server.seconds() - self._server_cpu
+            self._compare(self._used, self._server.use())
         self.measuring = False
+
+    def _compare(self, before: Use, after: Use) -> None:
+        outcome = self.outcome
+        outcome.server_cpu = after.seconds - before.seconds
+        outcome.server_memory = after.memory
+        if after.ended == before.ended:  # those of a process go with it
+            outcome.server_switches = after.voluntary - before.voluntary, after.involuntary - before.involuntary
 
     def _elapse(self, now: int) -> None:
         self.outcome.elapsed = (now - self._begun) / NS
@@ -115,24 +126,3 @@ class Meter:
         """Put into words what was found, if there are not too many already."""
         if len(self.outcome.first_findings) < FIRST:
             self.outcome.first_findings.append(words)
-
-
-class ServerTime:
-    """
-    The processor time of a process and of those that it has started.
-
-    :param pid: of the process.
-    """
-
-    def __init__(self, pid: int) -> None:
-        self._process = psutil.Process(pid)
-        self._last = 0.0
-
-    def seconds(self) -> float:
-        """So many; if it has ended, as many as when it was looked at last."""
-        try:
-            processes = [self._process, *self._process.children(recursive=True)]
-            self._last = sum(sum(process.cpu_times()[:2]) for process in processes)
-        except psutil.NoSuchProcess:
-            pass
-        return self._last

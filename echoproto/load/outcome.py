@@ -64,6 +64,9 @@ class Outcome:
     :ivar elapsed: seconds that were measured: to the planned end, or to when the last message came back after that.
     :ivar cpu: seconds of processor time that the generator has used while measuring.
     :ivar server_cpu: the same of the server, if its process is known.
+    :ivar server_memory: bytes that the server's processes held at the end of the measuring, while all were connected.
+    :ivar server_switches: its context switches while measuring, in which it waited, and in which it had to; ``None``
+        if not known, also since processes of it have ended, which take theirs with them.
     :ivar unsent: messages of the schedule that were not sent in time, where a rate is set.
     :ivar interrupted: whether it was ended before its time.
     """
@@ -87,6 +90,8 @@ class Outcome:
     elapsed: float = 0.0
     cpu: float = 0.0
     server_cpu: float | None = None
+    server_memory: int | None = None
+    server_switches: tuple[int, int] | None = None
     unsent: int = 0
     interrupted: bool = False
 
@@ -102,6 +107,7 @@ class Outcome:
             self.seconds.setdefault(number, Second()).add(second)
         self.first_findings = [*self.first_findings, *other.first_findings][:FIRST]
         self.elapsed = max(self.elapsed, other.elapsed)
-        seen = [cpu for cpu in (self.server_cpu, other.server_cpu) if cpu is not None]
-        self.server_cpu = max(seen, default=None)  # each has looked at the same process
+        for name in ("server_cpu", "server_memory", "server_switches"):  # each has looked at the same process
+            seen = [value for value in (getattr(self, name), getattr(other, name)) if value is not None]
+            setattr(self, name, max(seen, default=None))
         self.interrupted |= other.interrupted

@@ -1,12 +1,11 @@
 import os
-import subprocess
-import sys
 import time
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.load.meter import NS, Meter, ServerTime
+from echoproto.load.meter import NS, Meter
 from echoproto.load.outcome import FIRST
+from echoproto.load.server import Use
 
 US = 1000
 
@@ -73,25 +72,10 @@ class MeterTests(SynchronousTestCase):
         self.assertEqual(meter.outcome.first_findings, [str(number) for number in range(FIRST)])
 
 
-class ServerTimeTests(SynchronousTestCase):
-    def test_of_a_process_and_its_children(self) -> None:
-        """Also after they have ended."""
-        work = "import subprocess, sys, time\nwhile time.process_time() < 0.1: pass\n"
-        start = f"child = subprocess.Popen([sys.executable, '-c', {work + 'sys.stdin.read()'!r}])\n"
-        with subprocess.Popen(
-            [sys.executable, "-c", f"{work}{start}sys.stdin.read()"], stdin=subprocess.PIPE
-        ) as process:
-            server = ServerTime(process.pid)
-            deadline = time.monotonic() + 30
-            while (seconds := server.seconds()) < 0.16 and time.monotonic() < deadline:  # the clock ticks in 10 ms
-                pass
-            self.assertTrue(0.16 <= seconds < 5, seconds)
-            process.kill()
-            process.wait()
-            self.assertEqual(server.seconds(), seconds)
-
+class ServerTests(SynchronousTestCase):
     def test_reported(self) -> None:
         meter = Meter(os.getpid())
+        meter.look()
         meter.begin(0, NS, anew=False)
         begun = time.process_time()
         while time.process_time() < begun + 0.05:
@@ -100,3 +84,15 @@ class ServerTimeTests(SynchronousTestCase):
         assert meter.outcome.server_cpu is not None
         self.assertTrue(0.02 < meter.outcome.server_cpu < 1)
         self.assertTrue(0.05 <= meter.outcome.cpu < 1)
+        assert meter.outcome.server_memory is not None
+        self.assertGreater(meter.outcome.server_memory, 1 << 20)
+        assert meter.outcome.server_switches is not None
+        self.assertTrue(all(0 <= count < 10_000 for count in meter.outcome.server_switches))
+
+    def test_switches_of_processes_that_have_ended_are_not_known(self) -> None:
+        meter = Meter(os.getpid())
+        for after, switches in ((Use(2.0, 0.0, 9, 7, 5), (6, 3)), (Use(2.0, 0.5, 9, 7, 5), None)):
+            meter.outcome.server_switches = None
+            meter._compare(Use(1.0, 0.0, 8, 1, 2), after)
+            self.assertEqual((meter.outcome.server_cpu, meter.outcome.server_memory), (1.0, 9))
+            self.assertEqual(meter.outcome.server_switches, switches)

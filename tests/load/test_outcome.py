@@ -32,6 +32,8 @@ FIELDS: dict[str, strategies.SearchStrategy[object]] = {
         "float": strategies.integers(0, 1000).map(float),
         "float | None": strategies.none() | strategies.integers(0, 1000).map(float),
         "int": counts,
+        "int | None": strategies.none() | counts,
+        "tuple[int, int] | None": strategies.none() | strategies.tuples(counts, counts),
         "bool": strategies.booleans(),
     }[str(field.type)]
     for field in fields(Outcome)
@@ -129,3 +131,5 @@ class OutcomeTests(SynchronousTestCase):
         """Each has looked at the same process: its time on the processor does not add up."""
         self.assertEqual(added(Outcome(server_cpu=2.0), Outcome(server_cpu=2.5), Outcome()).server_cpu, 2.5)
         self.assertIsNone(added(Outcome(), Outcome()).server_cpu)
+        both = added(Outcome(server_memory=5, server_switches=(1, 2)), Outcome(server_memory=4))
+        self.assertEqual((both.server_memory, both.server_switches), (5, (1, 2)))

@@ -22,7 +22,7 @@ from attrs import define, field
 from echoproto.errors import EchoError
 from echoproto.load.errors import ClientLimit
 from echoproto.load.histogram import Histogram
-from echoproto.load.interruption import SIGNALS, Interruption
+from echoproto.load.interruption import SIGNALS
 from echoproto.load.outcome import Outcome
 from echoproto.load.shares import Share, shares
 from echoproto.load.workload import Workload
@@ -58,6 +58,14 @@ class Glimpse:
         self.times.add(other.times)
 
 
+class Asking(Protocol):
+    """What asks for an end, as `echoproto.load.interruption.Interruption`."""
+
+    @property
+    def asked(self) -> bool:
+        """Whether it does."""
+
+
 class Engine(Protocol):
     """What each process runs, as `echoproto.load.engine.run`."""
 
@@ -75,7 +83,7 @@ class Engine(Protocol):
 def run(
     workload: Workload,
     *,
-    interruption: Interruption,
+    interruption: Asking,
     watch: Callable[[Glimpse], None] | None = None,
     every: float = 1.0,
     engine: Engine | None = None,
@@ -110,7 +118,7 @@ def run(
     return whole
 
 
-def _attend(running: list[_Child], interruption: Interruption) -> None:
+def _attend(running: list[_Child], interruption: Asking) -> None:
     """Wait a while for what the processes say, and tell them if they are to end."""
     heard = wait([child.connection for child in running], timeout=TICK)
     for child in running:

@@ -43,9 +43,9 @@ async def serve(given: argparse.Namespace) -> None:
     loop = asyncio.get_running_loop()
     if given.transport == "udp":
         await loop.create_datagram_endpoint(EchoDatagrams, (HOST, given.port))
-    else:
-        await loop.create_server(Echo, HOST, given.port, backlog=BACKLOG, ssl=tls_context(given))
-    await asyncio.Event().wait()
+        await asyncio.Event().wait()
+    server = await loop.create_server(Echo, HOST, given.port, backlog=BACKLOG, ssl=tls_context(given))
+    await server.serve_forever()
 
 
 if __name__ == "__main__":

@@ -22,8 +22,8 @@ async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 
 async def serve(given: argparse.Namespace) -> None:
     """Serve until it is killed."""
-    await asyncio.start_server(echo, HOST, given.port, backlog=BACKLOG, ssl=tls_context(given))
-    await asyncio.Event().wait()
+    server = await asyncio.start_server(echo, HOST, given.port, backlog=BACKLOG, ssl=tls_context(given))
+    await server.serve_forever()
 
 
 if __name__ == "__main__":

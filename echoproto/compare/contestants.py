@@ -35,8 +35,9 @@ OWN_DESCRIPTORS = 40
 THREAD = 64 << 10
 """Bytes of memory that a thread of the standard library's server takes, at the least."""
 
-PROCESS = 4 << 20
-"""Bytes of memory that a process of it takes, which it does not share with the one that it was forked from."""
+PROCESS = 2 << 20
+"""Bytes of memory that a process of it takes, which it does not share with the one that it was forked from; with those
+that the system has for it."""
 
 SHARE_OF_MEMORY = 0.5
 """How much of the memory that is free now a server may be expected to take."""

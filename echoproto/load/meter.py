@@ -41,7 +41,7 @@ class Meter:
     def look(self) -> None:
         """See what the server has used before measuring begins, which takes a while if it has many processes."""
         if self._server:
-            self._used = self._server.use()
+            self._used = self._server.use(memory=False)
 
     def begin(self, now: int, end: int, *, anew: bool) -> None:
         """

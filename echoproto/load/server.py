@@ -59,15 +59,19 @@ class Server:
         self._process = psutil.Process(pid)
         self._last = Use()
 
-    def use(self) -> Use:
-        """What they have used so far; if it has ended, as much as when it was looked at last."""
+    def use(self, *, memory: bool = True) -> Use:
+        """
+        What they have used so far; if it has ended, as much as when it was looked at last.
+
+        :param memory: whether to look at that, too, which takes long if there are many processes.
+        """
         with suppress(psutil.NoSuchProcess):
             processes = [self._process, *self._process.children(recursive=True)]
-            self._last = sum(_uses(processes), Use())
+            self._last = sum(_uses(processes, memory=memory), Use())
         return self._last
 
 
-def _uses(processes: list[psutil.Process]) -> Iterator[Use]:
+def _uses(processes: list[psutil.Process], *, memory: bool) -> Iterator[Use]:
     several = len(processes) > 1
     for number, process in enumerate(processes):
         try:
@@ -75,7 +79,8 @@ def _uses(processes: list[psutil.Process]) -> Iterator[Use]:
             ended = times.children_user + times.children_system
             seconds = _precise_seconds(process.pid)
             own = times.user + times.system if seconds is None else seconds
-            yield Use(own + ended, ended, _memory(process, shared=several), *_switches(process))
+            held = _memory(process, shared=several) if memory else 0
+            yield Use(own + ended, ended, held, *_switches(process))
         except psutil.NoSuchProcess:
             if not number:
                 raise  # what it has started goes on its own then, and is no part of it any more

@@ -1,0 +1,107 @@
+"""
+System calls of a server for each echo, counted by strace in a run of its own, which they slow down.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Mapping
+
+from attrs import evolve
+
+from echoproto.compare.measuring import Conditions, values, workload_for
+from echoproto.compare.results import Calls, Cell, Contestant
+from echoproto.compare.serving import pinned, serving
+from echoproto.errors import EchoError
+from echoproto.load.ownserver import free_port
+from echoproto.load.processes import Asking, run
+from echoproto.load.summary import GOOD, summarise
+
+PER_CONNECTION = (10, 40)
+"""Messages on each connection in two runs: what they differ in is of the messages alone, and not of the start."""
+
+FEWEST = (500, 2_000)
+"""Messages in each of them, at the least."""
+
+LEAST = 0.005
+"""Calls per echo below which it was one that is made now and then, by chance in one run and not in the other."""
+
+DIGITS = 3
+
+
+def count(contestant: Contestant, cell: Cell, conditions: Conditions, interruption: Asking) -> Calls | None:
+    """
+    Count the system calls of a contestant in a cell, by name.
+
+    :return: they, or why they could not be counted; ``None`` if it was interrupted.
+    """
+    none = Calls(contestant.name, cell)
+    strace = shutil.which("strace")
+    if strace is None:
+        return evolve(none, why="strace is not installed")
+    few, many = (
+        max(least, each * cell.connections) for least, each in zip(FEWEST, PER_CONNECTION, strict=True)
+    )
+    try:
+        one = _traced(strace, contestant, cell, conditions, few, interruption)
+        two = _traced(strace, contestant, cell, conditions, many, interruption)
+    except EchoError as error:
+        return evolve(none, why=str(error))
+    if interruption.asked:
+        return None
+    return evolve(none, per_echo=difference(one, two, many - few))
+
+
+def difference(one: Mapping[str, int], two: Mapping[str, int], echoes: int) -> dict[str, float]:
+    """
+    Calls per echo, the most frequent first.
+
+    :param one: calls of a run, by name.
+    :param two: those of a run with so many more echoes.
+    """
+    found = {name: (count - one.get(name, 0)) / echoes for name, count in two.items()}
+    kept = {name: round(calls, DIGITS) for name, calls in found.items() if calls >= LEAST}
+    return dict(sorted(kept.items(), key=lambda item: -item[1]))
+
+
+def read_table(text: str) -> Counter[str]:
+    """Calls by name, of what ``strace -c`` has written."""
+    found: Counter[str] = Counter()
+    for line in text.splitlines():
+        # % time, seconds, µs per call, calls, errors or nothing, name
+        row = re.fullmatch(r"\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)\s+(?:\d+\s+)?(\w+)", line)
+        if row and row[2] != "total":
+            found[row[2]] += int(row[1])
+    return found
+
+
+def _traced(
+    strace: str, contestant: Contestant, cell: Cell, conditions: Conditions, messages: int, interruption: Asking
+) -> Counter[str]:
+    """
+    Calls of a whole run, from start to end.
+
+    :raise EchoError: if the server fails, or can't be traced.
+    """
+    port = free_port()
+    workload = evolve(workload_for(cell, port, conditions), duration=None, count=messages, warmup=0.0, rate=None)
+    with tempfile.TemporaryDirectory() as folder:
+        table = os.path.join(folder, "table")
+        words = (strace, "-c", "-f", "-o", table, *contestant.command)
+        with (
+            serving(words, cell.transport, values=values(port, conditions), cores=conditions.server_cores),
+            pinned(conditions.client_cores),
+        ):
+            outcome = run(workload, interruption=interruption)
+        with open(table, encoding="utf-8") as file:
+            found = read_table(file.read())
+    verdict = summarise(workload, outcome).verdict
+    if verdict != GOOD and not interruption.asked:
+        raise EchoError(f"under strace, it is {verdict}")
+    if not found and not interruption.asked:
+        raise EchoError("strace has counted nothing")
+    return found

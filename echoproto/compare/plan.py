@@ -1,0 +1,137 @@
+"""
+A plan: which contestants in which cells, how many rounds, how long, and whether that fits into its budget of time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from attrs import evolve, field, frozen
+
+from echoproto.compare.results import Cell
+from echoproto.errors import ConfigurationError
+
+SAMPLE = 1.5
+"""Seconds that a sample takes besides warm-up and measuring: a server starts, the generator does, both end."""
+
+CONNECTING = 1 / 2500
+"""Seconds for each connection."""
+
+FORKING = 1 / 150
+"""Seconds for each connection that has a process of its own: it is forked, looked at, and ended."""
+
+COUNTING = 6.0
+"""Seconds in which the system calls of one contestant are counted."""
+
+FEWEST = 2
+"""Rounds without which there is nothing to be said of how sure a figure is."""
+
+
+def _names(given: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(given))
+
+
+def _cells(given: Iterable[Cell]) -> tuple[Cell, ...]:
+    return tuple(dict.fromkeys(given))
+
+
+@frozen(kw_only=True)
+class Plan:
+    """
+    What is to be measured.
+
+    :ivar preset: by which it is called; empty for one of the user's own.
+    :ivar contestants: their names, each once.
+    :ivar cells: each once; all over one transport.
+    :ivar rounds: in each of which every contestant is measured once in every cell.
+    :ivar duration: seconds of each sample.
+    :ivar warmup: seconds before that, of which nothing counts.
+    :ivar budget: seconds that all of it may take; ``None`` for any number.
+    :ivar baseline: the contestant that the others are compared with.
+    :ivar calls: whether system calls are counted, too: in the first cell, in runs of their own.
+    """
+
+    preset: str = ""
+    contestants: tuple[str, ...] = field(converter=_names)
+    cells: tuple[Cell, ...] = field(converter=_cells)
+    rounds: int = 5
+    duration: float = 1.0
+    warmup: float = 0.2
+    budget: float | None = None
+    baseline: str
+    calls: bool = True
+
+
+def estimate_sample(cell: Cell, plan: Plan, *, forks: bool = False) -> float:
+    """Seconds that a sample takes, about; ``forks``: whether each connection has a process of its own."""
+    each = FORKING if forks else CONNECTING
+    return SAMPLE + plan.warmup + plan.duration + (cell.connections + cell.idle) * each
+
+
+def estimate_round(pairs: Iterable[tuple[Cell, bool]], plan: Plan) -> float:
+    """
+    Seconds that a round takes, about.
+
+    :param pairs: the cells of all of its samples, and whether each connection has a process of its own.
+    """
+    return sum(estimate_sample(cell, plan, forks=forks) for cell, forks in pairs)
+
+
+def fitted(plan: Plan, pairs: Sequence[tuple[Cell, bool]], *, counted: int) -> Plan:
+    """
+    The same plan with as many of its rounds as fit into its budget.
+
+    :param pairs: as of `estimate_round`.
+    :param counted: contestants whose system calls are counted.
+    :raise ConfigurationError: if that is not even enough to compare anything.
+    """
+    if plan.budget is None:
+        return plan
+    each = estimate_round(pairs, plan)
+    left = plan.budget - counted * COUNTING
+    rounds = min(plan.rounds, int(left / each)) if each else plan.rounds
+    if rounds < min(FEWEST, plan.rounds):
+        raise ConfigurationError(
+            f"the budget of {plan.budget:.0f} s has no room for {min(FEWEST, plan.rounds)} rounds of {each:.0f} s "
+            f"and {counted * COUNTING:.0f} s of counting system calls: fewer contestants or cells, a shorter "
+            "--duration, or a larger --budget"
+        )
+    return evolve(plan, rounds=rounds)
+
+
+def over(cells: Iterable[Cell], transport: str) -> tuple[Cell, ...]:
+    """
+    The same cells over another transport.
+
+    :raise ConfigurationError: if it has no such thing as a cell asks for.
+    """
+    changed = tuple(evolve(cell, transport=transport) for cell in cells)
+    for cell in changed:
+        check_cell(cell)
+    return changed
+
+
+SMALLEST_DATAGRAM, LARGEST_DATAGRAM = 16, 65_507
+"""Bytes that the load generator needs in one, and that fit into one."""
+
+
+def check_cell(cell: Cell) -> None:
+    """
+    See whether a cell can be meant.
+
+    :raise ConfigurationError: if it can't.
+    """
+    udp = cell.transport == "udp"
+    for wrong, why in (
+        (cell.connections < 1, "connections are 1 or more"),
+        (cell.idle < 0, "idle connections are 0 or more"),
+        (cell.size < 1, "a message has 1 byte or more"),
+        (cell.rate is not None and not 0 < cell.rate < float("inf"), "a rate is more than 0 messages a second"),
+        (udp and (cell.idle or cell.churn), "UDP has no connections that could be idle, or close"),
+        (
+            udp and not SMALLEST_DATAGRAM <= cell.size <= LARGEST_DATAGRAM,
+            f"over UDP, a message has {SMALLEST_DATAGRAM} to {LARGEST_DATAGRAM:,} bytes",
+        ),
+    ):
+        if wrong:
+            raise ConfigurationError(why)

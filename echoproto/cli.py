@@ -72,5 +72,8 @@ main.add_command(
     LazyCommand("load", "echoproto.load.command:load", "Send messages to an echo, and check what comes back.")
 )
 main.add_command(
+    LazyCommand("compare", "echoproto.compare.command:compare", "Compare event loops: which serves best, by how much.")
+)
+main.add_command(
     LazyCommand("report", "echoproto.compare.reportcommand:report", "Report again what 'compare' has measured.")
 )

@@ -43,9 +43,7 @@ def count(contestant: Contestant, cell: Cell, conditions: Conditions, interrupti
     strace = shutil.which("strace")
     if strace is None:
         return evolve(none, why="strace is not installed")
-    few, many = (
-        max(least, each * cell.connections) for least, each in zip(FEWEST, PER_CONNECTION, strict=True)
-    )
+    few, many = (max(least, each * cell.connections) for least, each in zip(FEWEST, PER_CONNECTION, strict=True))
     try:
         one = _traced(strace, contestant, cell, conditions, few, interruption)
         two = _traced(strace, contestant, cell, conditions, many, interruption)

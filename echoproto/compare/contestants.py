@@ -5,7 +5,6 @@ The servers that are compared: which there are, how each is started, and what ea
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.util import find_spec
 
@@ -13,7 +12,6 @@ from attrs import evolve, field, frozen
 
 from echoproto.compare.results import Cell, Contestant
 from echoproto.errors import ConfigurationError, nearest
-from echoproto.load.units import show_size
 from echoproto.reactors.choice import auto_name, candidates
 
 REACTORS = ("epoll", "poll", "select", "kqueue", "asyncio", "uvloop", "lean-epoll", "lean-poll", "lean-kqueue")
@@ -38,6 +36,9 @@ THREAD = 64 << 10
 PROCESS = 2 << 20
 """Bytes of memory that a process of it takes, which it does not share with the one that it was forked from; with those
 that the system has for it."""
+
+CONNECTING, THREADING, FORKING = 1 / 2_500, 1 / 700, 1 / 300
+"""Seconds for each connection that a sample takes: a loop's; with a thread, or a process, started and looked at."""
 
 SHARE_OF_MEMORY = 0.5
 """How much of the memory that is free now a server may be expected to take."""
@@ -69,6 +70,7 @@ class Entry:
     :ivar why_not: why it can't be started here; empty if it can.
     :ivar selects: whether it waits with select(2).
     :ivar task: bytes of memory for each connection, if that has a thread or process of its own.
+    :ivar connecting: seconds for each connection that a sample takes.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Entry:
     why_not: str = ""
     selects: bool = False
     task: int = 0
+    connecting: float = CONNECTING
 
     def contestant(self, transport: str) -> Contestant:
         """What results tell of it."""
@@ -155,16 +158,19 @@ def _ours(reactor: str, *, buffered: bool = False) -> Entry:
 
 def _others() -> Iterator[Entry]:
     uvloop = "" if find_spec("uvloop") else "uvloop is not installed: pip install 'echoproto[uvloop]'"
-    fork = "" if sys.platform != "win32" else "this system has no fork"
-    for name, group, what, module, transports, why_not, task in (
-        ("asyncio-protocol", "asyncio", "a protocol of asyncio's", "asyncioprotocol", ALL, "", 0),
-        ("asyncio-streams", "asyncio", "a coroutine for each connection", "asynciostreams", STREAMS, "", 0),
-        ("uvloop-protocol", "uvloop", "a protocol of asyncio's on uvloop", "uvloopprotocol", ALL, uvloop, 0),
-        ("threads", "socketserver", "a thread for each connection", "threads", ("tcp",), "", THREAD),
-        ("processes", "socketserver", "a process for each connection", "processes", ("tcp",), fork, PROCESS),
-    ):
-        commands = _with_transports(f"{SERVERS}{module} {{port}}", transports)
-        yield Entry(name=name, group=group, description=what, commands=commands, why_not=why_not, task=task)
+    yield _other("asyncio-protocol", "asyncio", "a protocol of asyncio's", ALL)
+    yield _other("asyncio-streams", "asyncio", "a coroutine of asyncio's for each connection", STREAMS)
+    yield evolve(_other("uvloop-protocol", "uvloop", "the same protocol on uvloop", ALL), why_not=uvloop)
+    threads = _other("threads", "socketserver", "a thread for each connection", ("tcp",))
+    yield evolve(threads, task=THREAD, connecting=THREADING)
+    processes = _other("processes", "socketserver", "a process for each connection", ("tcp",))
+    yield evolve(processes, task=PROCESS, connecting=FORKING)
+
+
+def _other(name: str, group: str, description: str, transports: Iterable[str]) -> Entry:
+    module = name.replace("-", "")
+    commands = _with_transports(f"{SERVERS}{module} {{port}}", transports)
+    return Entry(name=name, group=group, description=description, commands=commands)
 
 
 def _with_transports(command: str, transports: Iterable[str]) -> dict[str, str]:
@@ -209,6 +215,8 @@ def pick(names: Iterable[str], known: Mapping[str, Entry]) -> tuple[Entry, ...]:
     picked: dict[str, Entry] = {}
     for name in names:
         if name not in known:
-            raise ConfigurationError(f"there is no contestant {name!r}{nearest(name, known)}; there are {', '.join(known)}")
+            raise ConfigurationError(
+                f"there is no contestant {name!r}{nearest(name, known)}; there are {', '.join(known)}"
+            )
         picked[name] = known[name]
     return tuple(picked.values())

@@ -4,13 +4,14 @@ One sample: a server is started, put under load, looked at, and ended.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Collection, Mapping
 
 from attrs import evolve, frozen
 
 from echoproto.compare.results import NOT_POSSIBLE, Cell, Contestant, Sample
-from echoproto.compare.serving import HOST, pinned, serving
+from echoproto.compare.serving import HOST, PATIENCE, pinned, serving
 from echoproto.errors import EchoError
 from echoproto.load.errors import ClientLimit
 from echoproto.load.outcome import Outcome
@@ -92,25 +93,37 @@ def values(port: int, conditions: Conditions) -> Mapping[str, str]:
 
 
 def measure(
-    contestant: Contestant, cell: Cell, number: int, conditions: Conditions, interruption: Asking
+    contestant: Contestant,
+    cell: Cell,
+    number: int,
+    conditions: Conditions,
+    interruption: Asking,
+    *,
+    most: float = math.inf,
 ) -> Sample | None:
     """
     Take one sample.
 
     :param number: of the round.
+    :param most: seconds in which all of it has to be done.
     :return: it, whatever has become of the contestant; ``None`` if it was interrupted.
     """
     failed = Sample(contestant=contestant.name, cell=cell, round=number, verdict=FAILED)
     port = free_port()
     workload = workload_for(cell, port, conditions)
+    deadline = time.monotonic() + most
     allowed = conditions.warmup + conditions.duration + EXTRA + (cell.connections + cell.idle) / PER_SECOND
     try:
         with serving(
-            contestant.command, cell.transport, values=values(port, conditions), cores=conditions.server_cores
+            contestant.command,
+            cell.transport,
+            values=values(port, conditions),
+            cores=conditions.server_cores,
+            patience=min(PATIENCE, most),
         ) as pid:
             idle_rss = Server(pid).use().memory
             with pinned(conditions.client_cores):
-                until = Until(interruption, time.monotonic() + allowed)
+                until = Until(interruption, min(deadline, time.monotonic() + allowed))
                 outcome = run(evolve(workload, server_pid=pid), interruption=until)
     except EchoError as error:
         verdict = NOT_POSSIBLE if isinstance(error, ClientLimit) else UNREACHABLE
@@ -118,7 +131,7 @@ def measure(
     if interruption.asked:
         return None
     if outcome.interrupted:
-        return evolve(failed, why=f"it was not done after {allowed:.0f} s", idle_rss=idle_rss)
+        return evolve(failed, why=f"it was not done within {min(most, allowed):.0f} s", idle_rss=idle_rss)
     return sample(failed, workload, outcome, idle_rss)
 
 

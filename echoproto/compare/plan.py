@@ -4,23 +4,17 @@ A plan: which contestants in which cells, how many rounds, how long, and whether
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from attrs import evolve, field, frozen
 
 from echoproto.compare.results import Cell
 from echoproto.errors import ConfigurationError
 
-SAMPLE = 1.5
+SAMPLE = 0.9
 """Seconds that a sample takes besides warm-up and measuring: a server starts, the generator does, both end."""
 
-CONNECTING = 1 / 2500
-"""Seconds for each connection."""
-
-FORKING = 1 / 150
-"""Seconds for each connection that has a process of its own: it is forked, looked at, and ended."""
-
-COUNTING = 6.0
+COUNTING = 4.0
 """Seconds in which the system calls of one contestant are counted."""
 
 FEWEST = 2
@@ -62,53 +56,54 @@ class Plan:
     calls: bool = True
 
 
-def estimate_sample(cell: Cell, plan: Plan, *, forks: bool = False) -> float:
-    """Seconds that a sample takes, about; ``forks``: whether each connection has a process of its own."""
-    each = FORKING if forks else CONNECTING
-    return SAMPLE + plan.warmup + plan.duration + (cell.connections + cell.idle) * each
-
-
-def estimate_round(pairs: Iterable[tuple[Cell, bool]], plan: Plan) -> float:
+def estimate(cell: Cell, plan: Plan, connecting: float) -> float:
     """
-    Seconds that a round takes, about.
+    Seconds that a sample takes, about.
 
-    :param pairs: the cells of all of its samples, and whether each connection has a process of its own.
+    :param connecting: seconds for each connection.
     """
-    return sum(estimate_sample(cell, plan, forks=forks) for cell, forks in pairs)
+    return SAMPLE + plan.warmup + plan.duration + (cell.connections + cell.idle) * connecting
 
 
-def fitted(plan: Plan, pairs: Sequence[tuple[Cell, bool]], *, counted: int) -> Plan:
+def fitted(plan: Plan, seconds: float, counted: int) -> Plan:
     """
     The same plan with as many of its rounds as fit into its budget.
 
-    :param pairs: as of `estimate_round`.
+    :param seconds: that a round takes.
     :param counted: contestants whose system calls are counted.
     :raise ConfigurationError: if that is not even enough to compare anything.
     """
     if plan.budget is None:
         return plan
-    each = estimate_round(pairs, plan)
-    left = plan.budget - counted * COUNTING
-    rounds = min(plan.rounds, int(left / each)) if each else plan.rounds
-    if rounds < min(FEWEST, plan.rounds):
+    counting = counted * COUNTING
+    fewest = min(FEWEST, plan.rounds)
+    rounds = min(plan.rounds, int((plan.budget - counting) / seconds)) if seconds else plan.rounds
+    if rounds < fewest:
         raise ConfigurationError(
-            f"the budget of {plan.budget:.0f} s has no room for {min(FEWEST, plan.rounds)} rounds of {each:.0f} s "
-            f"and {counted * COUNTING:.0f} s of counting system calls: fewer contestants or cells, a shorter "
-            "--duration, or a larger --budget"
+            f"the budget of {plan.budget:.0f} s has no room for {fewest} rounds of {seconds:.0f} s and {counting:.0f} s "
+            "of counting system calls: take fewer contestants or cells, a shorter --duration, or a larger --budget"
         )
     return evolve(plan, rounds=rounds)
 
 
 def over(cells: Iterable[Cell], transport: str) -> tuple[Cell, ...]:
     """
-    The same cells over another transport.
+    The same cells over another transport, but for those that it has no such thing for.
 
-    :raise ConfigurationError: if it has no such thing as a cell asks for.
+    :raise ConfigurationError: if none is left.
     """
-    changed = tuple(evolve(cell, transport=transport) for cell in cells)
-    for cell in changed:
-        check_cell(cell)
-    return changed
+    found = []
+    for cell in cells:
+        changed = evolve(cell, transport=transport)
+        try:
+            check_cell(changed)
+        except ConfigurationError as error:
+            why = error
+        else:
+            found.append(changed)
+    if not found:
+        raise ConfigurationError(f"--transport {transport}: none of the plan's cells is left: {why}")
+    return tuple(found)
 
 
 SMALLEST_DATAGRAM, LARGEST_DATAGRAM = 16, 65_507

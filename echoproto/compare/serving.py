@@ -41,7 +41,12 @@ class NoServer(EchoError):
 
 @contextmanager
 def serving(
-    command: Sequence[str], transport: str, *, values: Mapping[str, str], cores: Iterable[int] | None = None
+    command: Sequence[str],
+    transport: str,
+    *,
+    values: Mapping[str, str],
+    cores: Iterable[int] | None = None,
+    patience: float = PATIENCE,
 ) -> Iterator[int]:
     """
     Run a server, and give its process id.
@@ -51,6 +56,7 @@ def serving(
     :param command: with names in braces.
     :param values: for them; ``port`` is where it has to listen.
     :param cores: that it has to run on, or ``None``.
+    :param patience: seconds in which it has to listen.
     :raises NoServer: if it can't be started, ends at once, or does not listen.
     """
     words = [_filled_in(word, {"python": sys.executable, "twistd": twistd(), **values}) for word in command]
@@ -58,7 +64,7 @@ def serving(
         with pinned(cores):
             process = _start(words, output.fileno())
         try:
-            _wait_until_it_listens(process, transport, int(values["port"]), output.fileno())
+            _wait_until_it_listens(process, transport, int(values["port"]), output.fileno(), patience)
             yield process.pid
         finally:
             end(process)
@@ -101,16 +107,18 @@ def _start(words: Sequence[str], output: int) -> subprocess.Popen[bytes]:
         raise NoServer(f"it can't be started: {one_line(str(error))}") from error
 
 
-def _wait_until_it_listens(process: subprocess.Popen[bytes], transport: str, port: int, output: int) -> None:
+def _wait_until_it_listens(
+    process: subprocess.Popen[bytes], transport: str, port: int, output: int, patience: float
+) -> None:
     answers = _answers_datagrams if transport == "udp" else _takes_connections
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise NoServer(f"it ended with status {process.returncode}{_last_words(output)}")
         if answers(port):
             return
         time.sleep(LOOK_AGAIN)
-    raise NoServer(f"it did not listen on the port that it was given within {PATIENCE:.0f} s{_last_words(output)}")
+    raise NoServer(f"it did not listen on the port that it was given within {patience:.0f} s{_last_words(output)}")
 
 
 def _takes_connections(port: int) -> bool:
@@ -142,10 +150,8 @@ def end(process: subprocess.Popen[bytes]) -> None:
     with suppress(psutil.NoSuchProcess):
         started = psutil.Process(process.pid).children(recursive=True)
     _signal(process.pid, signal.SIGTERM)
-    try:
+    with suppress(subprocess.TimeoutExpired):
         process.wait(FAREWELL)
-    except subprocess.TimeoutExpired:
-        pass
     _signal(process.pid, signal.SIGKILL)
     for each in started:  # also those that have left its group
         with suppress(psutil.NoSuchProcess):

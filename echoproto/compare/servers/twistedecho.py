@@ -18,7 +18,7 @@ class EchoDatagrams(DatagramProtocol):
     """Sends back every datagram."""
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:  # noqa: D102
-        self.transport.write(datagram, addr)
+        self.transport.write(datagram, addr)  # type: ignore[union-attr]  # there is one as long as datagrams come
 
 
 def serve(given: argparse.Namespace) -> None:

@@ -45,8 +45,8 @@ def count(contestant: Contestant, cell: Cell, conditions: Conditions, interrupti
         return evolve(none, why="strace is not installed")
     few, many = (max(least, each * cell.connections) for least, each in zip(FEWEST, PER_CONNECTION, strict=True))
     try:
-        one = _traced(strace, contestant, cell, conditions, few, interruption)
-        two = _traced(strace, contestant, cell, conditions, many, interruption)
+        one = _traced(strace, contestant, cell, conditions, messages=few, interruption=interruption)
+        two = _traced(strace, contestant, cell, conditions, messages=many, interruption=interruption)
     except EchoError as error:
         return evolve(none, why=str(error))
     if interruption.asked:
@@ -78,7 +78,7 @@ def read_table(text: str) -> Counter[str]:
 
 
 def _traced(
-    strace: str, contestant: Contestant, cell: Cell, conditions: Conditions, messages: int, interruption: Asking
+    strace: str, contestant: Contestant, cell: Cell, conditions: Conditions, *, messages: int, interruption: Asking
 ) -> Counter[str]:
     """
     Calls of a whole run, from start to end.

@@ -133,10 +133,10 @@ SOME_TIME = Parsed("time", _positive(parse_time))
 @option("--quiet", "-q", is_flag=True, help="No progress, no table.")
 def compare(preset: str, file: str | None, seed: int | None, output: str | None, quiet: bool, **given: Any) -> None:
     """
-    Compare event loops: run servers in turns, put them under the same load, and say which is better, and how sure that is.
+    Compare event loops: run servers in turns, put them under the same load, and say which is best, and how sure it is.
 
-    The servers are this echo service on each reactor, Twisted's own echo, threads and processes, asyncio and uvloop, and
-    any command. They run on this machine, one at a time, as do the clients.
+    The servers are this echo service on each reactor, Twisted's own echo, threads and processes, asyncio and uvloop,
+    and any command. They run on this machine, one at a time, as do the clients.
     """
     try:
         _check_extras()

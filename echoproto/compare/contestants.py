@@ -76,7 +76,7 @@ class Entry:
     name: str
     group: str
     description: str
-    commands: Mapping[str, str] = field(factory=dict)
+    commands: Mapping[str, str] = field(factory=dict, hash=False)
     reactor: str = ""
     why_not: str = ""
     selects: bool = False

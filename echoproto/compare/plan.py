@@ -80,8 +80,9 @@ def fitted(plan: Plan, seconds: float, counted: int) -> Plan:
     rounds = min(plan.rounds, int((plan.budget - counting) / seconds)) if seconds else plan.rounds
     if rounds < fewest:
         raise ConfigurationError(
-            f"the budget of {plan.budget:.0f} s has no room for {fewest} rounds of {seconds:.0f} s and {counting:.0f} s "
-            "of counting system calls: take fewer contestants or cells, a shorter --duration, or a larger --budget"
+            f"the budget of {plan.budget:.0f} s has no room for {fewest} rounds of {seconds:.0f} s and "
+            f"{counting:.0f} s of counting system calls: take fewer contestants or cells, a shorter --duration, or a "
+            "larger --budget"
         )
     return evolve(plan, rounds=rounds)
 

@@ -19,6 +19,7 @@ import click
 
 from echoproto.compare.options import Options
 from echoproto.compare.presets import DESCRIPTIONS
+from echoproto.compare.reportcommand import against_options
 from echoproto.errors import ConfigurationError, EchoError
 from echoproto.load.command import (
     CHURN,
@@ -48,11 +49,12 @@ Examples:
   echoproto compare --reactors epoll,poll --idle 0,1000 --rounds 10
   echoproto compare --contestants echo-epoll,asyncio-protocol --contestant mine='./server {{port}}'
   echoproto compare --plan mine.toml --budget 10m
+  echoproto compare --against old/results.json
 
 \b
 Exit status:
     0  measured; contestants that failed have a verdict
-    1  this machine can't do what is asked for, such as write a file
+    1  --against: something has become worse by more than --tolerance; or a file can't be written
     2  what is asked for can't be meant
     3  not one contestant could be measured
     4  the generator has too few descriptors or ports for it
@@ -130,8 +132,20 @@ SOME_TIME = Parsed("time", _positive(parse_time))
 @option("--output", "-o", metavar="DIR", help="Where the results go.  [default: a new folder, named by date and time]")
 @option("--list", **FLAG_OF_ITS_OWN, callback=_print_contestants, help="List the contestants.")
 @option("--json-schema", **FLAG_OF_ITS_OWN, callback=_print_schema, help="Print the schema of results.json.")
+@against_options
 @option("--quiet", "-q", is_flag=True, help="No progress, no table.")
-def compare(preset: str, file: str | None, seed: int | None, output: str | None, quiet: bool, **given: Any) -> None:
+def compare(
+    *,
+    preset: str,
+    file: str | None,
+    seed: int | None,
+    output: str | None,
+    quiet: bool,
+    against: str | None,
+    tolerance: float,
+    different_environments: bool,
+    **given: Any,
+) -> None:
     """
     Compare event loops: run servers in turns, put them under the same load, and say which is best, and how sure it is.
 
@@ -142,8 +156,9 @@ def compare(preset: str, file: str | None, seed: int | None, output: str | None,
         _check_extras()
         options = Options(**{name: value for name, value in given.items() if value is not None})
         from echoproto.compare import session
+        from echoproto.compare.comparison import Task
 
-        task = session.Task(
+        task = Task(
             preset=preset,
             file=file,
             options=options,
@@ -151,7 +166,14 @@ def compare(preset: str, file: str | None, seed: int | None, output: str | None,
             command=shlex.join(["echoproto", *sys.argv[1:]]),
         )
         folder = output or f"echoproto-compare-{datetime.now():%Y%m%d-%H%M%S}"
-        status = session.run(task, folder, quiet=quiet)
+        outputs = session.Outputs(
+            folder=folder,
+            quiet=quiet,
+            against=against,
+            tolerance=tolerance / 100,
+            different_environments=different_environments,
+        )
+        status = session.run(task, outputs)
     except EchoError as error:
         raise complaint(str(error), error.exit_status) from error
     sys.exit(status)

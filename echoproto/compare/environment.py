@@ -8,6 +8,7 @@ import os
 import resource
 from importlib.metadata import PackageNotFoundError, version
 
+from echoproto.compare.limits import Cores
 from echoproto.load.environment import environment as of_the_load
 
 GOVERNOR = "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"
@@ -16,7 +17,7 @@ SYSCTLS = ("net/core/somaxconn", "net/ipv4/ip_local_port_range")
 """Limits of the kernel that a server or the generator may meet."""
 
 
-def environment(cores: tuple[tuple[int, ...], tuple[int, ...]] | None) -> dict[str, str | int]:
+def environment(cores: Cores | None) -> dict[str, str | int]:
     """
     All of it, as text and numbers.
 
@@ -28,7 +29,9 @@ def environment(cores: tuple[tuple[int, ...], tuple[int, ...]] | None) -> dict[s
     found["governor"] = _read(GOVERNOR)
     for name in SYSCTLS:
         found[name.rpartition("/")[2]] = _read(f"/proc/sys/{name}")
-    found["pinned"] = "no" if cores is None else f"servers to processor {cores[0][0]}, generator to {cores[1][0]}"
+    found["pinned"] = (
+        "no" if cores is None else f"servers to processor {cores.server[0]}, generator to {cores.client[0]}"
+    )
     if hasattr(os, "getloadavg"):
         found["load_average"] = f"{os.getloadavg()[0]:.2f}"
     return found

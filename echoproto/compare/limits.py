@@ -9,6 +9,7 @@ import resource
 from collections.abc import Iterable
 
 import psutil
+from attrs import frozen
 
 from echoproto.compare.contestants import Machine
 from echoproto.compare.results import Cell
@@ -70,11 +71,19 @@ def check(cells: Iterable[Cell], descriptors: int) -> None:
         )
 
 
-def cores() -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+@frozen
+class Cores:
+    """The processors that servers run on, and those of the generator."""
+
+    server: tuple[int, ...]
+    client: tuple[int, ...]
+
+
+def cores() -> Cores | None:
     """
     A core for servers, and another one for the generator.
 
-    :return: the processors of each; ``None`` where there are not two, or a process can't be bound to one.
+    :return: ``None`` where there are not two, or a process can't be bound to one.
     """
     if not hasattr(os, "sched_getaffinity"):
         return None
@@ -83,4 +92,4 @@ def cores() -> tuple[tuple[int, ...], tuple[int, ...]] | None:
         return None
     # The first one is where systems deal with most interrupts: it is not the server's.
     others = [number for number in allowed[1:] if number not in _numbers(SIBLINGS.format(allowed[0]))]
-    return ((others or allowed)[-1],), (allowed[0],)
+    return Cores(((others or allowed)[-1],), (allowed[0],))

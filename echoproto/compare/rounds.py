@@ -15,7 +15,6 @@ from attrs import define, field, frozen
 from echoproto.compare.contestants import Entry, Machine
 from echoproto.compare.plan import COUNTING, Plan, estimate
 from echoproto.compare.results import CLIENT_LIMIT, GOOD, NOT_POSSIBLE, Calls, Cell, Contestant, Sample
-from echoproto.load.processes import Asking
 
 
 @frozen
@@ -95,7 +94,6 @@ class Rounds:
     pairs: list[Pair]
     seed: int
     measuring: Measuring
-    interruption: Asking
     view: View
     clock: Callable[[], float] = time.monotonic
     samples: list[Sample] = field(factory=list)

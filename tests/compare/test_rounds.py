@@ -8,7 +8,6 @@ from echoproto.compare.contestants import Entry, Machine
 from echoproto.compare.plan import COUNTING, Plan, estimate
 from echoproto.compare.results import CLIENT_LIMIT, GOOD, NOT_POSSIBLE, Calls, Cell, Contestant, Sample
 from echoproto.compare.rounds import Pair, Rounds, order, sort_out
-from echoproto.load.interruption import Interruption
 
 LARGE = Machine(descriptors=1 << 20, tasks=1 << 20, memory=1 << 40)
 CELLS = (Cell(), Cell(idle=5), Cell(size=9))
@@ -67,7 +66,7 @@ def sample(name: str, cell: Cell, number: int, verdict: str = GOOD, idle_rss: in
 
 
 def rounds(fake: Fake, plan: Plan = PLAN, pairs: list[Pair] = PAIRS, seed: int = 1) -> Rounds:
-    made = Rounds(plan, list(pairs), seed, fake, Interruption(), fake, clock=fake.clock)
+    made = Rounds(plan, list(pairs), seed, fake, fake, clock=fake.clock)
     made.run()
     return made
 

@@ -138,8 +138,8 @@ def _announcement(plan: Plan, wanted: int, seconds: float) -> str:
 def measure(prepared: Prepared, view: Silence, interruption: Asking) -> Results:
     """Measure it, as far as nobody interrupts; what is known by then is in the results."""
     plan, before = prepared.plan, prepared.results
-    for sample in before.samples:
-        view.say(f"{sample.contestant}: not possible, because {sample.why}")
+    for text in dict.fromkeys(f"{each.contestant}: not possible, because {each.why}" for each in before.samples):
+        view.say(text)
     view.say(prepared.announcement)
     most = max(cell.connections + cell.idle for cell in plan.cells)
     # What is started has this limit, too: servers need not raise it themselves.
@@ -162,7 +162,7 @@ def _conditions(plan: Plan, seed: int, cores: Cores | None) -> Iterator[Conditio
             duration=plan.duration,
             warmup=plan.warmup,
             seed=seed,
-            server_cores=cores and cores.server,
-            client_cores=cores and cores.client,
+            server_cores=(cores.server,) if cores else None,
+            client_cores=(cores.client,) if cores else None,
             pem=pem,
         )

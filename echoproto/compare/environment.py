@@ -29,9 +29,7 @@ def environment(cores: Cores | None) -> dict[str, str | int]:
     found["governor"] = _read(GOVERNOR)
     for name in SYSCTLS:
         found[name.rpartition("/")[2]] = _read(f"/proc/sys/{name}")
-    found["pinned"] = (
-        "no" if cores is None else f"servers to processor {cores.server[0]}, generator to {cores.client[0]}"
-    )
+    found["pinned"] = str(cores or "no")
     if hasattr(os, "getloadavg"):
         found["load_average"] = f"{os.getloadavg()[0]:.2f}"
     return found

@@ -75,8 +75,11 @@ def check(cells: Iterable[Cell], descriptors: int) -> None:
 class Cores:
     """The processors that servers run on, and those of the generator."""
 
-    server: tuple[int, ...]
-    client: tuple[int, ...]
+    server: int
+    client: int
+
+    def __str__(self) -> str:
+        return f"servers to processor {self.server}, generator to {self.client}"
 
 
 def cores() -> Cores | None:
@@ -92,4 +95,4 @@ def cores() -> Cores | None:
         return None
     # The first one is where systems deal with most interrupts: it is not the server's.
     others = [number for number in allowed[1:] if number not in _numbers(SIBLINGS.format(allowed[0]))]
-    return Cores(((others or allowed)[-1],), (allowed[0],))
+    return Cores((others or allowed)[-1], allowed[0])

@@ -1,4 +1,5 @@
 import shlex
+import shutil
 import sys
 
 from hypothesis import given, strategies
@@ -63,7 +64,7 @@ class CountTests(SynchronousTestCase):
         self.assertIn("no ", found.why)
 
     def test_no_strace(self) -> None:
-        self.patch(calls.shutil, "which", lambda name: None)
+        self.patch(shutil, "which", lambda name: None)
         found = count(catalogue()["threads"].contestant("tcp"), Cell(), Conditions(), Interruption())
         assert found is not None
         self.assertEqual((found.per_echo, found.why), ({}, "strace is not installed"))

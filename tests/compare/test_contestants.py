@@ -42,8 +42,8 @@ class CatalogueTests(SynchronousTestCase):
 
 
 class CannotTests(SynchronousTestCase):
-    def cannot(self, name: str, cell: Cell, machine: Machine = LARGE, **changes: object) -> str:
-        return evolve(catalogue()[name], **{"why_not": "", **changes}).cannot(cell, machine)
+    def cannot(self, name: str, cell: Cell, machine: Machine = LARGE, why_not: str = "") -> str:
+        return evolve(catalogue()[name], why_not=why_not).cannot(cell, machine)
 
     def test_select(self) -> None:
         for name in ("echo-select", "twisted-select", "echo-select-buffered"):

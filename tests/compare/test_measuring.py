@@ -144,12 +144,12 @@ class WorkloadTests(SynchronousTestCase):
 
 
 class SampleTests(SynchronousTestCase):
-    def made(self, cell: Cell = FEW, **settings: object) -> Sample:
+    def made(self, **settings: object) -> Sample:
         outcome = Outcome(elapsed=1.0)
         for name, value in settings.items():
             setattr(outcome, name, value)
-        empty = Sample(contestant="a", cell=cell, round=0, verdict="failed")
-        return sample(empty, workload_for(cell, 7, QUICK), outcome, 5)
+        empty = Sample(contestant="a", cell=FEW, round=0, verdict="failed")
+        return sample(empty, workload_for(FEW, 7, QUICK), outcome, 5)
 
     def test_figures_for_each_echo(self) -> None:
         found = self.made(

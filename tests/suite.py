@@ -26,8 +26,16 @@ KNOWN = ("select", "poll", "epoll", "kqueue", "asyncio", "uvloop")
 EMULATION = os.path.join(os.path.dirname(os.path.abspath(__file__)), "emulation")
 
 WITHOUT_REACTOR = (
-    *("tests.load", "tests.emulation", "tests.test_nothing_lost", "tests.test_faultproxy", "tests.test_docs"),
+    *(
+        "tests.compare",
+        "tests.load",
+        "tests.emulation",
+        "tests.test_nothing_lost",
+        "tests.test_faultproxy",
+        "tests.test_docs",
+    ),
     *("tests.integration.test_load_command", "tests.integration.test_load_html"),
+    "tests.integration.test_compare_html",
 )
 """Tests that have nothing to do with a reactor: trial runs them once, on the first."""
 

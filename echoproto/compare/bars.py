@@ -28,7 +28,7 @@ ROOM = 1.2
 """Of an axis with the figures behind the bars, for each of the largest."""
 
 
-def bars(rows: Rows, title: str, *, more_is_better: bool = False) -> alt.LayerChart:
+def bars(rows: Rows, title: str, colors: alt.Color, *, more_is_better: bool = False) -> alt.LayerChart:
     """
     A bar for each contestant, the best one first, with its figure, and a mark from the smallest round to the largest.
 
@@ -51,16 +51,16 @@ def bars(rows: Rows, title: str, *, more_is_better: bool = False) -> alt.LayerCh
     x = alt.X("value:Q", title=title, scale=scale, axis=alt.Axis(labels=False, ticks=False, grid=False))
     ranges = base.mark_rule(color=TEXT).encode(x=alt.X("low:Q"), x2="high:Q")
     texts = base.mark_text(align="left", dx=7, fontSize=12, color=TEXT).encode(x=alt.X("high:Q"), text="median:N")
-    return _rowwise(mark.encode(x=x, color=color(rows)), ranges, texts)
+    return _rowwise(mark.encode(x=x, color=colors), ranges, texts)
 
 
 def cost(results: Results) -> alt.TopLevelMixin | None:
     """Processor time of an echo at both ends of the axis, and its system calls; of either, as far as it is known."""
-    charts = []
+    colors, charts = color(results.contestants), []
     for cell in ends_of_the_axis(results):
         rows = medians(results, [cell], CPU.of, show_time)
         if rows:
-            charts.append(bars(rows, "processor time of an echo").properties(title=describe(cell)))
+            charts.append(bars(rows, "processor time of an echo", colors).properties(title=describe(cell)))
     counted: dict[Cell, dict[str, Mapping[str, float]]] = {}
     for calls in results.calls:
         if calls.per_echo:
@@ -73,7 +73,9 @@ def memory(results: Results) -> alt.TopLevelMixin | None:
     """Bytes of each connection, where there are most of them."""
     cell = max(results.cells, key=lambda cell: cell.connections + cell.idle)
     rows = medians(results, [cell], memory_per_connection, show_memory)
-    return bars(rows, "memory of a connection").properties(title=describe(cell)) if rows else None
+    if not rows:
+        return None
+    return bars(rows, "memory of a connection", color(results.contestants)).properties(title=describe(cell))
 
 
 def _calls(counted: Mapping[str, Mapping[str, float]]) -> alt.LayerChart:

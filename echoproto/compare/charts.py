@@ -12,6 +12,7 @@ import altair as alt
 from attrs import frozen
 
 from echoproto.compare.labels import spread
+from echoproto.compare.results import Contestant
 from echoproto.compare.rows import Rows
 from echoproto.load.charts import time_axis
 
@@ -135,9 +136,13 @@ def beside(ends: Rows, scale: Scale) -> Rows:
     return placed
 
 
-def color(rows: Rows) -> alt.Color:
-    """The colour of whose contestant it is; the legend has those that there are."""
-    present = {row["group"] for row in rows}
+def color(contestants: Iterable[Contestant]) -> alt.Color:
+    """
+    The colour of whose contestant it is.
+
+    :param contestants: all of the comparison, so that charts of one picture agree.
+    """
+    present = {each.group for each in contestants}
     shown = [group for group in GROUPS if group in present]
     return alt.Color(
         "group:N",

@@ -4,8 +4,6 @@ Pictures with a line for each contestant.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import altair as alt
 
 from echoproto.compare.cells import describe, show_value
@@ -24,11 +22,14 @@ AXIS_TITLES = {
     "rate": "messages a second",
 }
 
+TIPS = ("contestant", "load", "median", "rounds", "percentile", "time")
+"""What is told under a pointer, as far as there is any of it."""
+
 WHOLE = 100.0
 """%, which is the share of the maximum."""
 
 
-def over_axis(rows: Rows, along: str, scale: Scale, number: int) -> alt.LayerChart:
+def over_axis(rows: Rows, along: str, scale: Scale, colors: alt.Color, number: int) -> alt.LayerChart:
     """
     Lines over what the cells differ in.
 
@@ -44,7 +45,7 @@ def over_axis(rows: Rows, along: str, scale: Scale, number: int) -> alt.LayerCha
         axis=alt.Axis(title=AXIS_TITLES[along], labelAngle=0, grid=True),
     )
     ends = beside(list({row["contestant"]: row for row in rows}.values()), scale)
-    return _lines(rows, ends, x, scale, tips=("contestant", "load", "median", "rounds"), marks=True, number=number)
+    return _lines(rows, ends, x, scale, colors=colors, number=number)
 
 
 def spectrum(results: Results) -> alt.TopLevelMixin | None:
@@ -76,7 +77,7 @@ def _spectrum_of(results: Results, cell: Cell, number: int) -> alt.LayerChart | 
         ),
     )
     ends = beside(list(last.values()), scale)
-    chart = _lines(rows, ends, x, scale, tips=("contestant", "percentile", "time"), marks=False, number=number)
+    chart = _lines(rows, ends, x, scale, colors=color(results.contestants), number=number)
     return chart.properties(title=describe(cell))
 
 
@@ -104,27 +105,23 @@ def _spectrum_rows(results: Results, cell: Cell) -> Rows:
     return rows
 
 
-def _lines(
-    rows: Rows, ends: Rows, x: alt.X, scale: Scale, *, tips: Sequence[str], marks: bool, number: int
-) -> alt.LayerChart:
+def _lines(rows: Rows, ends: Rows, x: alt.X, scale: Scale, *, colors: alt.Color, number: int) -> alt.LayerChart:
     """
     A line for each contestant, with its name beside its end; under a pointer, it stands out.
 
-    :param rows: with ``x`` and ``value``; if there are marks, with ``low`` and ``high``.
+    :param rows: with ``x`` and ``value``; with ``low`` and ``high``, too, each point is marked with the range from one
+        to the other; without, the line goes in steps.
     :param ends: as `beside` gives them.
-    :param tips: fields that are told under a pointer.
-    :param marks: whether each point is marked, with the range from ``low`` to ``high``; else the line goes in steps.
     """
+    marked = all("low" in row for row in rows)
     hover = alt.selection_point(name=f"hover{number}", fields=["contestant"], on="pointerover", clear="pointerout")
     fade = alt.condition(hover, alt.value(1.0), alt.value(0.15))
-    colors = color(rows)
     value, low, label = (alt.Y(name, **scale.options) for name in ("value", "low", "label"))
-    data = alt.Chart(alt.Data(values=rows)).encode(
-        x=x, color=colors, detail="contestant:N", opacity=fade, tooltip=[f"{tip}:N" for tip in tips]
-    )
-    line = data.mark_line(strokeWidth=2) if marks else data.mark_line(strokeWidth=2, interpolate="step-after")
+    tips = [f"{name}:N" for name in TIPS if name in rows[0]]
+    data = alt.Chart(alt.Data(values=rows)).encode(x=x, color=colors, detail="contestant:N", opacity=fade, tooltip=tips)
+    line = data.mark_line(strokeWidth=2) if marked else data.mark_line(strokeWidth=2, interpolate="step-after")
     layers: list[alt.Chart] = [line.encode(y=value).add_params(hover)]
-    if marks:
+    if marked:
         layers.append(data.mark_rule(strokeWidth=1.5).encode(y=low, y2="high:Q"))
         layers.append(data.mark_point(filled=True, size=45).encode(y=value))
     names = alt.Chart(alt.Data(values=ends)).encode(x=x, color=colors, opacity=fade)

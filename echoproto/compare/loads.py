@@ -11,7 +11,7 @@ from attrs import frozen
 
 from echoproto.compare.bars import bars
 from echoproto.compare.cells import axis, panels
-from echoproto.compare.charts import Scale, from_zero, of_times
+from echoproto.compare.charts import Scale, color, from_zero, of_times
 from echoproto.compare.curves import over_axis
 from echoproto.compare.measures import P99, THROUGHPUT, Measure
 from echoproto.compare.results import Cell, Results
@@ -55,15 +55,15 @@ def p99(results: Results) -> alt.TopLevelMixin | None:
 
 def _drawn(results: Results, cells: Sequence[Cell], drawn: Drawn) -> alt.TopLevelMixin | None:
     along = axis(cells) if cells else None
-    charts = []
+    colors, charts = color(results.contestants), []
     for number, (title, group) in enumerate(panels(cells, along).items()):
         rows = medians(results, group, drawn.measure.of, drawn.show)
         if not rows:
             continue
         if along is not None and len({row["cell"] for row in rows}) > 1:
             scale = drawn.scale([value for row in rows for value in (row["low"], row["high"])], drawn.title)
-            chart = over_axis(rows, along, scale, number)
+            chart = over_axis(rows, along, scale, colors, number)
         else:
-            chart = bars(rows, drawn.title, more_is_better=drawn.measure.more_is_better)
+            chart = bars(rows, drawn.title, colors, more_is_better=drawn.measure.more_is_better)
         charts.append(chart.properties(title=title) if title else chart)
     return alt.vconcat(*charts) if charts else None

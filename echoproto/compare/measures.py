@@ -11,6 +11,9 @@ from attrs import frozen
 
 from echoproto.compare.results import Cell, Results, Sample
 
+LEAST_HELD = 500
+"""Connections below which their memory drowns in what an allocator has in reserve."""
+
 
 @frozen
 class Measure:
@@ -56,9 +59,13 @@ def _cpu(sample: Sample) -> float | None:
 
 
 def memory_per_connection(sample: Sample) -> float | None:
-    """Bytes that each connection has made the server's resident memory larger by; ``None`` if that is unknown."""
+    """
+    Bytes that each connection has made the server's resident memory larger by.
+
+    :return: ``None`` if that is unknown, or if there were too few of them to tell.
+    """
     held = sample.cell.connections + sample.cell.idle
-    if sample.idle_rss is None or sample.busy_rss is None or not held:
+    if sample.idle_rss is None or sample.busy_rss is None or held < LEAST_HELD:
         return None
     return (sample.busy_rss - sample.idle_rss) / held
 

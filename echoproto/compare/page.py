@@ -21,6 +21,7 @@ from echoproto.compare.results import Results
 from echoproto.compare.summary import Advice
 from echoproto.compare.table import changes_headline, figures, headline
 from echoproto.compare.verdict import WITHOUT_FIGURES, Kind, Verdict
+from echoproto.errors import one_line
 
 STYLE = """
 body { font: 16px/1.5 sans-serif; color: #222; background: #fff; max-width: 960px; margin: 2rem auto; padding: 0 1rem }
@@ -140,7 +141,7 @@ def _rows(titles: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
 
 
 def _text(text: object) -> str:
-    return html.escape(str(text))
+    return html.escape(one_line(str(text)))
 
 
 def _json(value: object) -> str:

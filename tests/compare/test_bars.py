@@ -2,6 +2,7 @@ from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.compare.bars import bars, cost, memory
+from echoproto.compare.charts import color
 from echoproto.compare.measures import THROUGHPUT
 from echoproto.compare.results import Calls, Cell
 from echoproto.compare.rows import medians
@@ -10,12 +11,13 @@ from tests.compare.runs import TRUTHS, changed, run
 
 CELL = Cell()
 RESULTS = run(cells=[CELL])
+COLORS = color(RESULTS.contestants)
 
 
 class BarsTests(SynchronousTestCase):
     def order(self, *, more_is_better: bool) -> list[str]:
         rows = medians(RESULTS, [CELL], THROUGHPUT.of, str)
-        return [text for text in texts(bars(rows, "", more_is_better=more_is_better)) if text in TRUTHS]
+        return [text for text in texts(bars(rows, "", COLORS, more_is_better=more_is_better)) if text in TRUTHS]
 
     def test_the_best_comes_first(self) -> None:
         self.assertEqual(self.order(more_is_better=True)[0], "uvloop-protocol")
@@ -23,18 +25,18 @@ class BarsTests(SynchronousTestCase):
 
     def test_values_are_written(self) -> None:
         rows = medians(RESULTS, [CELL], THROUGHPUT.of, lambda value: f"<{value:.0f}>")
-        found = texts(bars(rows, "echoes a second"))
+        found = texts(bars(rows, "echoes a second", COLORS))
         for row in rows:
             self.assertIn(row["median"].replace("<", "&lt;").replace(">", "&gt;"), found)
         self.assertIn("echoes a second", found)
 
     def test_values_that_differ_by_much_are_on_a_logarithmic_axis(self) -> None:
         rows = medians(changed(RESULTS, "threads", echoes_per_second=7.0), [CELL], THROUGHPUT.of, str)
-        self.assertIn("rate (logarithmic)", texts(bars(rows, "rate")))
+        self.assertIn("rate (logarithmic)", texts(bars(rows, "rate", COLORS)))
 
     def test_values_below_zero(self) -> None:
         rows = medians(changed(RESULTS, "threads", echoes_per_second=-7.0), [CELL], THROUGHPUT.of, str)
-        self.assertIn("-7.0", texts(bars(rows, "memory")))
+        self.assertIn("-7.0", texts(bars(rows, "memory", COLORS)))
 
 
 class CostTests(SynchronousTestCase):
@@ -68,5 +70,9 @@ class MemoryTests(SynchronousTestCase):
         self.assertIn("2.4 KiB", found)
 
     def test_unknown(self) -> None:
-        unknown = evolve(RESULTS, samples=tuple(evolve(each, idle_rss=None) for each in RESULTS.samples))
+        results = run(rounds=1)
+        unknown = evolve(results, samples=tuple(evolve(each, idle_rss=None) for each in results.samples))
         self.assertIsNone(memory(unknown))
+
+    def test_too_few_connections(self) -> None:
+        self.assertIsNone(memory(RESULTS))

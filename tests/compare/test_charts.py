@@ -4,13 +4,14 @@ from hypothesis import given, strategies
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.compare.charts import GROUPS, HEIGHT, LINE, Scale, beside, color, from_zero, of_times
+from echoproto.compare.results import Contestant
 
-VALUES = strategies.lists(strategies.floats(1, 6e7), min_size=1, max_size=9)
+VALUES = strategies.lists(strategies.integers(1, 60_000_000), min_size=1, max_size=9)
 
 
 class ScaleTests(SynchronousTestCase):
     @given(VALUES)
-    def test_all_values_are_on_it(self, values: list[float]) -> None:
+    def test_all_values_are_on_it(self, values: list[int]) -> None:
         for make in (from_zero, of_times):
             scale = make(values, "title")
             for value in values:
@@ -46,6 +47,6 @@ class BesideTests(SynchronousTestCase):
 
 class ColorTests(SynchronousTestCase):
     def test_those_that_there_are(self) -> None:
-        made: Any = color([{"group": "uvloop"}, {"group": "twisted"}, {"group": "uvloop"}]).to_dict()
+        made: Any = color([Contestant(group, group, ()) for group in ("uvloop", "twisted", "uvloop")]).to_dict()
         self.assertEqual(made["scale"]["domain"], ["twisted", "uvloop"])
         self.assertEqual(made["scale"]["range"], [GROUPS["twisted"], GROUPS["uvloop"]])

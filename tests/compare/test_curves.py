@@ -1,7 +1,7 @@
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.compare.charts import from_zero
+from echoproto.compare.charts import color, from_zero
 from echoproto.compare.curves import over_axis, spectrum
 from echoproto.compare.measures import THROUGHPUT
 from echoproto.compare.results import Cell
@@ -14,7 +14,7 @@ class OverAxisTests(SynchronousTestCase):
     def test_each_line_has_its_name_and_each_place_its_value(self) -> None:
         rows = medians(run(), CELLS, THROUGHPUT.of, str)
         scale = from_zero([row["high"] for row in rows], "echoes a second")
-        found = texts(over_axis(rows, "idle", scale, 0))
+        found = texts(over_axis(rows, "idle", scale, color(run().contestants), 0))
         for text in (*TRUTHS, "0", "100", "1,000", "10,000", "echoes a second", "160,000"):
             self.assertIn(text, found)
 

@@ -30,6 +30,7 @@ class MeasuresTests(SynchronousTestCase):
 
     def test_memory(self) -> None:
         self.assertEqual(memory_per_connection(ONE), TRUTHS["echo-epoll"].memory)
+        self.assertIsNone(memory_per_connection(evolve(ONE, cell=Cell(connections=499))))
 
     def test_middle(self) -> None:
         samples = tuple(evolve(ONE, server_cpu_us=value) for value in (5.0, None, 1.0, 2.0))

@@ -17,7 +17,7 @@ class PicturesTests(SynchronousTestCase):
 
     def test_only_those_that_there_is_something_for(self) -> None:
         one = run({"one": TRUTHS["threads"]}, [Cell(rate=1.0)], rounds=2, baseline="one")
-        self.assertEqual(names(one), ["p99", "spectrum", "cost", "memory"])
+        self.assertEqual(names(one), ["p99", "spectrum", "cost"])
         self.assertEqual(names(evolve(one, samples=(), calls=())), [])
 
     def test_each_is_explained(self) -> None:

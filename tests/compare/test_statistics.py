@@ -4,7 +4,7 @@ from random import Random
 from hypothesis import given, strategies
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.compare.statistics import LEAST_ROUNDS, Ratio, centre, paired_ratio, student, tail
+from echoproto.compare.statistics import LEAST_ROUNDS, Ratio, centre, paired_ratio, shift, student, tail, unpaired_ratio
 from tests.coverage_of_intervals import covered, lognormal
 
 SIMULATIONS = 300
@@ -93,6 +93,29 @@ class IntervalTests(SynchronousTestCase):
 
     def test_8_rounds(self) -> None:
         self.covers(8)
+
+
+class UnpairedRatioTests(SynchronousTestCase):
+    def test_two_runs(self) -> None:
+        found = unpaired_ratio((3.0, 3.1, 2.9, 3.0, 3.0), (2.0,) * 7)
+        self.assertAlmostEqual(found.value, 1.5)
+        self.assertTrue(1.45 <= found.low <= 1.5 <= found.high <= 1.55)
+        self.assertEqual(found.rounds, 5)
+
+    def test_too_few_rounds(self) -> None:
+        found = unpaired_ratio((3.0,) * 9, (2.0,) * (LEAST_ROUNDS - 1))
+        self.assertEqual((found.low, found.high, found.rounds), (0, math.inf, LEAST_ROUNDS - 1))
+
+    def test_its_interval(self) -> None:
+        random = Random(5)
+        drawn = [
+            unpaired_ratio(*(tuple(math.exp(random.gauss(0, 0.05)) for _ in range(6)) for _ in range(2)))
+            for _ in range(SIMULATIONS)
+        ]
+        self.assertTrue(0.93 <= sum(ratio.covers_one for ratio in drawn) / SIMULATIONS <= 0.975)
+
+    def test_shift(self) -> None:
+        self.assertEqual(shift([5, 6, 100], [1, 2, 3]), 4)
 
 
 class PartsTests(SynchronousTestCase):

@@ -1,0 +1,36 @@
+from attrs import evolve
+from twisted.trial.unittest import SynchronousTestCase
+
+from echoproto.compare.results import CLIENT_LIMIT, Cell, Results
+from tests.compare.runs import TRUTHS, changed, run
+from tests.truths import lines
+
+RESULTS = run(rounds=5)
+
+
+def found(*runs: Results) -> list[bool]:
+    return [holds for holds, _ in lines(runs)]
+
+
+class TruthsTests(SynchronousTestCase):
+    """What is true of the made-up runs is found; what is not, is not."""
+
+    def test_all_of_them(self) -> None:
+        self.assertEqual(found(RESULTS), [True] * 5)
+
+    def test_by_processor_time_if_the_generator_was_the_limit(self) -> None:
+        self.assertEqual(found(changed(RESULTS, "echo-epoll", verdict=CLIENT_LIMIT)), [True] * 5)
+
+    def test_none_of_them(self) -> None:
+        truths = {
+            **TRUTHS,
+            "twisted-poll": evolve(TRUTHS["twisted-poll"], idle=0.1),
+            "twisted-epoll": evolve(TRUTHS["twisted-epoll"], idle=0.1, rate=200_000),
+            "echo-select": evolve(TRUTHS["echo-select"], most=None),
+        }
+        self.assertEqual(found(run(truths, rounds=5)), [False] * 5)
+
+    def test_results_that_can_not_tell(self) -> None:
+        for results in (run(cells=[Cell(rate=1.0)], rounds=1), evolve(RESULTS, samples=())):
+            self.assertEqual(found(results), [False] * 5)
+            self.assertEqual(found(results, RESULTS), [True] * 5)

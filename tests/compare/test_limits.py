@@ -76,6 +76,6 @@ class CoresTests(Case):
         self.assertIsNone(self.found({3}, "3\n"))
 
     def test_a_system_that_binds_nothing(self) -> None:
-        with patch.object(limits.os, "sched_getaffinity", create=True):
-            del limits.os.sched_getaffinity
+        with patch.object(os, "sched_getaffinity", create=True):
+            del os.sched_getaffinity
             self.assertIsNone(cores())

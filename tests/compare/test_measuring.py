@@ -1,4 +1,5 @@
 import math
+import os
 import shlex
 import sys
 import time
@@ -8,6 +9,7 @@ from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.compare import measuring
+from echoproto.compare.certificate import make_pem
 from echoproto.compare.contestants import catalogue, of_command
 from echoproto.compare.measuring import Conditions, Until, measure, sample, workload_for
 from echoproto.compare.results import CLIENT_LIMIT, GOOD, NOT_POSSIBLE, Cell, Contestant, Sample
@@ -70,6 +72,15 @@ class GoodTests(SynchronousTestCase):
         churned = measured(who, evolve(FEW, churn="fin"))
         self.assertIn(churned.verdict, (GOOD, CLIENT_LIMIT), churned.why)
         self.assertGreater(churned.echoes_per_second, 10)
+
+    def test_over_tls_and_udp(self) -> None:
+        pem = os.path.abspath(self.mktemp())
+        with open(pem, "wb") as file:
+            file.write(make_pem())
+        for transport in ("tls", "udp"):
+            who = catalogue()["asyncio-protocol"].contestant(transport)
+            found = measured(who, evolve(FEW, transport=transport), evolve(QUICK, pem=pem))
+            self.assertIn(found.verdict, (GOOD, CLIENT_LIMIT), found)
 
 
 class BrokenTests(SynchronousTestCase):

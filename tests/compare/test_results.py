@@ -111,7 +111,8 @@ class ResultsTests(SynchronousTestCase):
         self.assertEqual(set(schema["$defs"]["sample"]["properties"]["verdict"]["enum"]), {"not possible", *VERDICTS})
 
     def test_what_is_not_valid(self) -> None:
-        for wrong in ({}, {"schema_version": 2}, [], 5):
+        everything: tuple[Any, ...] = ({}, {"schema_version": 2}, [], 5)
+        for wrong in everything:
             self.assertFalse(VALIDATOR.is_valid(wrong))
             self.assertRaises(ConfigurationError, read, wrong)
 

@@ -29,6 +29,8 @@ INSTALLED = [
 """Tests that would notice something that was not packaged; the others would only notice it again."""
 
 NEEDED = {
+    "echoproto/compare/schema/compare-1.json",
+    "echoproto/compare/servers/threads.py",
     "echoproto/load/schema/load-1.json",
     "echoproto/py.typed",
     "echoproto/server/tap.py",
@@ -93,6 +95,16 @@ def check_loading(bin_folder: str) -> None:
     print("it loads:", next(line for line in loaded.splitlines() if line.startswith("good")))
 
 
+def check_comparing(bin_folder: str, folder: str) -> None:
+    """Have the installed comparison compare the installed service with another server."""
+    words = ("--contestants", "echo-poll,threads", "--connections", "5", "--duration", "200ms", "--rounds", "1")
+    run(f"{bin_folder}/echoproto", "compare", *words, "--quiet", "--output", folder, cwd=folder)
+    for name in ("results.json", "report.html"):
+        if not os.path.exists(os.path.join(folder, name)):
+            sys.exit(f"the comparison has left no {name}")
+    print("it compares")
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="echo-package-") as folder:
         wheel, sdist = build(os.path.join(folder, "dist"))
@@ -105,6 +117,7 @@ def main() -> None:
         check_serving(bin_folder)
         run(*pip, f"{wheel}[test]")
         check_loading(bin_folder)
+        check_comparing(bin_folder, folder)
         shutil.copytree(os.path.join(ROOT, "tests"), os.path.join(folder, "run", "tests"))
         output = run(f"{bin_folder}/python", "-m", "twisted.trial", *INSTALLED, cwd=os.path.join(folder, "run"))
         tally = read_trial(output)

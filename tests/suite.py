@@ -35,7 +35,7 @@ WITHOUT_REACTOR = (
         "tests.test_docs",
     ),
     *("tests.integration.test_load_command", "tests.integration.test_load_html"),
-    "tests.integration.test_compare_html",
+    *("tests.integration.test_compare_html", "tests.integration.test_compare_command"),
 )
 """Tests that have nothing to do with a reactor: trial runs them once, on the first."""
 

@@ -66,6 +66,15 @@ class ImportTests(SynchronousTestCase):
         loaded = imported_by(["echoproto.load.engine", *(f"echoproto.compare.servers.{name}" for name in servers)])
         self.assertEqual([name for name in loaded if name.partition(".")[0] == "twisted"], [])
 
+    def test_what_checks_the_service_shares_no_code_with_it(self) -> None:
+        """A check must not have the fault of what it checks."""
+        folders = [os.path.join(os.path.dirname(echoproto.__file__), name) for name in ("load", "compare")]
+        modules = [each.name for each in pkgutil.walk_packages(folders[:1], "echoproto.load.")]
+        modules += [each.name for each in pkgutil.walk_packages(folders[1:], "echoproto.compare.")]
+        self.assertGreater(len(modules), 50)
+        loaded = imported_by(modules)
+        self.assertEqual([name for name in loaded if name.startswith("echoproto.server")], [])
+
     def test_what_has_no_io_imports_none(self) -> None:
         """The package itself exports the protocol, which imports interfaces; so this reads the modules' own text."""
         for name in FILES:

@@ -17,6 +17,7 @@ from echoproto.compare.reporting import read_file
 from echoproto.compare.results import Cell, Results
 from echoproto.compare.statistics import Ratio, paired_ratio
 from echoproto.compare.verdict import Kind, client_bound, show_ratio, without_figures
+from echoproto.errors import ConfigurationError
 
 MANY = 10_000
 """Idle connections."""
@@ -117,7 +118,11 @@ def main() -> int:
     if len(sys.argv) == 1:
         print((__doc__ or "").strip())
         return 2
-    told = list(lines([read_file(path) for path in sys.argv[1:]]))
+    try:
+        told = list(lines([read_file(path) for path in sys.argv[1:]]))
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)
+        return error.exit_status
     print(*(line for _, line in told), sep="\n")
     return 0 if all(holds for holds, _ in told) else 1
 

@@ -91,12 +91,14 @@ def _spectrum_rows(results: Results, cell: Cell) -> Rows:
         middle = sorted(samples, key=lambda sample: late_us(sample, "p99") or 0)[len(samples) // 2]
         rarest = 1.0
         for share, time in middle.spectrum:
+            if share <= 0:
+                continue  # the minimum, which would only make the axis longer
             rarest = 100 / (100 - share) if share < WHOLE else rarest  # the maximum has no place of its own
             rows.append(
                 {
                     "contestant": contestant.name,
                     "group": contestant.group,
-                    "x": max(1.0, rarest),
+                    "x": rarest,
                     "value": max(1, time),
                     "percentile": f"p{share:.6g}" if share < WHOLE else "max",
                     "time": show_time(time),

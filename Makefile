@@ -10,7 +10,7 @@ bin := $(VENV)/bin
 # A folder with the day's downloads is no reason to install again, but another list of dependencies is.
 stamp = $(VENV)/.installed-$(1)
 
-.PHONY: help run test coverage figures soak conformance lint types package docs hooks clean
+.PHONY: help run test coverage figures soak bench conformance lint types package docs hooks clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 18
@@ -31,6 +31,9 @@ figures: $(call stamp,dev) ## Measure the figures to hold, on a machine that doe
 
 soak: $(call stamp,dev) ## Put mixed load and faults on the service for long (MINUTES=30 REACTOR=auto)
 	$(bin)/python -m tests.soak --minutes $(MINUTES) --reactor $(REACTOR)
+
+bench: $(call stamp,dev) ## Measure our servers beside others, in 10 minutes (BENCH='--full --resume' for all, in hours)
+	$(bin)/python -m tests.bench $(BENCH)
 
 conformance: $(call stamp,dev) ## Run Twisted's own tests on the lean reactors, and on those that they are made of
 	$(bin)/python -m tests.conformance

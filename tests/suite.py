@@ -33,6 +33,7 @@ WITHOUT_REACTOR = (
         "tests.test_nothing_lost",
         "tests.test_faultproxy",
         "tests.test_docs",
+        "tests.test_bench",
     ),
     *("tests.integration.test_load_command", "tests.integration.test_load_html"),
     *("tests.integration.test_compare_html", "tests.integration.test_compare_command"),

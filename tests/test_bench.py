@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+
+from attrs import evolve
+from twisted.trial.unittest import SynchronousTestCase
+
+from echoproto.compare.contestants import catalogue
+from echoproto.compare.options import chosen
+from echoproto.compare.plan import Plan
+from echoproto.compare.planfile import read_plan
+from echoproto.compare.results import CLIENT_LIMIT, Cell, Results
+from tests.bench.parts import Part, all_of_them, few, joined
+from tests.bench.targets import LEAN, C, Row, rows
+from tests.compare.runs import AT_ONCE, Truth, run
+
+TRUTHS = {
+    "twisted-epoll": Truth("twisted", 60_000),
+    "echo-epoll": Truth("echoproto", 110_000, calls=AT_ONCE),
+    "echo-lean-epoll": Truth("echoproto", 150_000, memory=1_800, calls={"recv": 1.0, "send": 1.0, "epoll_ctl": 2.0}),
+    "asyncio-protocol": Truth("asyncio", 130_000),
+    "uvloop-protocol": Truth("uvloop", 160_000),
+    "c": Truth("command", 200_000),
+}
+CELLS = (
+    Cell(),
+    Cell(idle=10_000),
+    Cell(connections=10, size=10 << 10),
+    Cell(connections=10, size=100 << 10),
+    Cell(churn="fin"),
+    Cell(transport="tls"),
+    Cell(connections=20, transport="udp"),
+)
+PEERS = {"c": "/c {port}", "go": "/go {port}"}
+
+
+def measured(truths: Mapping[str, Truth] = TRUTHS, cells: tuple[Cell, ...] = CELLS) -> dict[str, Row]:
+    return {row.name: row for row in rows(run(truths, cells, noise=0.001))}
+
+
+class TargetsTests(SynchronousTestCase):
+    def test_each_by_what_it_is_to_reach(self) -> None:
+        found = {row.name: row.verdict for row in measured().values()}
+        self.assertEqual(
+            found,
+            {
+                "default against stock Twisted, 50 × 64 B": "stretch",
+                "lean-epoll against stock Twisted, 50 × 64 B": "must",
+                "lean-epoll against asyncio, up to 10 KiB": "must",
+                "lean-epoll against asyncio, 100 KiB": "stretch",
+                "lean-epoll against uvloop, every cell": "must",
+                "churn, lean-epoll against asyncio": "NOT REACHED",
+                "churn, lean-epoll against uvloop": "NOT REACHED",
+                "TLS, lean-epoll against asyncio": "must",
+                "UDP, lean-epoll against asyncio": "must",
+                "lean-epoll, echoes per processor time against C": "must",
+                "10,000 idle against none, epoll": "stretch",
+                "10,000 idle against none, lean-epoll": "stretch",
+                "KiB for each idle connection, epoll": "NOT REACHED",
+                "KiB for each idle connection, lean-epoll": "must",
+                "system calls for each small echo, epoll": "stretch",
+                "system calls for each small echo, lean-epoll": "NOT REACHED",
+            },
+        )
+
+    def test_a_ratio(self) -> None:
+        row = measured()["default against stock Twisted, 50 × 64 B"]
+        assert row.value is not None
+        self.assertTrue(math.isclose(row.value, 110 / 60, rel_tol=0.01), row)
+        self.assertRegex(row.shown, r"^1\.8\d \(1\.8\d–1\.8\d\)$")
+
+    def test_where_the_generator_was_the_limit_by_processor_time(self) -> None:
+        whole = run(TRUTHS, CELLS, noise=0.001)
+        samples = tuple(
+            evolve(each, verdict=CLIENT_LIMIT, echoes_per_second=100_000.0) if each.contestant == LEAN else each
+            for each in whole.samples
+        )
+        found = {row.name: row for row in rows(evolve(whole, samples=samples))}
+        row = found["lean-epoll against stock Twisted, 50 × 64 B"]
+        assert row.value is not None
+        self.assertTrue(math.isclose(row.value, 2.5, rel_tol=0.01), row)
+        self.assertIn("by processor time", row.shown)
+        self.assertIn("by processor time", found["10,000 idle against none, lean-epoll"].shown)
+
+    def test_the_worst_cell_decides(self) -> None:
+        slow = evolve(TRUTHS[LEAN], idle=1.0)
+        row = measured({**TRUTHS, LEAN: slow})["lean-epoll against uvloop, every cell"]
+        self.assertEqual(row.verdict, "NOT REACHED")
+
+    def test_what_was_not_measured(self) -> None:
+        """It is said, and is no failure."""
+        without = {name: truth for name, truth in TRUTHS.items() if name != C}
+        self.assertEqual(measured(without)["lean-epoll, echoes per processor time against C"].verdict, "not measured")
+        self.assertEqual({row.verdict for row in measured({C: TRUTHS[C]}, ()).values()}, {"not measured"})
+
+
+class PartsTests(SynchronousTestCase):
+    def plans(self, parts: Iterable[Part]) -> list[tuple[Plan, set[str]]]:
+        known, found = catalogue(), []
+        for part in parts:
+            read = read_plan(part.file)
+            plan, entries = chosen(part.options, read.plan, known, read.commands)
+            found.append((plan, {entry.name for entry in entries}))
+        return found
+
+    def test_few_take_ten_minutes_at_the_most(self) -> None:
+        found = self.plans(few(PEERS))
+        budgets = [plan.budget for plan, _ in found if plan.budget is not None]
+        self.assertEqual(len(budgets), len(found))
+        self.assertLessEqual(sum(budgets), 600)
+        self.assertIn("c", found[0][1])
+
+    def test_all_of_them_are_every_cell_once(self) -> None:
+        found = self.plans(all_of_them(PEERS))
+        cells = [cell for plan, _ in found for cell in plan.cells]
+        self.assertEqual(len(cells), 4 * 4 * 2 + 2 + 2)
+        self.assertEqual(len(set(cells)), len(cells))
+        self.assertEqual(len({part.name for part in all_of_them(PEERS)}), len(cells))
+        for plan, names in found:
+            if plan.cells[0].transport == "tcp":
+                self.assertLessEqual({"c", "go", "asyncio-streams"}, names)
+
+    def test_joined(self) -> None:
+        whole = run(TRUTHS, CELLS)
+
+        def of(cells: tuple[Cell, ...], *names: str) -> Results:
+            return evolve(
+                whole,
+                cells=cells,
+                contestants=tuple(each for each in whole.contestants if each.name in names),
+                samples=tuple(each for each in whole.samples if each.cell in cells and each.contestant in names),
+            )
+
+        one, two = of(CELLS[:2], "c", "echo-epoll"), of(CELLS[2:], "echo-epoll", LEAN)
+        both = joined([one, two], "bench")
+        self.assertEqual(both.cells, CELLS)
+        self.assertEqual([each.name for each in both.contestants], ["echo-epoll", "c", LEAN])
+        self.assertEqual(both.samples, (*one.samples, *two.samples))

@@ -7,8 +7,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
+from typing import Any
 
-from attrs import asdict, frozen
+from attrs import asdict, evolve, frozen
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import ISSLTransport
 from twisted.python.failure import Failure
@@ -25,6 +26,7 @@ ENDINGS = {
     "stop": "closed here, the service stops",
     "drain": "aborted here, the service stops and can't wait any longer",
     "error": "ended by an error",
+    "worker": "lost with its worker",
     "abort": "aborted here",
 }
 """Why a connection ends, and the same in words; all of ``Snapshot.closed`` is counted under these."""
@@ -100,6 +102,32 @@ class Snapshot:
             for name, value in asdict(self, recurse=False).items()
         }
 
+    @classmethod
+    def from_dict(cls, counts: Mapping[str, Any]) -> Snapshot:
+        """The opposite of `as_dict`."""
+        fields: dict[str, Any] = {
+            name: value if isinstance(value, int) else _frozen(value) for name, value in counts.items()
+        }
+        return cls(**fields)
+
+    def __add__(self, other: Snapshot) -> Snapshot:
+        """What two processes have served together."""
+        mine, theirs = asdict(self, recurse=False), asdict(other, recurse=False)
+        fields: dict[str, Any] = {
+            name: value + theirs[name] if isinstance(value, int) else _frozen(Counter(value) + Counter(theirs[name]))
+            for name, value in mine.items()
+        }
+        return Snapshot(**fields)
+
+    def lost(self) -> Snapshot:
+        """The same after the end of the process: who was connected is so no more."""
+        closed = Counter(self.closed) + Counter(worker=self.active)
+        return evolve(self, active=0, closed=_frozen(closed))
+
+
+def _frozen(counts: Mapping[str, int]) -> Mapping[str, int]:
+    return MappingProxyType(dict(counts))
+
 
 class Counters:
     """
@@ -143,14 +171,14 @@ class Counters:
         return Snapshot(
             accepted=self.accepted,
             active=len(connections),
-            closed=MappingProxyType(dict(self.closed)),
-            refused=MappingProxyType(dict(self.refused)),
+            closed=_frozen(self.closed),
+            refused=_frozen(self.refused),
             bytes_received=self._received + sum(connection.bytes_received for connection in connections),
             bytes_sent=self._sent + sum(map(_sent, connections)),
             datagrams_received=self.datagrams_echoed + refused.total() + failed.total(),
             datagrams_echoed=self.datagrams_echoed,
-            datagrams_refused=MappingProxyType(dict(refused)),
-            datagrams_failed=MappingProxyType(dict(failed)),
+            datagrams_refused=_frozen(refused),
+            datagrams_failed=_frozen(failed),
             datagrams_dropped=self.datagrams_dropped,
-            errors=MappingProxyType(dict(self.errors)),
+            errors=_frozen(self.errors),
         )

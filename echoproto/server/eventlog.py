@@ -24,12 +24,12 @@ class LineBudget:
     How many lines one kind of event may still log: a token bucket, and a count of what did not fit.
 
     :param clock: tells the time and, once a second at the most, calls ``left_out``.
-    :param rate: lines a second in the long run, at least 1.
+    :param rate: lines a second in the long run, above 0.
     :param burst: lines that are logged at once, before the rate counts, at least 1.
     :param left_out: called with how many lines were left out since it was last called.
     """
 
-    def __init__(self, clock: IReactorTime, rate: int, burst: int, left_out: Callable[[int], None]) -> None:
+    def __init__(self, clock: IReactorTime, rate: float, burst: int, left_out: Callable[[int], None]) -> None:
         self._clock = clock
         self.rate = rate
         self._burst = burst
@@ -49,7 +49,7 @@ class LineBudget:
             return True
         self._suppressed += 1
         if self._report is None:
-            self._report = self._clock.callLater(1, self._tell)
+            self._report = self._clock.callLater(max(1, 1 / self.rate), self._tell)
         return False
 
     def _tell(self) -> None:
@@ -70,10 +70,10 @@ class EventLog:
     A budget of lines for each kind of event.
 
     :param clock: the reactor.
-    :param rate: lines a second of each kind, in the long run, at least 1.
+    :param rate: lines a second of each kind, in the long run, above 0.
     """
 
-    def __init__(self, clock: IReactorTime, rate: int = 1) -> None:
+    def __init__(self, clock: IReactorTime, rate: float = 1) -> None:
         self._clock = clock
         self.rate = rate
         self._budgets: dict[str, LineBudget] = {}

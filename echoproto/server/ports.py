@@ -5,6 +5,7 @@ What endpoints listen with: the reactor, but for the ports, which are ours.
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
@@ -14,6 +15,14 @@ from echoproto.server.accepting import Accepting, TCPPort
 from echoproto.server.admission import Admission
 from echoproto.server.transport import TCPConnection, UnixConnection
 from echoproto.server.unixport import MODE, UnixPort
+
+Opener = Callable[[Any], None]
+"""Opens a port that was made: a `TCPPort`, `AdmittingUnixPort` or `EchoDatagramPort`."""
+
+
+def start_listening(port: Any) -> None:
+    """Open a port as ever, and read from it."""
+    port.startListening()
 
 
 class AdmittingUnixPort(Accepting, UnixPort):
@@ -29,6 +38,7 @@ class PortReactor:
     :param at_once: whether connections write at once, or as Twisted's own do.
     :param owner: user and group ID of the files of Unix sockets, as `UnixPort` has them.
     :param put_back: whether stale files of Unix sockets are put back at the end, as `UnixPort` has it.
+    :param open_port: how ports are opened.
     """
 
     def __init__(
@@ -39,7 +49,9 @@ class PortReactor:
         at_once: bool = True,
         owner: tuple[int, int] | None = None,
         put_back: bool = False,
+        open_port: Opener = start_listening,
     ) -> None:
+        self._open_port = open_port
         self._at_once = at_once
         self._reactor = reactor
         self._admission = admission
@@ -90,7 +102,7 @@ class PortReactor:
         port.admission = self._admission
         if self._at_once:
             port.transport = UnixConnection if isinstance(port, UnixPort) else TCPConnection
-        port.startListening()
+        self._open_port(port)
         if self._at_once and not isinstance(port, UnixPort):
             # What is written at once is to leave at once, and not wait as Nagle has it; connections inherit that.
             port.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -24,7 +24,7 @@ from echoproto.server.drain import Drainer
 from echoproto.server.eventlog import EventLog
 from echoproto.server.listeners import listeners, open_all
 from echoproto.server.owner import owner_ids
-from echoproto.server.ports import PortReactor
+from echoproto.server.ports import Opener, PortReactor, start_listening
 from echoproto.server.settings import Settings, table
 from echoproto.server.udpport import LISTENING_FOR_UDP, EchoDatagramPort, limit, udp_listeners
 
@@ -41,6 +41,7 @@ class EchoService(Service):
     :param reactor_name: for the log.
     :param reactor: serves it, and tells the time.
     :param check: whether this is to try a start out, after which all is to be as it was before.
+    :param open_port: how ports are opened.
     :raise ConfigurationError: if it can't be understood where to listen, or ``unix_owner`` names nobody.
 
     :ivar listeners: where it listens.
@@ -50,7 +51,15 @@ class EchoService(Service):
     :ivar events: how much may still be logged of what others bring about.
     """
 
-    def __init__(self, settings: Settings, reactor_name: str, reactor: Any, *, check: bool = False) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        reactor_name: str,
+        reactor: Any,
+        *,
+        check: bool = False,
+        open_port: Opener = start_listening,
+    ) -> None:
         self.settings = settings
         self.reactor_name = reactor_name
         self.ports: list[IListeningPort] = []
@@ -71,10 +80,11 @@ class EchoService(Service):
             at_once=settings.writes == "at-once",
             owner=owner_ids(settings.unix_owner),
             put_back=check,
+            open_port=open_port,
         )
         self.listeners = [
             *listeners(settings, ports),
-            *udp_listeners(settings, self.datagrams, self._counters, reactor, self.events),
+            *udp_listeners(settings, self.datagrams, self._counters, reactor, self.events, open_port=open_port),
         ]
 
     def privilegedStartService(self) -> None:
@@ -94,8 +104,14 @@ class EchoService(Service):
 
     def _open(self) -> None:
         self.ports = open_all(self.listeners, self.factory)
+        self._set_budget()
+        self._log_ports()
+
+    def _set_budget(self) -> None:
         self._admission.budget = descriptor_budget()
         self._admission.apply(self.settings)
+
+    def _log_ports(self) -> None:
         for port in self.ports:
             log.info(
                 LISTENING_FOR_UDP if isinstance(port, EchoDatagramPort) else LISTENING,

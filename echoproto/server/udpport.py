@@ -28,6 +28,7 @@ from echoproto.server import ancillary
 from echoproto.server.counters import Counters
 from echoproto.server.eventlog import EventLog
 from echoproto.server.listeners import Listener, open_on
+from echoproto.server.ports import Opener, start_listening
 from echoproto.server.settings import Settings
 
 log = Logger("echoproto")
@@ -61,10 +62,13 @@ class EchoDatagramPort(udp.Port):
     :param ipv6_only: whether a socket of IPv6 leaves IPv4 alone.
     :param reactor: watches its socket.
     :param events: how much may be logged of errors of our own.
+
+    :ivar served: whether datagrams are read here; else other processes read them, from the same socket.
     """
 
     protocol: EchoDatagram
     socket: Socket
+    served = True
 
     def __init__(
         self,
@@ -107,12 +111,15 @@ class EchoDatagramPort(udp.Port):
         :raise UnavailableError: if the address is that of a group.
         """
         _require_one_host(self.interface)
+        adopted = self._preexistingSocket is not None
         try:
             super().startListening()
         except error.CannotListenError:
             if self._made is not None:  # Twisted leaves it to be found as garbage
                 self._made.close()
             raise
+        if adopted and self._tells_drops:
+            self._drops = self._dropped()  # those are not of our time
 
     def doRead(self) -> None:
         """Take what has come, but no more than is fair to other transports; what is left has the next turn."""
@@ -156,20 +163,25 @@ class EchoDatagramPort(udp.Port):
 
     def _count_drops(self) -> None:
         """Have those counted that came while the socket's buffer was full; after such, there is always a turn."""
-        if not self._tells_drops:
-            return
+        if self._tells_drops:
+            drops = self._dropped()
+            self.counters.datagrams_dropped += (drops - self._drops) & 0xFFFFFFFF  # as wide as the system counts
+            self._drops = drops
+
+    def _dropped(self) -> int:
+        """How many the socket has dropped in all, as far as the system tells."""
         try:
             use = self.socket.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, 4 * (DROPS + 1))
         except OSError:  # Linux before 4.12
             self._tells_drops = False
-            return
-        drops = int.from_bytes(use[4 * DROPS :], sys.byteorder)
-        self.counters.datagrams_dropped += (drops - self._drops) & 0xFFFFFFFF  # as wide as the system counts
-        self._drops = drops
+            return self._drops
+        return int.from_bytes(use[4 * DROPS :], sys.byteorder)
 
     def connectionLost(self, reason: Any = None) -> None:
         """Close, and tell what it has come to."""
         super().connectionLost(reason)
+        if not self.served:
+            return
         counted = self.counters.snapshot(())
         log.info(
             "UDP port closed: {received} datagrams received, {echoed} echoed; refused: {refused}; failed: {failed}; "
@@ -214,6 +226,7 @@ class UDPEndpoint:
     counters: Counters
     reactor: IReactorTime
     events: EventLog
+    open_port: Opener = start_listening
 
     def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
         """Listen; the factory is one of streams, and has no part in it. The Deferred has its result already."""
@@ -232,22 +245,30 @@ class UDPEndpoint:
             reactor=self.reactor,
             events=self.events,
         )
-        port.startListening()
+        self.open_port(port)
         return port
 
 
 def udp_listeners(
-    settings: Settings, protocol: EchoDatagram, counters: Counters, reactor: IReactorTime, events: EventLog
+    settings: Settings,
+    protocol: EchoDatagram,
+    counters: Counters,
+    reactor: IReactorTime,
+    events: EventLog,
+    *,
+    open_port: Opener = start_listening,
 ) -> list[Listener]:
     """
     Where the settings say to echo datagrams: one place, or none. Nothing is opened yet.
 
     :param reactor: what the port is to be watched by, if there is one.
+    :param open_port: how it is opened.
     """
     if settings.udp is None:
         return []
     where = f"UDP port {settings.udp} on {settings.udp_interface or 'all addresses'}"
-    return [Listener(where, UDPEndpoint(protocol, settings.udp, settings.udp_interface, counters, reactor, events))]
+    endpoint = UDPEndpoint(protocol, settings.udp, settings.udp_interface, counters, reactor, events, open_port)
+    return [Listener(where, endpoint)]
 
 
 def limit(protocol: EchoDatagram, settings: Settings) -> None:

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import alsoProvides
 
 from echoproto import Echo, EchoFactory
-from echoproto.server.counters import ENDINGS, Counters
+from echoproto.server.counters import ENDINGS, Counters, Snapshot
 
 
 class CountersTests(SynchronousTestCase):
@@ -101,6 +101,24 @@ class CountersTests(SynchronousTestCase):
 
     def test_each_ending_has_its_words(self) -> None:
         self.assertEqual(len(set(ENDINGS.values())), len(ENDINGS))
+
+    def test_as_a_dictionary_and_back(self) -> None:
+        connection = self.connect()
+        connection.connectionLost(Failure(ConnectionDone()))
+        snapshot = self.counters.snapshot(())
+        self.assertEqual(Snapshot.from_dict(json.loads(json.dumps(snapshot.as_dict()))), snapshot)
+
+    def test_sum(self) -> None:
+        self.connect().connectionLost(Failure(ConnectionDone()))
+        self.connect()
+        snapshot = self.counters.snapshot(self.factory.connections)
+        both = snapshot + snapshot
+        self.assertEqual((both.accepted, both.active, both.closed, both.refused), (4, 2, {"peer": 2}, {}))
+
+    def test_after_the_end_of_the_process(self) -> None:
+        self.connect()
+        lost = self.counters.snapshot(self.factory.connections).lost()
+        self.assertEqual((lost.accepted, lost.active, lost.closed), (1, 0, {"worker": 1}))
 
 
 def _set(mapping: Any) -> None:

@@ -11,7 +11,7 @@ class LineBudgetTests(SynchronousTestCase):
         self.clock = Clock()
         self.told: list[int] = []
 
-    def budget(self, rate: int = 1) -> LineBudget:
+    def budget(self, rate: float = 1) -> LineBudget:
         return LineBudget(self.clock, rate, BURST, self.told.append)
 
     def test_a_burst_then_nothing(self) -> None:
@@ -48,6 +48,15 @@ class LineBudgetTests(SynchronousTestCase):
             lines += budget.take()
             self.clock.advance(0.01)
         self.assertTrue(9 * 60 <= lines + len(self.told) <= 10 * 60 + BURST + 1, (lines, self.told))
+
+    def test_a_share_of_a_rate(self) -> None:
+        """E4: several processes that share it have so many lines together."""
+        budget = self.budget(rate=0.25)
+        lines = 0
+        for _ in range(100 * 60):
+            lines += budget.take()
+            self.clock.advance(0.01)
+        self.assertTrue(14 <= lines + len(self.told) <= 15 + BURST + 1, (lines, self.told))
 
     def test_recovers_its_burst(self) -> None:
         budget = self.budget()

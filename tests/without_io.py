@@ -59,7 +59,10 @@ FILES = (
     "echoproto/server/counters.py",
     "echoproto/server/eventlog.py",
     "echoproto/server/kinds.py",
+    "echoproto/server/messages.py",
     "echoproto/server/settings.py",
+    "echoproto/server/shares.py",
+    "echoproto/server/totals.py",
 )
 
 if __name__ == "__main__":

@@ -9,12 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from ipaddress import ip_address
-from typing import Protocol
+from typing import Any, Protocol
 
 from attrs import frozen
 
 ENDPOINTS = ("tcp", "tcp6", "unix", "systemd", "ssl", "tls")
 """The endpoint strings that can be served without losing a byte; others are refused."""
+
+AUTO = "auto"
+"""In place of a number, where the machine suggests one."""
 
 
 class Kind(Protocol):
@@ -97,6 +100,21 @@ class Choice:
             raise ValueError
         _require(value in self.words)
         return value
+
+
+@frozen
+class NumberOrAuto(WholeNumber):
+    """A whole number, or ``auto`` for the one that this machine suggests."""
+
+    @property
+    def allowed(self) -> str:
+        return f"{super().allowed}, or auto"
+
+    def from_text(self, text: str) -> Any:
+        return text if text == AUTO else super().from_text(text)
+
+    def from_toml(self, value: object) -> Any:
+        return value if value == AUTO else super().from_toml(value)
 
 
 @frozen

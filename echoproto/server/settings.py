@@ -12,11 +12,26 @@ from attrs import frozen
 
 from echoproto.errors import ConfigurationError
 from echoproto.protocol import GREETING
-from echoproto.server.kinds import ENDPOINTS, Address, Choice, Endpoints, Kind, Mode, Owner, Switch, Text, WholeNumber
+from echoproto.server.kinds import (
+    ENDPOINTS,
+    Address,
+    Choice,
+    Endpoints,
+    Kind,
+    Mode,
+    NumberOrAuto,
+    Owner,
+    Switch,
+    Text,
+    WholeNumber,
+)
 
 DEFAULT_PORT = 8888
 
 SECONDS = WholeNumber(0, 10**9)
+
+MOST_WORKERS = 1024
+"""More than there are processors in a machine that echoes."""
 
 
 @frozen
@@ -210,6 +225,14 @@ class Settings:
         "Event loop: auto (kqueue on BSD and macOS, epoll on Linux, else poll), epoll, kqueue, poll, select, asyncio, "
         "uvloop, or any other that 'echoproto reactors' lists.",
         short="r",
+    )
+    workers: int | str = _setting(
+        NumberOrAuto(1, MOST_WORKERS),
+        1,
+        "How many processes serve, all on the same ports; auto for as many as there are processors for this one. "
+        "max-connections, accept-rate, udp-rate and log-rate are shared out among them; what holds for each source, "
+        "each of them counts by itself.",
+        short="w",
     )
     writes: str = _setting(
         Choice(("at-once", "buffered")),

@@ -26,8 +26,10 @@ from echoproto.server.logformat import json_observer
 from echoproto.server.owner import owner_ids
 from echoproto.server.service import EchoService
 from echoproto.server.settings import Given, Setting, Settings, join, table
+from echoproto.server.shares import count_of
 from echoproto.server.tomlfile import read_file
 from echoproto.server.twistd import ServiceForTwistd, fill_standard_streams, give_up, print_out, turn_reactor_once
+from echoproto.server.workers import WorkersForTwistd, processors
 
 log = Logger("echoproto")
 
@@ -161,10 +163,11 @@ class Options(usage.Options):
                 port.stopListening()
             turn_reactor_once()
         places = [f"  {listener.description}" for listener in service.listeners]
+        count = count_of(self.settings, processors())
         print_out(
             "echo: the settings are good; a start would listen on",
             *places,
-            f"with the reactor {self.reactor_name}, and these settings:",
+            f"with the reactor {self.reactor_name}, {f'{count} workers, ' if count > 1 else ''}and these settings:",
             *self._settings_in_words(),
         )
         raise SystemExit(0)
@@ -212,7 +215,12 @@ def _make(options: Options) -> ServiceForTwistd:
     with _naming(_origin(options, "unix-owner")):
         owner_ids(wanted.unix_owner)
     with _naming(_origin(options, "listen")):
-        service = ServiceForTwistd(wanted, options.reactor_name, reactor, check=bool(options["check"]))
+        count, check = count_of(wanted, processors()), bool(options["check"])
+        service = (
+            ServiceForTwistd(wanted, options.reactor_name, reactor, check=check)
+            if count == 1
+            else WorkersForTwistd(wanted, options.reactor_name, reactor, workers=count, check=check)
+        )
     runner_options = getattr(options, "parent", None) or {}
     service.runner_options = runner_options
     service.reread = options.reread

@@ -161,7 +161,7 @@ class ServiceForTwistd(EchoService):
             (signal.SIGUSR2, self._tell),
         ):
             if signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, partial(_in_a_turn, call))
+                signal.signal(number, partial(in_a_turn, call))
         if signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL:  # there is no log file to rotate
             signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
@@ -206,7 +206,7 @@ class ServiceForTwistd(EchoService):
         return not options.get("nodaemon", True) or options.get("logfile") not in (None, "", "-")
 
 
-def _in_a_turn(call: Callable[[int], None], number: int, frame: FrameType | None) -> None:
+def in_a_turn(call: Callable[[int], None], number: int, frame: FrameType | None) -> None:
     """A signal may come at any point of anything; what is to be done about it waits for a turn of the reactor."""
     from twisted.internet import reactor
 

@@ -3,7 +3,7 @@ from typing import Any
 from hypothesis import given, strategies
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.server.kinds import Address, Choice, Endpoints, Mode, Owner, Switch, Text, WholeNumber
+from echoproto.server.kinds import Address, Choice, Endpoints, Mode, NumberOrAuto, Owner, Switch, Text, WholeNumber
 
 
 class KindCase:
@@ -49,6 +49,14 @@ class WholeNumberTests(KindCase, SynchronousTestCase):
 
         self.assertEqual(reads(self.kind.from_text, str(number)), reads(self.kind.from_toml, number))
         self.assertEqual(reads(self.kind.from_toml, number), 0 <= number <= 65535)
+
+
+class NumberOrAutoTests(KindCase, SynchronousTestCase):
+    kind = NumberOrAuto(1, 8)
+    good_text = {"1": 1, "8": 8, "auto": "auto"}
+    bad_text = ["", "0", "9", "Auto", "auto "]
+    good_toml = [1, 8, "auto"]
+    bad_toml = [0, 9, "1", True, None, []]
 
 
 class TextTests(KindCase, SynchronousTestCase):

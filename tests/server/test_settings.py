@@ -31,6 +31,7 @@ class TableTests(SynchronousTestCase):
                 "udp-source-rate",
                 "udp-rate",
                 "reactor",
+                "workers",
                 "writes",
                 "log-connections",
                 "log-rate",

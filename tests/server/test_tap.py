@@ -149,6 +149,13 @@ class CheckTests(OptionsCase):
         self.assertRegex(out, rf"(?m)^  backlog +7 +{path}:2: backlog$")
         self.assertRegex(out, r"(?m)^  greeting +'Hello\\n' +default$")
 
+    def test_workers(self) -> None:
+        """O5: how many there would be."""
+        status, out, err = self.ending(self.parse, "--check", "-p", "0", "-i", "127.0.0.1", "-w", "3")
+        self.assertEqual((status, err), (0, ""))
+        self.assertIn(f"with the reactor {choice.name_of(reactor)}, 3 workers, and these settings:\n", out)
+        self.assertRegex(out, r"(?m)^  workers +3 +--workers$")
+
     def test_what_listen_takes_the_place_of(self) -> None:
         _, out, _ = self.ending(self.parse, "--check", "-l", "tcp6:0:interface=\\:\\:1")
         self.assertRegex(out, r"(?m)^  port +none +default$")

@@ -1,0 +1,121 @@
+"""
+What the service and its workers tell each other: lines of a kind, and content in JSON.
+
+To a worker, by its standard input: `Start` first, then `SETTINGS`, `TELL` and `ABORT`; it stops at the end of the
+stream, since then whoever has started it is gone. From it, by a pipe of its own: `READY`, `COUNTERS`, `TOLD`, `LOG`.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from attrs import asdict, frozen
+from twisted.logger import LogEvent, eventAsJSON, eventFromJSON
+
+from echoproto.server.settings import Settings
+
+SETTINGS = "settings"
+"""Hold to these from here on."""
+TELL = "tell"
+"""Say what the counters are, as `TOLD`."""
+ABORT = "abort"
+"""End all connections at once."""
+
+READY = "ready"
+"""It serves; with its process ID."""
+COUNTERS = "counters"
+"""What it has counted up to now, said now and then; ``TOLD`` is the same as an answer."""
+TOLD = "told"
+LOG = "log"
+"""An event for the log; see `event_line`."""
+
+OURS = "echoproto"
+"""The namespace of what this package logs."""
+
+FAILURE_TEXT = "failure_text"
+
+
+def line(kind: str, content: object = None) -> bytes:
+    """A message, as it is sent."""
+    return f"{kind} {json.dumps(content)}\n".encode("ascii")
+
+
+def parse(message: bytes) -> tuple[str, str]:
+    """The kind of a message, and its content, in JSON still."""
+    kind, _, content = message.decode("ascii").partition(" ")
+    return kind, content
+
+
+def event_line(event: LogEvent) -> bytes:
+    """A message with an event of the log."""
+    failure = event.get("log_failure")
+    if failure is not None:  # of which the text is lost as JSON
+        event = {**event, FAILURE_TEXT: failure.getErrorMessage()}
+    return f"{LOG} {eventAsJSON(event)}\n".encode("ascii")
+
+
+def event_from(content: str) -> LogEvent:
+    """The event in such a message."""
+    event = eventFromJSON(content)
+    if event.get("log_namespace") == OURS:
+        # Its fields are all there, and can be formatted as they are to be; Twisted's own copy has lost the formats.
+        event.pop("log_flattened", None)
+    if FAILURE_TEXT in event:
+        event["log_failure"].value = event.pop(FAILURE_TEXT)
+    return event
+
+
+class Lines:
+    """Puts lines together from portions of a stream."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def add(self, data: bytes) -> list[bytes]:
+        """
+        Take what has come.
+
+        :return: the lines that are whole by now, without their ends.
+        """
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        return lines
+
+    def end(self) -> list[bytes]:
+        """The last line, if it had no end."""
+        rest, self._rest = self._rest, b""
+        return [rest] if rest else []
+
+
+@frozen
+class Start:
+    """
+    What a worker has to know before all else.
+
+    :ivar number: which one it is, from 0.
+    :ivar workers: how many there are.
+    :ivar reactor: the name of the one to run on.
+    :ivar sockets: how many it is handed.
+    :ivar settings: of the whole service.
+    """
+
+    number: int
+    workers: int
+    reactor: str
+    sockets: int
+    settings: Settings
+
+    def to_json(self) -> bytes:
+        """As one line."""
+        return json.dumps(asdict(self)).encode("ascii") + b"\n"
+
+    @classmethod
+    def from_json(cls, text: bytes) -> Start:
+        """The opposite of `to_json`."""
+        fields: dict[str, Any] = json.loads(text)
+        return cls(**{**fields, "settings": settings_from(fields["settings"])})
+
+
+def settings_from(fields: dict[str, Any]) -> Settings:
+    """Settings that were sent as JSON, which has no tuples."""
+    return Settings(**fields | {"listen": tuple(fields["listen"])})

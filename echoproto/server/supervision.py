@@ -1,0 +1,217 @@
+"""
+Keeps workers running.
+
+It builds on `twisted.runner.procmon`, which imports the reactor; so nothing imports this module before there is one.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.error import ProcessDone, ProcessTerminated
+from twisted.internet.protocol import ProcessProtocol
+from twisted.logger import Logger, globalLogPublisher
+from twisted.python.failure import Failure
+from twisted.runner.procmon import ProcessMonitor
+
+from echoproto.errors import one_line
+from echoproto.server import messages
+from echoproto.server.messages import Lines
+from echoproto.server.worker import FIRST_SOCKET, ORDERS, REPORTS, SIGNALS
+
+log = Logger("echoproto")
+
+YOUNG_SECONDS = 5
+"""Who ends sooner than this after its start is replaced later and later, all others at once."""
+
+FIRST_DELAY_SECONDS = 0.1
+LONGEST_DELAY_SECONDS = 60
+"""How much later: twice as long each time. Ten deaths in a row are a minute and a half."""
+
+SHORT_SECONDS = 1
+"""So long, connections may wait for a worker; if it takes longer, they are for the others."""
+
+
+class Observer(Protocol):
+    """Who is told of workers, and knows what they need."""
+
+    def start_message(self, worker: int) -> bytes:
+        """The first line that a worker is sent."""
+
+    def descriptors(self, worker: int) -> list[int]:
+        """The sockets that it is handed."""
+
+    def starting(self, worker: int) -> None:
+        """It is about to be started."""
+
+    def heard(self, worker: int, kind: str, content: str) -> None:
+        """It has said something."""
+
+    def printed(self, worker: int, text: str) -> None:
+        """It has written a line to its standard output, or standard error."""
+
+    def ended(self, worker: int, seconds: float | None) -> None:
+        """It has ended; it is replaced after so many seconds, or not."""
+
+
+class WorkerProcess(ProcessProtocol):
+    """
+    What goes to a worker, and comes from it.
+
+    :param worker: its number.
+    :param observer: is told of it.
+    :param ended: is called at its end.
+    """
+
+    def __init__(self, worker: int, observer: Observer, ended: Callable[[Failure], None]) -> None:
+        self._worker = worker
+        self._observer = observer
+        self._ended = ended
+        self._takes_orders = True
+        self._lines = {descriptor: Lines() for descriptor in (1, 2, REPORTS)}
+
+    def connectionMade(self) -> None:
+        """Tell it what to do."""
+        self._write(self._observer.start_message(self._worker))
+
+    def send(self, kind: str, content: object = None) -> None:
+        """Give an order; see `echoproto.server.messages`."""
+        self._write(messages.line(kind, content))
+
+    def _write(self, message: bytes) -> None:
+        if self._takes_orders:
+            self.transport.writeToChild(ORDERS, message)  # type: ignore[union-attr]
+
+    def childDataReceived(self, childFD: int, data: bytes) -> None:
+        """Pass on what it says."""
+        self._heard(childFD, self._lines[childFD].add(data))
+
+    def childConnectionLost(self, childFD: int) -> None:
+        """Pass on what had no end; it is about to end."""
+        if childFD == ORDERS:
+            self._takes_orders = False
+        elif childFD != REPORTS:
+            self._heard(childFD, self._lines[childFD].end())
+
+    def _heard(self, descriptor: int, lines: list[bytes]) -> None:
+        for each in lines:
+            if descriptor != REPORTS:
+                self._observer.printed(self._worker, each.decode("utf-8", "backslashreplace"))
+                continue
+            kind, content = messages.parse(each)
+            if kind == messages.LOG:
+                publish(self._worker, content)
+            else:
+                self._observer.heard(self._worker, kind, content)
+
+    def processEnded(self, reason: Failure) -> None:
+        """All that it has said is read."""
+        self._ended(reason)
+
+
+def publish(worker: int, content: str) -> None:
+    """
+    Put an event of a worker into our log, with its number.
+
+    :param content: that of a message with an event.
+    """
+    event = messages.event_from(content)
+    level = event.get("log_level")
+    system = f"{event.get('log_namespace')}#{getattr(level, 'name', '-')}"
+    globalLogPublisher({**event, "log_system": f"{system} worker {worker}", "worker": worker})
+
+
+class Supervisor(ProcessMonitor):
+    """
+    Starts workers, and replaces those that end.
+
+    :param reactor: starts processes, and tells the time.
+    :param workers: how many.
+    :param observer: is told of them.
+    """
+
+    threshold = YOUNG_SECONDS
+    minRestartDelay = FIRST_DELAY_SECONDS  # type: ignore[assignment]
+    maxRestartDelay = LONGEST_DELAY_SECONDS
+
+    def __init__(self, reactor: Any, workers: int, observer: Observer) -> None:
+        super().__init__(reactor)
+        self._observer = observer
+        self._running: dict[int, WorkerProcess] = {}
+        self._waiting: list[Deferred[None]] = []
+        # The modules are to be those that this process has, wherever they are, and never some of the current folder.
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        for number in range(workers):
+            command = [sys.executable, "-P", "-m", "echoproto.server.worker", str(number)]
+            self.addProcess(str(number), command, env=environment)
+
+    @property
+    def processes_by_number(self) -> dict[int, WorkerProcess]:
+        """Those that run."""
+        return dict(self._running)
+
+    def startProcess(self, name: str) -> None:
+        """Start a worker; Twisted's own would hand it no descriptors, and log all that it says as text."""
+        if name in self.protocols:
+            return
+        number, process = int(name), self._processes[name]
+        self._observer.starting(number)
+
+        def ended(reason: Failure) -> None:
+            self._ended(name, reason)
+
+        protocol = WorkerProcess(number, self._observer, ended)
+        self.protocols[name] = protocol  # type: ignore[assignment]
+        self._running[number] = protocol
+        self.timeStarted[name] = self._clock.seconds()
+        descriptors: dict[int, Any] = {ORDERS: "w", 1: "r", 2: "r", REPORTS: "r"}
+        descriptors.update(enumerate(self._observer.descriptors(number), FIRST_SOCKET))
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        try:
+            self._reactor.spawnProcess(protocol, process.args[0], process.args, process.env, childFDs=descriptors)
+        except OSError:  # no process can be made now
+            ended(Failure())
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def _ended(self, name: str, reason: Failure) -> None:
+        number = int(name)
+        del self._running[number]
+        self._monitoredProcessExited(name)  # without the reason, which Twisted 26 fails to log
+        delay = self.restart[name].getTime() - self._clock.seconds() if self.running else None
+        if self.running or not reason.check(ProcessDone):
+            log.warn(
+                "Worker {worker} has ended: {reason}{next}",
+                worker=number,
+                reason=_in_words(reason.value),
+                next="" if delay is None else f"; a new one starts in {max(0.0, delay):.1f} s",
+            )
+        self._observer.ended(number, delay)
+        if not self._running:
+            waiting, self._waiting = self._waiting, []
+            for deferred in waiting:
+                deferred.callback(None)
+
+    def when_ended(self) -> Deferred[None]:
+        """Fires when none runs; at once, if none does."""
+        if not self._running:
+            return succeed(None)
+        deferred: Deferred[None] = Deferred()
+        self._waiting.append(deferred)
+        return deferred
+
+
+def _in_words(problem: BaseException | None) -> str:
+    """Why a process has ended."""
+    number = getattr(problem, "signal", None)
+    if number is not None:
+        return f"killed by {signal.Signals(number).name}"
+    status = getattr(problem, "exitCode", None)
+    return (
+        f"exit status {status or 0}" if isinstance(problem, ProcessDone | ProcessTerminated) else one_line(str(problem))
+    )

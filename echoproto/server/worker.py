@@ -1,0 +1,186 @@
+"""
+A worker: a process that serves sockets which were opened elsewhere, and ends with whoever has started it.
+
+``python -m echoproto.server.worker NUMBER`` is for `echoproto.server.workers` to run; the number is for people who look
+at the list of processes.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from attrs import frozen
+from twisted.internet.error import ReactorNotRunning
+from twisted.internet.process import ProcessReader
+from twisted.internet.task import LoopingCall
+from twisted.logger import ILogObserver, LogEvent, Logger, LogLevel, globalLogBeginner
+from zope.interface import implementer
+
+from echoproto.errors import EchoError
+from echoproto.reactors import choice
+from echoproto.reactors.clock import follow_monotonic_clock
+from echoproto.server import messages
+from echoproto.server.descriptors import set_descriptor_limit
+from echoproto.server.handover import Inheritance
+from echoproto.server.messages import Lines, Start
+from echoproto.server.service import EchoService
+from echoproto.server.settings import Settings
+from echoproto.server.shares import share_of
+from echoproto.server.twistd import give_up, in_a_turn
+
+log = Logger("echoproto")
+
+ORDERS, REPORTS, FIRST_SOCKET = 0, 3, 4
+"""Descriptors: where orders come from, where reports go, and the first socket."""
+
+SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2})
+"""Those that mean something to the service; to a worker, only the first does."""
+
+REPORT_SECONDS = 1.0
+"""How often the counters are reported; of a worker that is killed, so much is not known."""
+
+
+@implementer(ILogObserver)
+@frozen
+class Reports:
+    """
+    Tells the service what it has to know; if that is gone, nobody.
+
+    :param descriptor: where to. It blocks, as a log does that nobody reads.
+    """
+
+    descriptor: int
+
+    def send(self, kind: str, content: object = None) -> None:
+        """Send a message; see `echoproto.server.messages`."""
+        self._write(messages.line(kind, content))
+
+    def __call__(self, event: LogEvent) -> None:
+        """Observe the log; what Twisted says of each port that opens and closes would be said by all workers."""
+        if event.get("log_namespace") == messages.OURS or event.get("log_level", LogLevel.info) >= LogLevel.warn:
+            self._write(messages.event_line(event))
+
+    def _write(self, message: bytes) -> None:
+        with suppress(BrokenPipeError):
+            while message:
+                message = message[os.write(self.descriptor, message) :]
+
+
+class Worker(EchoService):
+    """
+    Serves its share.
+
+    :param start: what to serve.
+    :param reactor: serves it.
+    :param reports: where to tell of it.
+    """
+
+    def __init__(self, start: Start, reactor: Any, reports: Reports) -> None:
+        self._start = start
+        self._reactor = reactor
+        self._reports = reports
+        self._reported: object = None
+        self._orders = Lines()
+        self._stopping = False
+        self._reporting = LoopingCall(self._report)
+        self._reporting.clock = reactor
+        inheritance = Inheritance(range(FIRST_SOCKET, FIRST_SOCKET + start.sockets))
+        super().__init__(self._share(start.settings), start.reactor, reactor, open_port=inheritance.open)
+
+    def _share(self, settings: Settings) -> Settings:
+        return share_of(settings, self._start.number, self._start.workers)
+
+    def _log_ports(self) -> None:
+        """The service has said where it listens."""
+
+    def _apply(self) -> None:
+        super()._apply()
+        self.events.rate = self.settings.log_rate / self._start.workers
+
+    def startService(self) -> None:
+        """Serve, take orders, and report."""
+        super().startService()
+        ProcessReader(self._reactor, self, ORDERS, ORDERS)
+        self._reporting.start(REPORT_SECONDS)
+        self._reports.send(messages.READY, os.getpid())
+
+    def childDataReceived(self, name: int, data: bytes) -> None:
+        """Take orders."""
+        for message in self._orders.add(data):
+            kind, content = messages.parse(message)
+            if kind == messages.SETTINGS:
+                self.apply(self._share(messages.settings_from(json.loads(content))))
+            elif kind == messages.TELL:
+                self._reports.send(messages.TOLD, self.snapshot().as_dict())
+            elif kind == messages.ABORT:
+                self.abort()
+
+    def childConnectionLost(self, name: int, reason: object) -> None:
+        """Nobody is there any more to give orders: end as at a stop."""
+        self.stop()
+
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        """Stop in order; to be told so again changes nothing."""
+        if self._stopping:
+            return
+        self._stopping = True
+        with suppress(ReactorNotRunning):
+            self._reactor.stop()
+
+    def _report(self) -> None:
+        counters = self.snapshot().as_dict()
+        if counters != self._reported:
+            self._reported = counters
+            self._reports.send(messages.COUNTERS, counters)
+
+    def close(self) -> None:
+        """Report for the last time."""
+        self.events.close()
+        self._report()
+
+
+def main() -> None:
+    """Serve until told to stop."""
+    # What a terminal sends to all its processes is for the first of them to act upon.
+    for number in SIGNALS - {signal.SIGTERM}:
+        signal.signal(number, signal.SIG_IGN)
+    with io.FileIO(ORDERS, closefd=False) as orders:  # unbuffered, so that it takes no more than the line
+        text = orders.readline()
+    if not text:
+        raise SystemExit(0)
+    start = Start.from_json(text)
+    try:
+        choice.settle(start.reactor)
+        from twisted.internet import reactor
+
+        follow_monotonic_clock(reactor)
+        reports = Reports(REPORTS)
+        globalLogBeginner.beginLoggingTo([reports])
+        set_descriptor_limit(start.reactor)
+        worker = Worker(start, reactor, reports)
+        worker.privilegedStartService()
+        worker.startService()
+    except EchoError as error:
+        give_up(error)
+    run: Any = reactor
+    run.callWhenRunning(_take_signals, worker)  # the reactor puts its own in their place as it starts
+    run.addSystemEventTrigger("before", "shutdown", worker.stopService)
+    run.run()
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the interpreter, as it ends, would let it be killed
+    worker.close()
+
+
+def _take_signals(worker: Worker) -> None:
+    """Whoever has started this has held them back, since the interpreter would not know yet what to do with them."""
+    signal.signal(signal.SIGTERM, partial(in_a_turn, worker.stop))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,192 @@
+"""
+The echo service with several processes on the same ports: it opens the sockets, and workers serve them.
+
+What a worker does stands in `echoproto.server.worker`; this side hands it its sockets and settings, replaces it when it
+ends, and joins what all of them log and count.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+from attrs import asdict
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+
+from echoproto.errors import EchoError, one_line
+from echoproto.server import messages
+from echoproto.server.counters import Snapshot
+from echoproto.server.eventlog import BURST
+from echoproto.server.handover import Handover, kernel_balances
+from echoproto.server.messages import Start
+from echoproto.server.service import EchoService
+from echoproto.server.settings import Settings
+from echoproto.server.totals import Totals
+from echoproto.server.twistd import ServiceForTwistd
+
+if TYPE_CHECKING:
+    from echoproto.server.supervision import Supervisor
+
+log = Logger("echoproto")
+
+GRACE_SECONDS = 5
+"""How much longer than ``drain`` a worker may take to end, before it is killed."""
+
+ANSWER_SECONDS = 1
+"""How long all workers may take to say what they have counted; of the others, it is what they reported last."""
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class Workers(EchoService):
+    """
+    Has workers serve an echo; see `EchoService` for the parameters.
+
+    :param workers: how many, at least 1.
+    """
+
+    def __init__(
+        self, settings: Settings, reactor_name: str, reactor: Any, *, workers: int, check: bool = False
+    ) -> None:
+        self._reactor = reactor
+        self._workers = workers
+        self._totals = Totals()
+        self._handover = Handover(workers, kernel_balances())
+        self._supervisor: Supervisor | None = None
+        self._asked: set[int] = set()
+        self._patience: IDelayedCall | None = None
+        super().__init__(settings, reactor_name, reactor, check=check, open_port=self._handover.open)
+
+    def _open(self) -> None:
+        try:
+            super()._open()
+        except EchoError:
+            self._handover.close()
+            raise
+        for listener, way in zip(self.listeners, self._handover.ways(), strict=True):
+            log.info("{count} workers on {place}: {way}", count=self._workers, place=listener.description, way=way)
+
+    def _set_budget(self) -> None:
+        """Connections are the workers', each of which has its own descriptors."""
+
+    def startService(self) -> None:
+        """Start the workers when the reactor runs: only then does it notice the end of a process."""
+        super().startService()
+        self._reactor.callWhenRunning(self._start_workers)
+
+    def _start_workers(self) -> None:
+        from echoproto.server.supervision import Supervisor
+
+        if self.running:
+            self._supervisor = Supervisor(self._reactor, self._workers, self)
+            self._set_patience()
+            self._supervisor.startService()
+
+    def _set_patience(self) -> None:
+        if self._supervisor is not None:
+            self._supervisor.killTime = self.settings.drain + GRACE_SECONDS
+
+    def stopService(self) -> Deferred[Any]:
+        """
+        Have all workers stop in order.
+
+        :return: fires when they have ended.
+        """
+        ended = [super().stopService()]
+        self._handover.close()
+        if self._supervisor is not None:
+            self._supervisor.stopService()
+            ended.append(self._supervisor.when_ended())  # type: ignore[arg-type]
+        return gatherResults(ended)
+
+    def abort(self) -> None:
+        """End all connections at once."""
+        self._tell_all(messages.ABORT)
+
+    def apply(self, settings: Settings) -> list[str]:
+        """Hold to other settings, and have the workers do so; see `EchoService.apply`."""
+        names = super().apply(settings)
+        self._set_patience()
+        self._tell_all(messages.SETTINGS, asdict(self.settings))
+        return names
+
+    def _tell_all(self, kind: str, content: object = None) -> set[int]:
+        """Give all workers an order; the numbers of those who have it."""
+        running = self._supervisor.processes_by_number if self._supervisor is not None else {}
+        for process in running.values():
+            process.send(kind, content)
+        return set(running)
+
+    def snapshot(self) -> Snapshot:
+        """What all workers together have reported."""
+        return self._totals.total()
+
+    def log_counters(self) -> None:
+        """Ask all workers, and log what they say together."""
+        if self._patience is not None:
+            return  # it is about to be logged
+        self._asked = self._tell_all(messages.TELL)
+        if self._asked:
+            self._patience = self._reactor.callLater(ANSWER_SECONDS, self._asked_long_enough)
+        else:
+            super().log_counters()
+
+    def _answered(self, worker: int) -> None:
+        self._asked.discard(worker)
+        if self._patience is not None and not self._asked:
+            self._patience.cancel()
+            self._asked_long_enough()
+
+    def _asked_long_enough(self) -> None:
+        self._patience = None
+        super().log_counters()
+
+    # As the observer of the supervisor:
+
+    def start_message(self, worker: int) -> bytes:
+        """Which one it is, where it serves, and how."""
+        sockets = len(self._handover.descriptors(worker))
+        return Start(worker, self._workers, self.reactor_name, sockets, self.settings).to_json()
+
+    def descriptors(self, worker: int) -> list[int]:
+        """The sockets that it is handed."""
+        return self._handover.descriptors(worker)
+
+    def starting(self, worker: int) -> None:
+        """Its sockets take part again."""
+        self._handover.resume(worker)
+
+    def heard(self, worker: int, kind: str, content: str) -> None:
+        """It serves, or has counted."""
+        if kind == messages.READY:
+            log.info("Worker {worker} serves, process {pid}", worker=worker, pid=json.loads(content))
+            return
+        self._totals.report(worker, Snapshot.from_dict(json.loads(content)))
+        if kind == messages.TOLD:
+            self._answered(worker)
+
+    def printed(self, worker: int, text: str) -> None:
+        """Log it: nothing of ours prints, so it is an error of the interpreter, or of a library."""
+        if self.events.room("lines printed by workers", BURST):
+            log.error("Worker {worker} has printed: {text}", worker=worker, text=one_line(text))
+
+    def ended(self, worker: int, seconds: float | None) -> None:
+        """Its counters are history; if the next one takes long to come, its share of connections is for the others."""
+        from echoproto.server.supervision import SHORT_SECONDS
+
+        self._totals.ended(worker)
+        if seconds is not None and seconds > SHORT_SECONDS:
+            self._handover.rest(worker)
+        self._answered(worker)
+
+
+class WorkersForTwistd(ServiceForTwistd, Workers):
+    """The same as ``twistd`` and ``twist`` run it."""

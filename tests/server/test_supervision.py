@@ -1,0 +1,238 @@
+import json
+import signal
+from typing import Any
+
+from attrs import define, field
+from twisted.internet.error import ProcessDone, ProcessTerminated
+from twisted.internet.interfaces import IReactorProcess
+from twisted.internet.task import Clock
+from twisted.logger import LogEvent, LogLevel, eventAsJSON, formatEvent, formatEventAsClassicLogText
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from echoproto.server import messages, supervision
+from echoproto.server.supervision import LONGEST_DELAY_SECONDS, YOUNG_SECONDS, Supervisor, WorkerProcess, publish
+from echoproto.server.worker import FIRST_SOCKET, ORDERS, REPORTS, SIGNALS
+from tests.logs import record_log
+
+
+@define
+class Process:
+    """What Twisted gives to a protocol of a process."""
+
+    protocol: WorkerProcess
+    command: list[str]
+    environment: dict[str, str]
+    descriptors: dict[int, Any]
+    written: bytes = b""
+    signals: list[str] = field(factory=list)
+
+    def writeToChild(self, descriptor: int, data: bytes) -> None:
+        assert descriptor == ORDERS
+        self.written += data
+
+    def signalProcess(self, name: str) -> None:
+        self.signals.append(name)
+
+    def end(self, reason: Exception) -> None:
+        for descriptor in (1, 2, REPORTS):
+            self.protocol.childConnectionLost(descriptor)
+        self.protocol.processEnded(Failure(reason))
+
+
+@implementer(IReactorProcess)
+class Processes(Clock):
+    """A reactor that starts processes, and knows which; ``full`` as when the system has no room for another."""
+
+    full = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.started: list[Process] = []
+        self.held: set[int] = set()
+
+    def spawnProcess(  # type: ignore[override]
+        self, protocol: Any, executable: str, args: list[str], env: dict[str, str], childFDs: dict[int, Any]
+    ) -> Process:
+        if self.full:
+            raise BlockingIOError("Resource temporarily unavailable")
+        self.held = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        process = Process(protocol, args, env, childFDs)
+        self.started.append(process)
+        protocol.makeConnection(process)
+        return process
+
+
+class Recorder:
+    """Knows what workers need, and what was told of them."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[object, ...]] = []
+
+    def start_message(self, worker: int) -> bytes:
+        return b"start %d\n" % worker
+
+    def descriptors(self, worker: int) -> list[int]:
+        return [70, 80 + worker]
+
+    def starting(self, worker: int) -> None:
+        self.told.append(("starting", worker))
+
+    def heard(self, worker: int, kind: str, content: str) -> None:
+        self.told.append((worker, kind, content))
+
+    def printed(self, worker: int, text: str) -> None:
+        self.told.append((worker, text))
+
+    def ended(self, worker: int, seconds: float | None) -> None:
+        self.told.append(("ended", worker, None if seconds is None else round(seconds, 3)))
+
+
+class SupervisorTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.reactor = Processes()
+        self.observer = Recorder()
+        self.logged = record_log(self)
+        self.supervisor = Supervisor(self.reactor, 2, self.observer)
+
+    def start(self) -> list[Process]:
+        self.supervisor.startService()
+        self.observer.told.clear()
+        return self.reactor.started
+
+    def lines(self) -> list[str]:
+        return [formatEvent(event) for event in self.logged]
+
+    def test_what_a_worker_is_handed(self) -> None:
+        self.supervisor.startService()
+        first, second = self.reactor.started
+        self.assertEqual(self.observer.told, [("starting", 0), ("starting", 1)])
+        self.assertEqual((first.written, second.written), (b"start 0\n", b"start 1\n"))
+        self.assertEqual(second.command[1:], ["-P", "-m", "echoproto.server.worker", "1"])
+        pipes = {ORDERS: "w", 1: "r", 2: "r", REPORTS: "r"}
+        self.assertEqual(second.descriptors, {**pipes, FIRST_SOCKET: 70, FIRST_SOCKET + 1: 81})
+        self.assertEqual(set(self.supervisor.processes_by_number), {0, 1})
+
+    def test_signals_are_held_back_from_an_interpreter_that_starts(self) -> None:
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        self.start()
+        self.assertLessEqual(SIGNALS, self.reactor.held)
+        self.assertEqual(signal.pthread_sigmask(signal.SIG_BLOCK, ()), before)
+
+    def test_one_that_has_served_is_replaced_at_once(self) -> None:
+        """O11."""
+        started = self.start()
+        self.reactor.advance(YOUNG_SECONDS)
+        started[1].end(ProcessTerminated(signal=signal.SIGKILL))
+        self.assertEqual(self.observer.told, [("ended", 1, 0)])
+        self.assertEqual(self.lines(), ["Worker 1 has ended: killed by SIGKILL; a new one starts in 0.0 s"])
+        self.assertEqual(set(self.supervisor.processes_by_number), {0})
+        self.reactor.advance(0)
+        self.assertEqual([process.written for process in started[2:]], [b"start 1\n"])
+
+    def test_a_storm_backs_off(self) -> None:
+        """O11: one that ends at once is replaced after twice as long each time; the other is left alone."""
+        started = self.start()
+        delays = []
+        for _ in range(14):
+            count = len(started)
+            started[-1].end(ProcessTerminated(exitCode=1))
+            _, _, delay = self.observer.told[-1]
+            assert isinstance(delay, float)
+            delays.append(delay)
+            self.reactor.advance(delay - 0.01)
+            self.assertEqual(len(started), count)
+            self.reactor.advance(0.02)
+            self.assertEqual(len(started), count + 1)
+        self.assertEqual(delays[:4], [0.1, 0.2, 0.4, 0.8])
+        self.assertEqual(delays[-2:], [LONGEST_DELAY_SECONDS] * 2)
+        self.assertEqual([process.written for process in started].count(b"start 0\n"), 1)
+        self.reactor.advance(YOUNG_SECONDS)
+        started[-1].end(ProcessTerminated(exitCode=1))
+        self.assertEqual(self.observer.told[-1], ("ended", 1, 0))
+        self.reactor.advance(0)
+        started[-1].end(ProcessTerminated(exitCode=1))
+        self.assertEqual(self.observer.told[-1], ("ended", 1, 0.1))
+
+    def test_no_room_for_a_process(self) -> None:
+        """O11: is tried again, as after any other end."""
+        self.reactor.full = True
+        self.start()
+        self.assertEqual(self.supervisor.processes_by_number, {})
+        self.reactor.full = False
+        self.reactor.advance(0.1)
+        self.assertEqual(len(self.reactor.started), 2)
+        self.assertIn("ended: Resource temporarily unavailable; a new one starts in 0.1 s", self.lines()[0])
+
+    def test_stop(self) -> None:
+        """O7: each is asked to, and killed if it takes longer than it may."""
+        self.supervisor.killTime = 12
+        first, second = self.start()
+        self.supervisor.stopService()
+        ended = self.supervisor.when_ended()
+        self.assertEqual((first.signals, second.signals), (["TERM"], ["TERM"]))
+        first.end(ProcessDone(0))
+        self.assertNoResult(ended)
+        self.reactor.advance(12)
+        self.assertEqual(second.signals, ["TERM", "KILL"])
+        second.end(ProcessTerminated(signal=signal.SIGKILL))
+        self.successResultOf(ended)
+        self.assertEqual(self.observer.told, [("ended", 0, None), ("ended", 1, None)])
+        self.assertEqual(self.lines(), ["Worker 1 has ended: killed by SIGKILL"])
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_stop_while_one_is_awaited(self) -> None:
+        """O7: it is not replaced any more."""
+        started = self.start()
+        for process in started[:2]:
+            process.end(ProcessDone(0))
+        self.assertIn("Worker 0 has ended: exit status 0; a new one starts in 0.1 s", self.lines())
+        self.supervisor.stopService()
+        self.successResultOf(self.supervisor.when_ended())
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_orders(self) -> None:
+        first, _ = self.start()
+        self.supervisor.processes_by_number[0].send(messages.SETTINGS, {"a": 1})
+        self.assertEqual(first.written, b'start 0\nsettings {"a": 1}\n')
+
+    def test_orders_to_one_that_is_about_to_end(self) -> None:
+        """Twisted knows the pipe no more, then."""
+        first, _ = self.start()
+        first.protocol.childConnectionLost(ORDERS)
+        self.supervisor.processes_by_number[0].send(messages.TELL)
+        self.assertEqual(first.written, b"start 0\n")
+
+    def test_what_it_says(self) -> None:
+        _, second = self.start()
+        second.protocol.childDataReceived(REPORTS, b"ready 12\ncoun")
+        second.protocol.childDataReceived(REPORTS, b"ters {}\n")
+        second.protocol.childDataReceived(2, b"first\nsec")
+        second.protocol.childDataReceived(1, b"\xff\n")
+        second.end(ProcessTerminated(exitCode=3))
+        self.assertEqual(
+            self.observer.told,
+            [(1, "ready", "12"), (1, "counters", "{}"), (1, "first"), (1, "\\xff"), (1, "sec"), ("ended", 1, 0.1)],
+        )
+        self.assertIn("exit status 3", self.lines()[0])
+
+    def test_start_that_comes_twice(self) -> None:
+        started = self.start()
+        self.supervisor.startProcess("0")
+        self.assertEqual(len(started), 2)
+
+
+class PublishTests(SynchronousTestCase):
+    def published(self, level: Any) -> LogEvent:
+        events = record_log(self)
+        supervision.log.emit(level, "x {n:03}", n=7)
+        publish(3, messages.parse(messages.event_line(events[-1]).rstrip())[1])
+        return events[-1]
+
+    def test_whose_it_is(self) -> None:
+        """In the text, and as a field of JSON; what is logged stays as it was."""
+        event = self.published(LogLevel.warn)
+        self.assertTrue(str(formatEventAsClassicLogText(event)).endswith(" [echoproto#warn worker 3] x 007\n"))
+        self.assertEqual((event["n"], event["log_level"], event["worker"]), (7, LogLevel.warn, 3))
+        self.assertEqual(json.loads(eventAsJSON(event))["worker"], 3)

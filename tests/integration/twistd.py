@@ -182,18 +182,23 @@ class Server(Child):
 
     def sockets(self) -> int:
         """How many of its descriptors are sockets of TCP, or Unix sockets at a path."""
-        inodes: set[str] = set()
-        links = []
-        with suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
-            for name in ("tcp", "tcp6"):
-                with open(f"/proc/{self.pid}/net/{name}", encoding="ascii") as file:
-                    inodes.update(line.split()[9] for line in file.readlines()[1:])
-            with open(f"/proc/{self.pid}/net/unix", encoding="utf-8", errors="replace") as file:
-                inodes.update(fields[6] for line in file if len(fields := line.split()) > 7)
-            for fd in os.listdir(f"/proc/{self.pid}/fd"):
-                with suppress(FileNotFoundError):  # it was closed meanwhile
-                    links.append(os.readlink(f"/proc/{self.pid}/fd/{fd}"))
-        return sum(link.startswith("socket:") and link[8:-1] in inodes for link in links)
+        return sockets_of(self.pid)
+
+
+def sockets_of(pid: int) -> int:
+    """How many of a process's descriptors are sockets of TCP, or Unix sockets at a path."""
+    inodes: set[str] = set()
+    links = []
+    with suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+        for name in ("tcp", "tcp6"):
+            with open(f"/proc/{pid}/net/{name}", encoding="ascii") as file:
+                inodes.update(line.split()[9] for line in file.readlines()[1:])
+        with open(f"/proc/{pid}/net/unix", encoding="utf-8", errors="replace") as file:
+            inodes.update(fields[6] for line in file if len(fields := line.split()) > 7)
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            with suppress(FileNotFoundError):  # it was closed meanwhile
+                links.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
+    return sum(link.startswith("socket:") and link[8:-1] in inodes for link in links)
 
 
 class TwistdCase(SynchronousTestCase):

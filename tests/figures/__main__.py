@@ -21,13 +21,17 @@ from tests.figures.connections import churn, descriptors, storm
 from tests.figures.memory import blocked_memory, idle_memory
 from tests.figures.neighbours import hog, slow_readers
 from tests.figures.stopping import failing_start, stop
+from tests.figures.workers import replacement
 from tests.suite import KNOWN
 
 Figure = Callable[[str], Iterator[Line]]
 
 FIGURES: dict[str, Figure] = {
     figure.__name__.replace("_", "-"): figure
-    for figure in (idle_memory, blocked_memory, slow_readers, hog, descriptors, churn, storm, stop, failing_start)
+    for figure in (
+        *(idle_memory, blocked_memory, slow_readers, hog, descriptors, churn, storm),
+        *(stop, failing_start, replacement),
+    )
 }
 
 

@@ -22,7 +22,8 @@ SETTLED_SECONDS = 5.5
 def replacement(reactor: str) -> Iterator[Line]:
     """O11: kill -9 of one of two workers; those who are connected to the other one are served meanwhile."""
     with serving(reactor, "--workers", "2") as server:
-        pids = dict(server.wait_for(SERVES).groups() for _ in range(2))
+        found = [server.wait_for(SERVES) for _ in range(2)]
+        pids = {each[1]: each[2] for each in found}
         lost, times = 0, []
         for _ in range(KILLS):
             time.sleep(SETTLED_SECONDS)

@@ -8,11 +8,19 @@ bytes flow out that are buffered below it when the peer closes the TCP connectio
 
 from __future__ import annotations
 
+from OpenSSL.SSL import Error, WantReadError, ZeroReturnError
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from echoproto.protocol import Echo, IEchoTransport
+
+HEADER = 5
+"""Bytes before those that a record of TLS holds; the last two say how many those are."""
+
+UNKNOWN = -1
+"""In place of where the next record begins: a header came in two pieces."""
 
 
 @implementer(IHalfCloseableProtocol)
@@ -29,14 +37,44 @@ class EchoTLS(TLSMemoryBIOProtocol):
     truncated = False
     wrappedProtocol: Echo
     _owed = 0
+    _ahead = 0
 
     def dataReceived(self, data: bytes) -> None:
         """Decrypt; if that ended the stream, see to it that what is buffered gets out."""
-        super().dataReceived(data)
+        if (
+            self._is_one_record(data)
+            and self._handshakeDone
+            and not (self._appSendBuffer or self._lostTLSConnection or self._aborted)
+        ):
+            self._record_received(data)
+        else:
+            super().dataReceived(data)
         if self.transport.disconnecting:
             # The TLS layer has asked the TCP layer to flush and close, which waits for ever for a producer that it
             # has paused (Twisted #6461).
             self.transport.unregisterProducer()
+
+    def _is_one_record(self, data: bytes) -> bool:
+        """Whether these bytes are a record of TLS, from its first to its last (RFC 8446, section 5.1)."""
+        ahead, size = self._ahead, len(data)
+        if ahead == 0 and size > HEADER and size == HEADER + (data[3] << 8 | data[4]):
+            return True
+        while 0 <= ahead < size:
+            ahead = ahead + HEADER + (data[ahead + 3] << 8 | data[ahead + 4]) if ahead + HEADER <= size else UNKNOWN
+        self._ahead = ahead - size if ahead >= 0 else UNKNOWN
+        return False
+
+    def _record_received(self, data: bytes) -> None:
+        """What Twisted does for any bytes, without asking OpenSSL for more when there is no more."""
+        self._tlsConnection.bio_write(data)
+        try:
+            plain = self._tlsConnection.recv(len(data))
+        except (WantReadError, ZeroReturnError):  # no data, or the end: OpenSSL says so again if it is asked again
+            self._flushReceiveBIO()
+        except Error:
+            self._tlsShutdownFinished(Failure())
+        else:
+            self.wrappedProtocol.dataReceived(plain)
 
     def drain(self, count: int) -> None:
         """

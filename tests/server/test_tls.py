@@ -1,15 +1,22 @@
 """TLS over real sockets, on each reactor that this platform has."""
 
+import contextlib
 import socket
 from collections.abc import Callable
+from typing import Any
+from unittest import mock
 
+from OpenSSL import SSL
 from twisted.internet import ssl
+from twisted.internet.error import ConnectionDone
 from twisted.internet.protocol import ServerFactory
+from twisted.internet.testing import StringTransport
 from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto import EchoFactory
-from echoproto.server.tls import EchoTLS, keep_tail
+from echoproto.server.tls import HEADER, EchoTLS, keep_tail
 from tests.certificates import make_pem
 from tests.clients import TLSClient, exchange, payload
 from tests.reactorbuilder import EchoReactorBuilder, T
@@ -31,6 +38,130 @@ class KeepTailTests(SynchronousTestCase):
         keep_tail(factory)
         self.assertIs(factory.protocol, before)
         keep_tail(None)
+
+
+def record(size: int, kind: int = 23) -> bytes:
+    """What a record of TLS looks like from outside."""
+    return bytes((kind, 3, 3, size >> 8, size & 255)) + b"\x17\x03\x03\x00\x01" * (size // 5) + b"x" * (size % 5)
+
+
+class RecordsTests(SynchronousTestCase):
+    """Where records begin and end."""
+
+    def whole(self, *chunks: bytes) -> list[bool]:
+        connection = EchoTLS(mock.Mock(), mock.Mock())
+        return [connection._is_one_record(chunk) for chunk in chunks]
+
+    def test_one_after_the_other(self) -> None:
+        self.assertEqual(self.whole(record(1), record(300), record(1 << 14)), [True, True, True])
+
+    def test_in_pieces(self) -> None:
+        """A piece that looks like a record is none."""
+        chunks = (record(16)[:11], record(16)[11:], record(6)[:5], record(6)[5:])
+        self.assertEqual(len(chunks[3]), 6)
+        self.assertEqual(chunks[3], record(1)[:5] + b"x")
+        self.assertEqual(self.whole(*chunks, record(5)), [False, False, False, False, True])
+
+    def test_several_at_once(self) -> None:
+        self.assertEqual(self.whole(record(9) + record(8), record(7)), [False, True])
+        self.assertEqual(
+            self.whole(record(9) + record(8)[:7], record(8)[7:] + record(3), record(7)), [False] * 2 + [True]
+        )
+
+    def test_a_header_in_pieces(self) -> None:
+        """From there on, nobody knows."""
+        for cut in range(1, HEADER):
+            self.assertEqual(self.whole(record(9)[:cut], record(9)[cut:], record(9)), [False, False, False])
+        rest = b"\x09" + b"\0\0\0\x05" + b"x" * 5  # which looks like a record
+        self.assertEqual(self.whole(rest), [True])
+        self.assertEqual(self.whole(record(9)[:4], rest), [False, False])
+
+
+class OneRecordTests(SynchronousTestCase):
+    """A record by itself is handled without detours, and comes to the same."""
+
+    def setUp(self) -> None:
+        options = ssl.PrivateCertificate.loadPEM(PEM).options()
+        factory = TLSMemoryBIOFactory(options, False, EchoFactory(b""))
+        keep_tail(factory)
+        self.tls: Any = factory.buildProtocol(None)
+        self.transport: Any = StringTransport()
+        self.tls.makeConnection(self.transport)
+        self.client = SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD), None)
+        self.client.set_connect_state()
+        while not self.tls._handshakeDone:
+            with contextlib.suppress(SSL.WantReadError):
+                self.client.do_handshake()
+            flight = self.client.bio_read(1 << 16)
+            while flight:  # each record by itself
+                size = HEADER + int.from_bytes(flight[3:5], "big")
+                self.tls.dataReceived(flight[:size])
+                flight = flight[size:]
+            if self.transport.value():
+                self.client.bio_write(self.transport.value())
+                self.transport.clear()
+
+    def seal(self, *messages: bytes) -> list[bytes]:
+        """Each as a record."""
+        sealed = []
+        for message in messages:
+            self.client.send(message)
+            sealed.append(self.client.bio_read(1 << 16))
+        return sealed
+
+    def echoed(self) -> bytes:
+        if self.transport.value():
+            self.client.bio_write(self.transport.value())
+            self.transport.clear()
+        data = bytearray()
+        with contextlib.suppress(SSL.WantReadError):
+            while True:
+                data += self.client.recv(1 << 16)
+        return bytes(data)
+
+    def test_openssl_is_not_asked_for_more(self) -> None:
+        with mock.patch.object(self.tls, "_flushReceiveBIO") as more:
+            for sealed in self.seal(b"one ", b"two ", b"x" * (1 << 14)):
+                self.tls.dataReceived(sealed)
+        more.assert_not_called()
+        self.assertEqual(self.echoed(), b"one two " + b"x" * (1 << 14))
+
+    def test_cut_anywhere(self) -> None:
+        for cut in range(1, 50):
+            both = b"".join(self.seal(b"one ", b"two "))
+            self.tls.dataReceived(both[:cut])
+            self.tls.dataReceived(both[cut:])
+            self.assertEqual(self.echoed(), b"one two ", cut)
+
+    def test_the_end_by_itself(self) -> None:
+        """S6."""
+        self.client.shutdown()
+        self.tls.dataReceived(self.client.bio_read(1 << 16))
+        self.assertTrue(self.transport.disconnecting)
+        self.client.bio_write(self.transport.value())
+        self.assertRaises(SSL.ZeroReturnError, self.client.recv, 1)
+
+    def test_one_that_is_harmed(self) -> None:
+        """It is an error of TLS, and the connection ends with that."""
+        with mock.patch.object(self.tls.wrappedProtocol, "connectionLost") as lost:
+            self.tls.dataReceived(record(60))
+            self.assertTrue(self.transport.disconnecting)
+            self.tls.connectionLost(Failure(ConnectionDone()))
+        self.assertIsInstance(lost.call_args.args[0].value, SSL.Error)
+
+    def test_what_waits_goes_first(self) -> None:
+        self.tls._appSendBuffer = [b"first "]
+        self.tls.dataReceived(*self.seal(b"second"))
+        self.assertEqual(self.echoed(), b"first second")
+
+    def test_nothing_is_delivered_any_more(self) -> None:
+        """After an abort, and after an error of TLS."""
+        for end in (self.tls.abortConnection, lambda: self.tls._tlsShutdownFinished(None)):
+            with mock.patch.object(self.tls.wrappedProtocol, "dataReceived") as received:
+                end()
+                self.tls.dataReceived(*self.seal(b"too late"))
+            received.assert_not_called()
+            self.setUp()
 
 
 class TLSBuilder(EchoReactorBuilder):

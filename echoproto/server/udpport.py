@@ -11,6 +11,7 @@ import socket
 import sys
 from collections.abc import Mapping, Sequence
 from errno import EACCES, errorcode
+from functools import lru_cache
 from ipaddress import IPv4Address, ip_address
 from socket import socket as Socket  # noqa: N812 - a port has an attribute of that name
 from typing import Any
@@ -44,6 +45,9 @@ BATCH_BYTES = 256 * 1024
 
 LARGEST = 65536
 """More than the largest payload of a datagram, which is 65,507 bytes over IPv4 and 65,527 over IPv6."""
+
+READINGS = 1024
+"""How many different ancillary data are remembered; each is a mark, of 256, and one of the host's few addresses."""
 
 DISCARD = 9
 """A port that nothing is sent to (RFC 863): asking for the way to an address takes one."""
@@ -85,6 +89,7 @@ class EchoDatagramPort(udp.Port):
         self.counters = counters
         self._ipv6_only = ipv6_only
         self._events = events
+        self._read = lru_cache(READINGS)(ancillary.read)  # what comes with one is mostly what came with the last
         self._reply_control: ancillary.Control = ()
         self._made: Socket | None = None
         self._drops = 0
@@ -139,7 +144,7 @@ class EchoDatagramPort(udp.Port):
         self._count_drops()
 
     def _received(self, datagram: bytes, control: Sequence[tuple[int, int, bytes]], addr: Any) -> None:
-        why, self._reply_control = ancillary.read(control)
+        why, self._reply_control = self._read(tuple(control))
         if why is not None:
             self.protocol.refuse(why)
             return

@@ -41,11 +41,12 @@ def ending_of(connection: Echo, reason: Failure) -> str:
     """
     if connection.ended_by:
         return connection.ended_by
-    if reason.check(ConnectionDone):
+    why = reason.value
+    if isinstance(why, ConnectionDone):
         return "peer"
-    if reason.check(ConnectionAborted):
+    if isinstance(why, ConnectionAborted):
         return "abort"
-    if reason.check(ConnectionLost):
+    if isinstance(why, ConnectionLost):
         return "truncated" if getattr(connection.transport, "truncated", False) else "reset"
     return "error"
 

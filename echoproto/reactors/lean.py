@@ -1,7 +1,8 @@
 """
 Reactors that do less for each event: ``lean-epoll``, ``lean-poll`` and ``lean-kqueue``, for any service of twistd's.
 
-They are Twisted's own, but for two things. Their TCP and Unix connections write at once (see `transports`). And Twisted
+They are Twisted's own, but for three things. Their TCP and Unix connections write at once (see `transports`). Their
+timers follow the monotonic clock, whatever is done to the wall clock (see `clock`). And Twisted
 runs each event within `twisted.python.log.callWithLogger`, which builds a log context for it, whether something is
 logged or not (Twisted #2534, #12338); here, there is one context for all events of a turn, which works out the prefix
 of a log line when there is one.
@@ -12,6 +13,7 @@ Each has a module of its own, since no system has all of what they need.
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -56,7 +58,9 @@ class LogContext(dict[Any, Any]):
 
 
 class Lean(PosixReactorBase):
-    """What the three have in common: connections that write at once, and a log context for all events of a turn."""
+    """What the three have in common."""
+
+    seconds = staticmethod(time.monotonic)
 
     def __init__(self, *arguments: Any) -> None:
         self._logged = LogContext()

@@ -4,6 +4,8 @@ Twisted's epoll reactor, lean; installed by ``twistd --reactor lean-epoll`` for 
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.epollreactor import EPollReactor
 from twisted.internet.main import installReactor
 
@@ -28,6 +30,16 @@ class LeanEPollReactor(LeanPollLike, EPollReactor):
             self._dispatch(events)
 
     doIteration = doPoll
+
+    def removeReader(self, reader: Any) -> None:
+        """Watch it no more; a connection that ends is removed by whoever ends it, and then again by itself."""
+        if (fd := reader.fileno()) in self._reads or fd == -1 or self._continuousPolling.isReading(reader):
+            super().removeReader(reader)
+
+    def removeWriter(self, writer: Any) -> None:
+        """The same; most are not watched."""
+        if (fd := writer.fileno()) in self._writes or fd == -1 or self._continuousPolling.isWriting(writer):
+            super().removeWriter(writer)
 
 
 def install() -> None:

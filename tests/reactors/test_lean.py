@@ -1,7 +1,9 @@
 """What is lean about the lean reactors; that they are good ones is for Twisted's own tests (tests/conformance.py)."""
 
 import socket
+import time
 from typing import Any
+from unittest import mock
 
 from twisted.application.reactors import getReactorTypes
 from twisted.internet import main
@@ -10,7 +12,7 @@ from twisted.internet.protocol import ClientFactory, Factory, Protocol
 from twisted.python import context, log
 from twisted.python.failure import Failure
 from twisted.python.reflect import namedModule
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from echoproto.reactors.choice import candidates
 from echoproto.reactors.transports import TCPClient, TCPServer, UnixClient, UnixServer
@@ -52,6 +54,49 @@ class Reader(FileDescriptor):
     def connectionLost(self, reason: Any) -> None:
         super().connectionLost(reason)
         self.lost.append(reason.value)
+
+
+class NoDescriptorTests(SynchronousTestCase):
+    """What ``lean-epoll`` leaves to Twisted's own where it is not watched by epoll under its descriptor."""
+
+    def setUp(self) -> None:
+        if not any(each.name == "lean-epoll" for each in LEAN):
+            raise SkipTest("there is no epoll here")
+        from echoproto.reactors.leanepoll import LeanEPollReactor
+
+        self.reactor: Any = LeanEPollReactor()
+        self.addCleanup(self.reactor._poller.close)
+        self.addCleanup(lambda: [each.connectionLost(None) for each in self.reactor._internalReaders])
+
+    def watched(self) -> list[Any]:
+        found: list[Any] = self.reactor.getReaders() + self.reactor.getWriters()
+        return [each for each in found if each not in self.reactor._internalReaders]
+
+    def test_one_that_does_not_tell_it_any_more(self) -> None:
+        """It is found among all, as whoever has closed its socket first."""
+        near, far = socket.socketpair()
+        self.addCleanup(near.close)
+        self.addCleanup(far.close)
+        for start, stop in (("startReading", "stopReading"), ("startWriting", "stopWriting")):
+            one = FileDescriptor(self.reactor)
+            one.fileno = near.fileno  # type: ignore[method-assign]
+            getattr(one, start)()
+            self.assertEqual(self.watched(), [one])
+            one.fileno = lambda: -1  # type: ignore[method-assign]
+            getattr(one, stop)()
+            self.assertEqual(self.watched(), [])
+
+    def test_a_file(self) -> None:
+        """Of which epoll knows nothing (EPERM)."""
+        with open(self.mktemp(), "w+b") as file:
+            one = FileDescriptor(self.reactor)
+            one.fileno = file.fileno  # type: ignore[method-assign]
+            one.startReading()
+            one.startWriting()
+            self.assertEqual(self.watched(), [one, one])
+            one.stopReading()
+            one.stopWriting()
+            self.assertEqual(self.watched(), [])
 
 
 class LeanTests(SynchronousTestCase):
@@ -190,6 +235,16 @@ class LeanTests(SynchronousTestCase):
                     each.abortConnection()
                 port.stopListening()
                 while port.connected:
+                    reactor.iterate(0.01)
+
+    def test_its_timers_follow_the_monotonic_clock(self) -> None:
+        """E5: those of any service, whoever has set them."""
+        for reactor in self.each():
+            fired: list[bool] = []
+            with mock.patch("time.time", return_value=0.0):
+                timer = reactor.callLater(0.001, fired.append, True)
+                self.assertTrue(abs(timer.getTime() - time.monotonic()) < 60)
+                while not fired:
                     reactor.iterate(0.01)
 
     def test_they_are_listed(self) -> None:

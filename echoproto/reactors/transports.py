@@ -13,9 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from errno import EAGAIN, ENOBUFS, EWOULDBLOCK
+from functools import cached_property
 from typing import Any
 
 from twisted.internet import tcp, unix
+from twisted.internet.address import IPv6Address
 from twisted.python.failure import Failure
 
 NO_ROOM = (EWOULDBLOCK, EAGAIN, ENOBUFS)
@@ -126,6 +128,36 @@ class _Connecting(WritesAtOnce):
 
 class TCPServer(WritesAtOnce, tcp.Server):
     """The server's side of a TCP connection."""
+
+    def __init__(  # noqa: PLR0917 - Twisted's ports call it so
+        self, sock: Any, protocol: Any, client: Any, server: Any, sessionno: int, reactor: Any
+    ) -> None:
+        """As Twisted's own does it, but for the names, which few ever ask for: they are worked out then."""
+        tcp.Connection.__init__(self, sock, protocol, reactor)
+        if len(client) != 2:  # noqa: PLR2004 - a host and a port, as IPv4 has it
+            self._addressType = IPv6Address
+        self.server = server
+        self.client = client
+        self.sessionno = sessionno
+        self._log_prefix: str = self._getLogPrefix(protocol)  # which, at the end, there is no protocol to ask for
+        self._kind = type(protocol)
+        self.startReading()
+        self.connected = 1
+
+    @cached_property
+    def hostname(self) -> Any:  # type: ignore[override]
+        """The peer's address."""
+        return self.client[0]
+
+    @cached_property
+    def logstr(self) -> str:  # type: ignore[override]
+        """What it is called in the log."""
+        return f"{self._log_prefix},{self.sessionno},{self.hostname}"
+
+    @cached_property
+    def repstr(self) -> str:  # type: ignore[override]
+        """What it is called by `repr`."""
+        return f"<{self._kind.__name__} #{self.sessionno} on {self.server._realPortNumber}>"
 
 
 class TCPClient(_Connecting, tcp.Client):

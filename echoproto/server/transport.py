@@ -20,11 +20,18 @@ LARGE_READ = 3 << 16
 """Bytes to read at a time where a small read was filled. With what is buffered before reading pauses, 256 KiB."""
 
 
+FEW = 1 << 14
+"""Bytes in a large read that are so few that the next one is a small one again."""
+
+
 class _ReadsForAnEcho(WritesAtOnce):
     """Reading as it suits an echo: more at a time where there is more, and no detour at the end of the stream."""
 
     _read_size = SMALL_READ
     _end_was_read = False
+
+    _shouldShutdown = False
+    """Closing does as well as shutdown(2) first: no other process has the descriptor, none of ours inherits it."""
 
     def doRead(self) -> Any:
         """Receive, and have the protocol handle it; large portions only while nothing is buffered."""
@@ -38,8 +45,11 @@ class _ReadsForAnEcho(WritesAtOnce):
         if not data:
             self._end_was_read = True
             return main.CONNECTION_DONE
-        if (len(data) >= SMALL_READ) is (size == SMALL_READ):
-            self._read_size = LARGE_READ if size == SMALL_READ else SMALL_READ
+        if size == SMALL_READ:
+            if len(data) == SMALL_READ:
+                self._read_size = LARGE_READ
+        elif len(data) < FEW:
+            self._read_size = SMALL_READ
         self.protocol.dataReceived(data)
         return None
 
@@ -53,6 +63,11 @@ class _ReadsForAnEcho(WritesAtOnce):
             self.connectionLost(reason)
         else:
             super().readConnectionLost(reason)
+
+    def connectionLost(self, reason: Failure) -> None:
+        """It is over; nobody has to tell the connection itself, as its own producer, to stop."""
+        self.producer = None
+        super().connectionLost(reason)
 
 
 class TCPConnection(_ReadsForAnEcho, TCPServer):

@@ -1,5 +1,6 @@
 import contextlib
 import errno
+import os
 import socket
 from typing import Any
 from unittest import mock
@@ -14,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto import Echo, EchoFactory
 from echoproto.reactors.transports import UNPAUSED
-from echoproto.server.transport import LARGE_READ, SMALL_READ, TCPConnection, UnixConnection
+from echoproto.server.transport import FEW, LARGE_READ, SMALL_READ, TCPConnection, UnixConnection
 from tests.certificates import make_pem
 from tests.clients import payload
 
@@ -180,10 +181,10 @@ class WritesAtOnceTests(TransportCase):
     def test_after_the_end_of_the_sending_side(self) -> None:
         self.transport.loseWriteConnection()
         self.turn()
+        self.transport.socket = mock.Mock(wraps=self.transport.socket)
         self.transport.write(b"too late")
         self.turn()
-        self.assertEqual(self.received(), b"")
-        self.assertFalse(self.transport._at_once)
+        self.transport.socket.send.assert_not_called()
 
     def test_before_the_end_of_the_sending_side(self) -> None:
         """As with Twisted's own: what is written before it is flushed is sent."""
@@ -208,6 +209,16 @@ class WritesAtOnceTests(TransportCase):
         self.assertEqual(self.protocol.ends, [])
         self.assertNotIn(self.transport, self.reactor.readers, "it would find a mere end")
         self.assertIs(self.turn(), main.CONNECTION_LOST)
+
+    def test_no_room_is_no_error(self) -> None:
+        """It goes on reading, which an error would end."""
+        for number in (errno.EWOULDBLOCK, errno.ENOBUFS):
+            with mock.patch.object(
+                self.transport, "socket", mock.Mock(send=mock.Mock(side_effect=OSError(number, "")))
+            ):
+                self.transport.write(b"x")
+            self.assertIn(self.transport, self.reactor.readers)
+            self.turn()
 
     def test_any_error_of_the_system(self) -> None:
         for number in (errno.EPIPE, errno.ECONNRESET, errno.ENOBUFS, errno.EWOULDBLOCK):
@@ -249,19 +260,90 @@ class WritesAtOnceTests(TransportCase):
         self.flush()
         producer.resumeProducing.assert_called_once()
 
-    def test_no_plaintext_after_the_start_of_tls(self) -> None:
+    def start_tls(self, *, normal: bool = True) -> None:
         self.transport.protocol = Protocol()
         self.transport.protocol.makeConnection(self.transport)
-        self.transport.startTLS(PrivateCertificate.loadPEM(make_pem()).options())
+        self.transport.startTLS(PrivateCertificate.loadPEM(make_pem()).options(), normal)
+        self.addCleanup(self.reactor.clock.advance, 0)
+        self.addCleanup(self.transport.abortConnection)
+
+    def test_no_plaintext_after_the_start_of_tls(self) -> None:
+        self.start_tls()
         self.transport.write(b"TOP-SECRET")
         self.turn()
         self.assertNotIn(b"SECRET", self.received())
+
+    def test_no_plaintext_after_tls_has_sent_something(self) -> None:
+        """What goes through the buffer then is that of TLS itself, and that it is empty opens no way around it."""
+        self.start_tls(normal=False)
+        self.turn()
+        self.assertTrue(self.received().startswith(b"\x16\x03"), "a handshake")
+        self.transport.write(b"TOP-SECRET")
+        self.turn()
+        self.assertNotIn(b"SECRET", self.received())
+
+
+class WithoutProducerTests(TransportCase):
+    """That a producer is gone does not mean that nothing else stands in the way of writing at once."""
+
+    def gone(self) -> None:
+        self.transport.unregisterProducer()
+        self.transport.write(b"last")
+
+    def test_nothing_else(self) -> None:
+        self.transport.registerProducer(mock.Mock(), False)
+        self.gone()
+        self.assertEqual(self.received(), b"last")
+
+    def test_what_is_buffered_goes_first(self) -> None:
+        """Also if it is what doWrite has begun with."""
+        written = self.fill()
+        self.turn()
+        self.assertTrue(self.transport.dataBuffer)
+        part = self.far.recv(1 << 16)
+        self.gone()
+        self.assertEqual(part + self.flush(), written + b"last")
+
+    def test_what_a_sequence_has_buffered_goes_first(self) -> None:
+        self.transport.writeSequence([b"one ", b"two "])
+        self.gone()
+        self.assertEqual(self.flush(), b"one two last")
+
+    def test_an_abort(self) -> None:
         self.transport.abortConnection()
+        self.gone()
+        self.assertEqual(self.received(), b"")
         self.reactor.clock.advance(0)
+
+    def test_the_end(self) -> None:
+        self.transport.connectionLost(Failure(main.CONNECTION_DONE))
+        self.gone()
+        self.assertEqual(self.received(), b"")
+
+    def test_a_pull_producer_in_its_place(self) -> None:
+        """What stands in the way is the one that is registered, also after a turn that has sent something."""
+        producer = mock.Mock()
+        self.transport.registerProducer(producer, False)
+        self.transport.write(b"one")
+        self.turn()
+        self.assertEqual(producer.resumeProducing.call_count, 2)
+        self.transport.write(b"two")
+        self.assertIn(self.transport, self.reactor.writers, "which asks it for more")
 
 
 class UnixWritesAtOnceTests(WritesAtOnceTests):
     kind = UnixConnection
+
+    def test_a_descriptor_goes_with_the_next_byte(self) -> None:
+        """Which doWrite sees to."""
+        with open(os.devnull, "rb") as null:
+            self.transport.sendFileDescriptor(null.fileno())
+            self.transport.write(b"x")
+            self.turn()
+            data, descriptors, _, _ = socket.recv_fds(self.far, 10, 1)
+        for each in descriptors:
+            os.close(each)
+        self.assertEqual((data, len(descriptors)), (b"x", 1))
 
 
 class ReadingTests(TransportCase):
@@ -279,12 +361,19 @@ class ReadingTests(TransportCase):
             reads.append(size)
             return b"x" * amounts.pop(0)
 
-        amounts = [10, SMALL_READ, LARGE_READ, 10, 10]
+        amounts = [10, SMALL_READ, LARGE_READ, FEW, 10, 10]
         with mock.patch.object(self.transport, "socket", mock.Mock(wraps=real, recv=recv)):
             while amounts:
                 self.assertIsNone(self.transport.doRead())
-        self.assertEqual(reads, [SMALL_READ, SMALL_READ, LARGE_READ, LARGE_READ, SMALL_READ])
-        self.assertEqual(self.protocol.sizes, [10, SMALL_READ, LARGE_READ, 10, 10])
+        self.assertEqual(reads, [SMALL_READ, SMALL_READ, LARGE_READ, LARGE_READ, LARGE_READ, SMALL_READ])
+        self.assertEqual(self.protocol.sizes, [10, SMALL_READ, LARGE_READ, FEW, 10, 10])
+
+    def test_no_more_at_a_time_while_something_is_buffered(self) -> None:
+        self.transport._read_size = LARGE_READ
+        self.fill()
+        with mock.patch.object(self.transport, "socket", mock.Mock(recv=mock.Mock(return_value=b"x"))) as skt:
+            self.transport.doRead()
+        skt.recv.assert_called_once_with(SMALL_READ)
 
     def test_a_blocked_peer_costs_no_more_than_256_kib(self) -> None:
         """B1: whatever it offers."""
@@ -319,8 +408,12 @@ class ReadingTests(TransportCase):
     def test_the_end_of_an_echo_without_detours(self) -> None:
         """Nothing is buffered, so it is over at once; the peer sees FIN."""
         connection = self.echo()
+        self.transport.loseConnection = lose = mock.Mock()
+        self.transport.socket = skt = mock.Mock(wraps=self.transport.socket)
         self.end()
         self.assertEqual(connection.factory.connections, set())
+        skt.shutdown.assert_not_called()
+        lose.assert_not_called()
         self.far.setblocking(True)
         self.assertEqual(self.far.recv(1), b"")
         self.assertEqual((self.reactor.readers, self.reactor.writers), (set(), set()))
@@ -361,6 +454,6 @@ class PrivateNamesTests(SynchronousTestCase):
         near, far = socket.socketpair()
         self.addCleanup(near.close)
         self.addCleanup(far.close)
-        transport = TCPConnection(near, mock.Mock(), ("192.0.2.7", 1), mock.Mock(), 1, FakeReactor())  # type: ignore[arg-type]
+        transport = TCPConnection(near, mock.Mock(), ("192.0.2.7", 1), mock.Mock(), 1, FakeReactor())
         for name in ("_tempDataLen", "_tempDataBuffer", "_aborting", "_writeDisconnected", "dataBuffer", "offset"):
             self.assertTrue(hasattr(transport, name), name)

@@ -139,6 +139,25 @@ class DocsTests(SynchronousTestCase):
             for target in re.findall(r"\]\((?!https?:)([^)#]+)", self.read(name)):
                 self.assertTrue(os.path.exists(os.path.join(ROOT, os.path.dirname(name), target)), f"{name}: {target}")
 
+    def test_the_example_of_a_plan_is_good(self) -> None:
+        from echoproto.compare.planfile import read_plan
+
+        [example] = re.findall(r"```toml\n(.*?)```", self.read("docs/compare.md"), re.DOTALL)
+        path = str(self.mktemp())
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(example)
+        found = read_plan(path)
+        self.assertEqual((len(found.plan.cells), found.plan.budget, found.plan.cells[1].rate), (2, 600.0, 2_000.0))
+
+    def test_all_presets_are_in_the_guide(self) -> None:
+        from echoproto.compare.presets import DESCRIPTIONS, preset
+
+        text = self.read("docs/compare.md")
+        for name in DESCRIPTIONS:
+            plan = preset(name, "epoll")
+            [row] = re.findall(rf"(?m)^\| `{name}` \|.*$", text)
+            self.assertTrue(row.endswith(f"| {(plan.budget or 0) / 60:g} min |"), row)
+
     def test_the_example_file_is_good(self) -> None:
         from echoproto.server.tomlfile import read_file
 

@@ -4,22 +4,24 @@ System calls of a server for each echo, counted by strace in a run of its own, w
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import shutil
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Mapping
 
 from attrs import evolve
 
-from echoproto.compare.measuring import Conditions, values, workload_for
+from echoproto.compare.measuring import Conditions, Until, values, workload_for
 from echoproto.compare.results import Calls, Cell, Contestant
-from echoproto.compare.serving import pinned, serving
+from echoproto.compare.serving import PATIENCE, pinned, serving
 from echoproto.errors import EchoError
 from echoproto.load.ownserver import free_port
 from echoproto.load.processes import Asking, run
-from echoproto.load.summary import GOOD, summarise
+from echoproto.load.summary import CLIENT_LIMIT, GOOD, summarise
 
 PER_CONNECTION = (10, 40)
 """Messages on each connection in two runs: what they differ in is of the messages alone, and not of the start."""
@@ -33,10 +35,13 @@ LEAST = 0.005
 DIGITS = 3
 
 
-def count(contestant: Contestant, cell: Cell, conditions: Conditions, interruption: Asking) -> Calls | None:
+def count(
+    contestant: Contestant, cell: Cell, conditions: Conditions, interruption: Asking, *, most: float = math.inf
+) -> Calls | None:
     """
     Count the system calls of a contestant in a cell, by name.
 
+    :param most: seconds in which all of it has to be done.
     :return: they, or why they could not be counted; ``None`` if it was interrupted.
     """
     none = Calls(contestant.name, cell)
@@ -44,14 +49,15 @@ def count(contestant: Contestant, cell: Cell, conditions: Conditions, interrupti
     if strace is None:
         return evolve(none, why="strace is not installed")
     few, many = (max(least, each * cell.connections) for least, each in zip(FEWEST, PER_CONNECTION, strict=True))
+    until = Until(interruption, time.monotonic() + most)
     try:
-        one = _traced(strace, contestant, cell, conditions, messages=few, interruption=interruption)
-        two = _traced(strace, contestant, cell, conditions, messages=many, interruption=interruption)
+        one = _traced(strace, contestant, cell, conditions, messages=few, until=until)
+        two = _traced(strace, contestant, cell, conditions, messages=many, until=until)
     except EchoError as error:
-        return evolve(none, why=str(error))
-    if interruption.asked:
-        return None
-    return evolve(none, per_echo=difference(one, two, many - few))
+        found = evolve(none, why=str(error))
+    else:
+        found = evolve(none, per_echo=difference(one, two, many - few))
+    return None if interruption.asked else found
 
 
 def difference(one: Mapping[str, int], two: Mapping[str, int], echoes: int) -> dict[str, float]:
@@ -78,12 +84,12 @@ def read_table(text: str) -> Counter[str]:
 
 
 def _traced(
-    strace: str, contestant: Contestant, cell: Cell, conditions: Conditions, *, messages: int, interruption: Asking
+    strace: str, contestant: Contestant, cell: Cell, conditions: Conditions, *, messages: int, until: Until
 ) -> Counter[str]:
     """
     Calls of a whole run, from start to end.
 
-    :raise EchoError: if the server fails, or can't be traced.
+    :raise EchoError: if the server fails, can't be traced, or is not done in time.
     """
     port = free_port()
     workload = evolve(workload_for(cell, port, conditions), duration=None, count=messages, warmup=0.0, rate=None)
@@ -91,15 +97,24 @@ def _traced(
         table = os.path.join(folder, "table")
         words = (strace, "-c", "-f", "-o", table, *contestant.command)
         with (
-            serving(words, cell.transport, values=values(port, conditions), cores=conditions.server_cores),
+            serving(
+                words,
+                cell.transport,
+                values=values(port, conditions),
+                cores=conditions.server_cores,
+                patience=min(PATIENCE, until.left),
+                farewell=PATIENCE,  # it is slower than usual, and its calls are only told when it has ended
+            ),
             pinned(conditions.client_cores),
         ):
-            outcome = run(workload, interruption=interruption)
-        with open(table, encoding="utf-8") as file:
-            found = read_table(file.read())
-    verdict = summarise(workload, outcome).verdict
-    if verdict != GOOD and not interruption.asked:
-        raise EchoError(f"under strace, it is {verdict}")
-    if not found and not interruption.asked:
-        raise EchoError("strace has counted nothing")
-    return found
+            outcome = run(workload, interruption=until)
+        if outcome.interrupted:
+            raise EchoError("there was no time left to count them")
+        verdict = summarise(workload, outcome).verdict
+        if verdict not in {GOOD, CLIENT_LIMIT}:
+            raise EchoError(f"under strace, it is {verdict}")
+        try:
+            with open(table, encoding="utf-8") as file:
+                return read_table(file.read())
+        except OSError as error:
+            raise EchoError(f"strace has told nothing: {error.strerror}") from error

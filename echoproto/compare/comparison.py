@@ -75,9 +75,9 @@ class Measuring:
         """See `echoproto.compare.measuring.measure`."""
         return measuring.measure(contestant, cell, number, self.conditions, self.interruption, most=most)
 
-    def calls(self, contestant: Contestant, cell: Cell) -> Calls | None:
+    def calls(self, contestant: Contestant, cell: Cell, most: float) -> Calls | None:
         """See `echoproto.compare.calls.count`."""
-        return calls.count(contestant, cell, self.conditions, self.interruption)
+        return calls.count(contestant, cell, self.conditions, self.interruption, most=most)
 
 
 def planned(task: Task) -> tuple[Plan, tuple[Entry, ...]]:

@@ -70,6 +70,7 @@ class Entry:
     :ivar why_not: why it can't be started here; empty if it can.
     :ivar selects: whether it waits with select(2).
     :ivar task: bytes of memory for each connection, if that has a thread or process of its own.
+    :ivar forks: whether it has a process of its own, and so descriptors.
     :ivar connecting: seconds for each connection that a sample takes.
     """
 
@@ -81,6 +82,7 @@ class Entry:
     why_not: str = ""
     selects: bool = False
     task: int = 0
+    forks: bool = False
     connecting: float = CONNECTING
 
     def contestant(self, transport: str) -> Contestant:
@@ -97,7 +99,7 @@ class Entry:
             return f"it does not speak {cell.transport.upper()}"
         if self.selects and connections > LARGEST_SET - OWN_DESCRIPTORS:
             return f"select(2) takes descriptors below {LARGEST_SET:,} only (FD_SETSIZE)"
-        if not self.task and connections > machine.descriptors - OWN_DESCRIPTORS:
+        if not self.forks and connections > machine.descriptors - OWN_DESCRIPTORS:
             return f"a process may have {machine.descriptors:,} descriptors only (ulimit -n)"
         return self._cannot_start_for_each(connections, machine) if self.task else ""
 
@@ -164,7 +166,7 @@ def _others() -> Iterator[Entry]:
     threads = _other("threads", "socketserver", "a thread for each connection", ("tcp",))
     yield evolve(threads, task=THREAD, connecting=THREADING)
     processes = _other("processes", "socketserver", "a process for each connection", ("tcp",))
-    yield evolve(processes, task=PROCESS, connecting=FORKING)
+    yield evolve(processes, task=PROCESS, forks=True, connecting=FORKING)
 
 
 def _other(name: str, group: str, description: str, transports: Iterable[str]) -> Entry:

@@ -64,9 +64,14 @@ class Until:
     deadline: float
 
     @property
+    def left(self) -> float:
+        """Seconds until then; 0 if it is over."""
+        return max(0.0, self.deadline - time.monotonic())
+
+    @property
     def asked(self) -> bool:
         """Whether to end."""
-        return self.other.asked or time.monotonic() > self.deadline
+        return self.other.asked or not self.left
 
 
 def workload_for(cell: Cell, port: int, conditions: Conditions) -> Workload:

@@ -24,6 +24,11 @@ class Pair:
     entry: Entry
     cell: Cell
 
+    @property
+    def contestant(self) -> Contestant:
+        """As results tell of it."""
+        return self.entry.contestant(self.cell.transport)
+
 
 class View(Protocol):
     """Shows how it goes."""
@@ -41,8 +46,8 @@ class Measuring(Protocol):
     def sample(self, contestant: Contestant, cell: Cell, number: int, most: float) -> Sample | None:
         """One of a round, within so many seconds; ``None`` if it was interrupted."""
 
-    def calls(self, contestant: Contestant, cell: Cell) -> Calls | None:
-        """Those of a contestant in a cell; ``None`` if it was interrupted."""
+    def calls(self, contestant: Contestant, cell: Cell, most: float) -> Calls | None:
+        """Those of a contestant in a cell, within so many seconds; ``None`` if it was interrupted."""
 
 
 def sort_out(plan: Plan, entries: tuple[Entry, ...], machine: Machine) -> tuple[list[Pair], list[Sample]]:
@@ -130,8 +135,7 @@ class Rounds:
                 return False
             self.view.at(f"round {number + 1} of {self.plan.rounds}: {pair.entry.name}", done=self._done, left=left)
             begun = self.clock()
-            most = math.inf if self.plan.budget is None else self.plan.budget - self._done
-            sample = self.measuring.sample(pair.entry.contestant(pair.cell.transport), pair.cell, number, most)
+            sample = self.measuring.sample(pair.contestant, pair.cell, number, self._most)
             if sample is None:
                 self.partial = True
                 return False
@@ -152,8 +156,13 @@ class Rounds:
         """How long a sample takes: as long as the last of its kind."""
         return self._took.get(pair) or estimate(pair.cell, self.plan, pair.entry.connecting)
 
+    @property
+    def _most(self) -> float:
+        """Seconds that are left of the budget."""
+        return math.inf if self.plan.budget is None else self.plan.budget - self._done
+
     def _affordable(self, seconds: float) -> bool:
-        return self.plan.budget is None or self._done + seconds <= self.plan.budget
+        return seconds <= self._most
 
     @property
     def _counting(self) -> float:
@@ -170,7 +179,7 @@ class Rounds:
                 return
             left = COUNTING * (len(todo) - index)
             self.view.at(f"counting system calls: {pair.entry.name}", done=self._done, left=left)
-            calls = self.measuring.calls(pair.entry.contestant(pair.cell.transport), pair.cell)
+            calls = self.measuring.calls(pair.contestant, pair.cell, self._most)
             if calls is None:
                 self.partial = True
                 return

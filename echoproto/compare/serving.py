@@ -47,6 +47,7 @@ def serving(
     values: Mapping[str, str],
     cores: Iterable[int] | None = None,
     patience: float = PATIENCE,
+    farewell: float = FAREWELL,
 ) -> Iterator[int]:
     """
     Run a server, and give its process id.
@@ -57,6 +58,7 @@ def serving(
     :param values: for them; ``port`` is where it has to listen.
     :param cores: that it has to run on, or ``None``.
     :param patience: seconds in which it has to listen.
+    :param farewell: seconds in which it has to end, before it is killed.
     :raises NoServer: if it can't be started, ends at once, or does not listen.
     """
     words = [_filled_in(word, {"python": sys.executable, "twistd": twistd(), **values}) for word in command]
@@ -67,7 +69,7 @@ def serving(
             _wait_until_it_listens(process, transport, int(values["port"]), output.fileno(), patience)
             yield process.pid
         finally:
-            end(process)
+            end(process, farewell)
 
 
 def _filled_in(word: str, values: Mapping[str, str]) -> str:
@@ -144,14 +146,14 @@ def _last_words(output: int) -> str:
     return f": {one_line(said[-1])}" if said else ""
 
 
-def end(process: subprocess.Popen[bytes]) -> None:
+def end(process: subprocess.Popen[bytes], farewell: float) -> None:
     """End a process and whatever it has started: politely, and then for sure."""
     started: list[psutil.Process] = []
     with suppress(psutil.NoSuchProcess):
         started = psutil.Process(process.pid).children(recursive=True)
     _signal(process.pid, signal.SIGTERM)
     with suppress(subprocess.TimeoutExpired):
-        process.wait(FAREWELL)
+        process.wait(farewell)
     _signal(process.pid, signal.SIGKILL)
     for each in started:  # also those that have left its group
         with suppress(psutil.NoSuchProcess):

@@ -1,3 +1,4 @@
+import os
 import shlex
 import shutil
 import sys
@@ -24,6 +25,10 @@ TABLE = """\
 """
 
 counted = strategies.dictionaries(strategies.sampled_from("abcde"), strategies.integers(0, 10**6))
+
+
+def executable(path: str, flags: int) -> int:
+    return os.open(path, flags, mode=0o755)
 
 
 class TableTests(SynchronousTestCase):
@@ -68,6 +73,26 @@ class CountTests(SynchronousTestCase):
         found = count(catalogue()["threads"].contestant("tcp"), Cell(), Conditions(), Interruption())
         assert found is not None
         self.assertEqual((found.per_echo, found.why), ({}, "strace is not installed"))
+
+    def test_no_time_left(self) -> None:
+        contestant = catalogue()["threads"].contestant("tcp")
+        found = count(contestant, Cell(connections=2), Conditions(), Interruption(), most=0.0)
+        assert found is not None
+        self.assertEqual(found.per_echo, {})
+        self.assertIn("0 s", found.why)
+
+    def test_it_does_not_trace(self) -> None:
+        """As where tracing is not allowed, or strace is killed; the server itself is good."""
+        folder = os.path.abspath(self.mktemp())
+        os.makedirs(folder)
+        with open(os.path.join(folder, "strace"), "w", encoding="ascii", opener=executable) as file:
+            file.write('#!/bin/sh\nshift 4\nexec "$@"\n')
+        self.patch(os, "environ", {**os.environ, "PATH": os.pathsep.join([folder, os.environ["PATH"]])})
+        contestant = catalogue()["threads"].contestant("tcp")
+        found = count(contestant, Cell(connections=2), Conditions(), Interruption())
+        assert found is not None
+        self.assertEqual(found.per_echo, {})
+        self.assertIn("strace has told nothing", found.why)
 
     def test_interrupted(self) -> None:
         interruption = Interruption()

@@ -48,7 +48,7 @@ class Case(SynchronousTestCase):
                     self.pems.append((file.read(), os.stat(conditions.pem).st_mode))
             return Sample(contestant=who.name, cell=cell, round=number, verdict="good", idle_rss=5)
 
-        def count(who: Contestant, cell: Cell, *rest: object) -> Calls:
+        def count(who: Contestant, cell: Cell, *rest: object, **more: object) -> Calls:
             return Calls(who.name, cell, {"read": 1.0})
 
         self.patch(measuring, "measure", sample)

@@ -55,7 +55,8 @@ class CannotTests(SynchronousTestCase):
 
     def test_descriptors(self) -> None:
         small = evolve(LARGE, descriptors=1_024)
-        self.assertIn("1,024 descriptors", self.cannot("echo-epoll", Cell(idle=1_000), small))
+        for name in ("echo-epoll", "threads"):
+            self.assertIn("1,024 descriptors", self.cannot(name, Cell(idle=1_000), small))
         self.assertEqual(self.cannot("processes", Cell(idle=1_000), small), "")
 
     def test_threads_and_processes(self) -> None:

@@ -44,10 +44,11 @@ class Fake:
         self.taken.append(key)
         return self.verdicts.get(key, sample(*key))
 
-    def calls(self, contestant: Contestant, cell: Cell) -> Calls | None:
+    def calls(self, contestant: Contestant, cell: Cell, most: float) -> Calls | None:
         if len(self.taken) == self.interrupted_after:
             return None
         self.now += self.took
+        self.most.append(most)
         self.counted.append(contestant.name)
         return Calls(contestant.name, cell, {"read": 1.0})
 

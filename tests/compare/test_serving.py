@@ -50,8 +50,7 @@ class ServingTests(SynchronousTestCase):
         self.assertEqual(left, [])
 
     def test_one_that_will_not_end_is_killed(self) -> None:
-        self.patch(module, "FAREWELL", 0.1)
-        with serving(words(STUBBORN), "tcp", values={"port": str(free_port())}) as pid:
+        with serving(words(STUBBORN), "tcp", values={"port": str(free_port())}, farewell=0.1) as pid:
             pass
         self.assertFalse(psutil.pid_exists(pid))
 

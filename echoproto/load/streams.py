@@ -71,6 +71,9 @@ class Streams(Sending[Link]):
         """
         Make all connections.
 
+        The idle ones come before all others but the first: servers accept in order, so whoever has had an echo on each
+        of the others knows that the server has dealt with the idle ones, too.
+
         :param wait: runs the loop until nothing is working any more.
         :raise EchoError: if there are none.
         """
@@ -81,12 +84,16 @@ class Streams(Sending[Link]):
             self._make(self._all[:1], wait)
             if outcome.connected:
                 break
+        idle = self._idle
         if outcome.connected:
             self.address.rotate(ENDLESS if self.churn else len(self._all) + len(self._idle))
+            if self._ready:
+                self._make(idle, wait)
+                idle = []
             self._make(self._all[1:], wait)
         if not self._ready and not outcome.interrupted:
             raise nothing_reached(self._workload, outcome, self.reason)
-        self._make(self._idle, wait)
+        self._make(idle, wait)
 
     def _make(self, links: list[Link], wait: Callable[[], None]) -> None:
         if not self.meter.outcome.interrupted:

@@ -267,6 +267,27 @@ class OverTests(MutantCase):
             connection.close()
         self.assertEqual((outcome.lost, dict(outcome.errors)), (0, {"no progress": 1}))
 
+    def test_idle_ones_are_accepted_before_measuring(self) -> None:
+        """They are not the last in the queue: what it takes to accept them is none of what is measured."""
+        threads: list[threading.Thread] = []
+        sent: set[int] = set()
+
+        def talk(connection: socket.socket, number: int) -> None:
+            with connection, contextlib.suppress(ConnectionError):
+                while data := connection.recv(64):
+                    sent.add(number)
+                    connection.sendall(data)
+
+        def serve(connection: socket.socket) -> None:
+            threads.append(threading.Thread(target=talk, args=(connection, len(threads)), daemon=True))
+            threads[-1].start()
+
+        with accepting(serve) as port:
+            self.assert_good(self.load(port, connections=3, idle=4, count=30, greeting=b""))
+        for thread in threads:
+            thread.join(10)
+        self.assertEqual(sent, {0, 5, 6})
+
     def test_idle_ones_are_noticed_when_they_are_closed(self) -> None:
         threads: list[threading.Thread] = []
         begun = threading.Event()

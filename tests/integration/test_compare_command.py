@@ -124,8 +124,7 @@ class InterruptedTests(CompareCase):
             folder,
         )
         child = Child(script("echoproto"), "compare", *words, cwd=self.folder())
-        self.addCleanup(child.process.wait)
-        self.addCleanup(child.process.kill)
+        self.addCleanup(child.stop)  # in order, so that its servers end, too
         return child, os.path.join(folder, "results.json")
 
     def test_what_was_measured_is_kept(self) -> None:

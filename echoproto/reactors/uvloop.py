@@ -4,8 +4,11 @@ Twisted's asyncio reactor on uvloop's event loop; installed by ``twistd --reacto
 
 from __future__ import annotations
 
+import signal
+
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 from twisted.internet.main import installReactor
+from twisted.internet.process import reapAllProcesses
 
 try:
     import uvloop
@@ -20,6 +23,22 @@ class UvloopReactor(AsyncioSelectorReactor):
 
     def __init__(self) -> None:
         super().__init__(uvloop.new_event_loop())
+
+    def startRunning(self, installSignalHandlers: bool = True) -> None:
+        """
+        Begin to run, and notice the end of child processes.
+
+        uvloop takes for itself the descriptor by which Python tells of signals (`signal.set_wakeup_fd`), on which
+        Twisted waits for SIGCHLD: without this, no `IProcessProtocol` would hear of its process's end.
+        """
+        if installSignalHandlers:
+            self.callWhenRunning(self._watch_children)
+        super().startRunning(installSignalHandlers)
+
+    def _watch_children(self) -> None:
+        signal.signal(signal.SIGCHLD, lambda number, frame: self.callFromThread(reapAllProcesses))
+        signal.siginterrupt(signal.SIGCHLD, False)
+        reapAllProcesses()  # those that have ended meanwhile
 
 
 def install() -> None:

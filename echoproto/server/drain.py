@@ -26,6 +26,10 @@ UNCONFIRMED = 0x40046677 if "bsd" in sys.platform else termios.TIOCOUTQ
 SWEEP_SECONDS = 0.05
 """How often it looks who has everything; a peer may take 40 ms to confirm what it has (delayed ACK, RFC 1122)."""
 
+QUIET_SECONDS = 1.0
+"""How long a peer that has sent more meanwhile has to be silent before the connection is closed on it: one that was
+only held up would be reset, and lose what it has not read yet."""
+
 
 class Drainer:
     """
@@ -37,6 +41,7 @@ class Drainer:
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
         self._deadlines: dict[Echo, float] = {}
+        self._heard: dict[Echo, float] = {}  # when more has come
         self._sweep = LoopingCall(self._look)
         self._sweep.clock = clock
 
@@ -62,14 +67,21 @@ class Drainer:
         for connection, deadline in list(self._deadlines.items()):
             if connection not in connection.factory.connections:
                 del self._deadlines[connection]
+                self._heard.pop(connection, None)
             elif now >= deadline:
                 if connection.ended_by == "stop":
                     connection.ended_by = "drain"
                 connection.transport.abortConnection()
-            else:
+            elif self._is_quiet(connection, now):
                 close_if_delivered(connection)
         if not self._deadlines:
             self._sweep.stop()
+
+    def _is_quiet(self, connection: Echo, now: float) -> bool:
+        if not connection.quiet:
+            connection.quiet = True
+            self._heard[connection] = now
+        return connection not in self._heard or now - self._heard[connection] >= QUIET_SECONDS
 
 
 def drain(connection: Echo) -> None:
@@ -97,8 +109,7 @@ def close_if_delivered(connection: Echo) -> None:
 
     :param connection: one that is connected.
     """
-    was_quiet, connection.quiet = connection.quiet, True
-    if not was_quiet or connection.transport.disconnecting:
+    if connection.transport.disconnecting:
         return
     if connection.half_closed:
         # libuv stops watching a socket that was reset while there was more to read; then nobody would see its end.

@@ -4,6 +4,7 @@ import os
 import socket
 import sys
 import tempfile
+from collections.abc import Iterable
 from typing import Any
 from unittest import mock
 
@@ -23,7 +24,7 @@ from echoproto.server.settings import Settings
 from echoproto.server.udpport import udp_listeners
 from tests.admission import admission
 from tests.clients import PATIENCE, exchange
-from tests.reactorbuilder import EchoReactorBuilder
+from tests.reactorbuilder import EchoReactorBuilder, turn
 
 BALANCED = None if sys.platform.startswith("linux") else "only Linux's kernel balances"
 
@@ -59,7 +60,14 @@ class HandoverBuilder(EchoReactorBuilder):
         datagrams = EchoDatagram(self.counters)
         places = listeners(wanted, ports)
         places += udp_listeners(wanted, datagrams, self.counters, self.reactor, self.events, open_port=opener.open)
-        return open_all(places, EchoFactory(b""))
+        opened = open_all(places, EchoFactory(b""))
+        self.addCleanup(self.close, opened)
+        return opened
+
+    def close(self, ports: Iterable[Any]) -> None:
+        for port in ports:
+            port.stopListening()
+        turn(self.reactor)
 
     def opened(self, *listen: str, balance: bool = True, workers: int = 3, **settings: Any) -> tuple[Handover, Any]:
         made = Handover(workers, balance)
@@ -95,6 +103,7 @@ class HandoverBuilder(EchoReactorBuilder):
             made = Handover(2, balance=True)
             ports = PortReactor(self.reactor, admission(self.reactor), open_port=made.open)
             port: Any = ports.adoptStreamPort(given.fileno(), socket.AF_INET, EchoFactory())
+            self.addCleanup(self.close, [port])
             self.assertEqual(made.ways(), ["one shared socket"])
             self.assertEqual(port.getHost().port, given.getsockname()[1])
 

@@ -18,7 +18,7 @@ from echoproto.server.messages import Start
 from echoproto.server.settings import Settings
 from echoproto.server.workers import ANSWER_SECONDS, GRACE_SECONDS, Workers, processors
 from tests.logs import record_log
-from tests.reactorbuilder import EchoReactorBuilder
+from tests.reactorbuilder import EchoReactorBuilder, turn
 
 
 class Supervised:
@@ -159,8 +159,12 @@ class WorkersBuilder(EchoReactorBuilder):
         self.reactor = self.buildReactor()
         self.events = record_log(self)
         made = Workers(Settings(**settings), "fast", self.reactor, workers=3)
-        self.addCleanup(made._handover.close)
+        self.addCleanup(self.end, made)
         return made
+
+    def end(self, service: Workers) -> None:
+        service.stopService()
+        turn(self.reactor)
 
     def test_says_where_and_how(self) -> None:
         service = self.service(port=0, interface="127.0.0.1")

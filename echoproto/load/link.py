@@ -152,6 +152,14 @@ class Link(Channel):
 
     # The end
 
+    @property
+    def awaits(self) -> bool:
+        """Whether something has to happen on it; at a low rate, it may be long until its turn comes."""
+        if self.socket is None:
+            return False
+        done = not (self.in_flight or self.unsent or self.greeting_due or self._half_closed)
+        return not done or self._diagnosis is not None or self.handle != self._open
+
     def stuck(self) -> None:
         """Nothing has happened on it for long."""
         if self._diagnosis is not None:

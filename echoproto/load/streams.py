@@ -175,7 +175,7 @@ class Streams(Sending[Link]):
             if now - link.since > DOUBT:
                 link.conclude()
         for link in list(self.working):
-            if now - max(link.since, link.sent_at) > self._patience:
+            if link.awaits and now - max(link.since, link.sent_at) > self._patience:
                 link.stuck()
 
     def totals(self) -> tuple[int, int, int, int]:

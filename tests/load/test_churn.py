@@ -82,6 +82,18 @@ class EndsTests(LoadCase):
         outcome, _ = self.watch(churn=Churn.FIN, rate=200.0, duration=0.2)
         self.assert_good(outcome)
 
+    def test_more_connections_than_there_are_messages_for(self) -> None:
+        """Those whose turn does not come have none that could be stuck."""
+        outcome, _ = self.watch(churn=Churn.FIN, rate=10.0, connections=50, count=5)
+        self.assert_good(outcome)
+        self.assertEqual(outcome.messages, 5)
+
+    def test_a_rate_at_which_a_turn_comes_late(self) -> None:
+        """Connections on which nothing is due are not given up, however long that is."""
+        outcome, _ = self.watch(rate=4.0, connections=20, count=5, patience=0.5)
+        self.assert_good(outcome)
+        self.assertEqual(outcome.messages, 5)
+
 
 class FailingTests(LoadCase):
     @contextlib.contextmanager

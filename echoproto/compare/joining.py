@@ -10,6 +10,7 @@ from attrs import evolve
 
 from echoproto.compare.results import Calls, Cell, Results
 from echoproto.compare.sameness import check_environments, check_plans
+from echoproto.errors import ConfigurationError
 
 
 def join(runs: Sequence[Results], *, different_environments: bool = False, different_plans: bool = False) -> Results:
@@ -27,6 +28,9 @@ def join(runs: Sequence[Results], *, different_environments: bool = False, diffe
     for other in others:
         check_environments(first, other, may_differ=different_environments)
         check_plans(first, other, may_differ=different_plans)
+    for number, run in enumerate(runs):
+        if run.samples and any(run.samples == earlier.samples for earlier in runs[:number]):
+            raise ConfigurationError("a run is there twice: its rounds would count as twice as many as there were")
     samples = list(first.samples)
     counted: dict[tuple[str, Cell], Calls] = {}
     for run in runs:

@@ -6,8 +6,10 @@ Only what --help needs is imported here.
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import click
 
@@ -34,11 +36,22 @@ Exit status:
 """
 
 
+class Share(click.FloatRange):
+    """A range that, unlike click's own, does not take what is no number for one that lies in it."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """See `click.ParamType.convert`."""
+        number: float = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return number
+
+
 def against_options(command: Callable[..., None]) -> Callable[..., None]:
     """The options of whoever compares with an earlier run."""
     for add in (
         option("--different-environments", is_flag=True, help="Also if the runs' machines or versions differ."),
-        option("--tolerance", type=click.FloatRange(0), default=5.0, metavar="PERCENT", help="That may be lost."),
+        option("--tolerance", type=Share(0, 100), default=5.0, metavar="PERCENT", help="That may be lost."),
         option("--against", metavar="FILE", help="Results of an earlier run, to say what has become of them."),
     ):
         command = add(command)

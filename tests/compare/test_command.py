@@ -100,6 +100,8 @@ class CommandTests(SynchronousTestCase):
             (("--duration", "0"), "more than 0"),
             (("--budget", "10s"), "--budget"),
             (("--tolerance", "-1"), "--tolerance"),
+            (("--tolerance", "nan"), "--tolerance"),
+            (("--tolerance", "101"), "--tolerance"),
             (("--against", "/no/such/file"), "/no/such/file"),
             (("extra",), "extra"),
         ):

@@ -10,6 +10,7 @@ from tests.compare.runs import ENVIRONMENT, TRUTHS, run
 CELL = Cell()
 ONE = run(cells=[CELL], rounds=3, seed=1)
 OTHER = run(cells=[CELL], rounds=2, seed=2)
+THIRD = run(cells=[CELL], rounds=2, seed=3)
 
 
 class JoinTests(SynchronousTestCase):
@@ -17,10 +18,15 @@ class JoinTests(SynchronousTestCase):
         self.assertEqual(join([ONE]), ONE)
 
     def test_rounds_follow_on_each_other(self) -> None:
-        joined = join([ONE, OTHER, OTHER])
+        joined = join([ONE, OTHER, THIRD])
         self.assertEqual(joined.rounds, 7)
         self.assertEqual([sample.round for sample in joined.of("threads", CELL)], list(range(7)))
         self.assertEqual(joined.seed, 1)
+
+    def test_none_of_them_twice(self) -> None:
+        """It would seem to be twice as sure as it is."""
+        self.assertRaises(ConfigurationError, join, [ONE, OTHER, ONE])
+        self.assertRaises(ConfigurationError, join, [ONE, ONE], different_plans=True)
 
     def test_pairs_stay_within_a_run(self) -> None:
         names = ("echo-epoll", "threads", CELL, THROUGHPUT)

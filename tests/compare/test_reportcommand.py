@@ -54,13 +54,16 @@ class ReportTests(SynchronousTestCase):
 
     def test_other_environments(self) -> None:
         changed: dict[str, Any] = {**ENVIRONMENT, "cores": 4}
-        here, there = self.file(RESULTS), self.file(evolve(RESULTS, environment=changed))
+        here, there = self.file(RESULTS), self.file(evolve(SLOWER, environment=changed))
         for words in ((here, there), (here, "--against", there)):
             self.assertIn("cores is '2' and '4'", self.complaint(*words))
             self.report(*words, "--different-environments")
 
+    def test_a_run_is_not_joined_with_itself(self) -> None:
+        self.assertIn("a run is there twice", self.complaint(self.file(RESULTS), self.file(RESULTS)))
+
     def test_other_plans(self) -> None:
-        one, other = self.file(RESULTS), self.file(evolve(RESULTS, baseline="echo-epoll"))
+        one, other = self.file(RESULTS), self.file(evolve(SLOWER, baseline="echo-epoll"))
         self.assertIn("the plans differ: the baseline is", self.complaint(one, other))
         self.report(one, other, "--different-plans")
 

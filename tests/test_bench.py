@@ -121,6 +121,9 @@ class PartsTests(SynchronousTestCase):
             if plan.cells[0].transport == "tcp":
                 self.assertLessEqual({"c", "go", "asyncio-streams"}, names)
 
+    def test_few_are_not_resumed_as_all(self) -> None:
+        self.assertFalse({part.name for part in few(PEERS)} & {part.name for part in all_of_them(PEERS)})
+
     def test_joined(self) -> None:
         whole = run(TRUTHS, CELLS)
 

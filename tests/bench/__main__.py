@@ -28,6 +28,7 @@ from echoproto.compare.progress import Board, Lines, Silence
 from echoproto.compare.reporting import console as terminal
 from echoproto.compare.reporting import write
 from echoproto.compare.results import Results, document, read
+from echoproto.errors import EchoError
 from echoproto.load.errors import INTERRUPTED
 from echoproto.load.interruption import Interruption
 from tests.bench.parts import Part, all_of_them, few, joined
@@ -109,6 +110,9 @@ def main() -> int:
     except KeyboardInterrupt:
         print(f"interrupted; with --resume, the parts in {folder} are kept", file=sys.stderr)
         return INTERRUPTED
+    except EchoError as error:
+        print(error, file=sys.stderr)
+        return error.exit_status
     results = joined(found, shlex.join(sys.argv))
     write(results, arguments.output, console)
     reached = rows(results)

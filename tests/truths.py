@@ -58,7 +58,11 @@ def beats(results: Results, one: str, other: str) -> Found | None:
         return None
     measure = CPU if client_bound(samples) or client_bound(others) else THROUGHPUT
     theirs = {sample.round: measure.of(sample) for sample in others}
-    pairs = [(value, base) for sample in samples if (value := measure.of(sample)) and (base := theirs[sample.round])]
+    pairs = [
+        (value, base) for sample in samples if (value := measure.of(sample)) and (base := theirs.get(sample.round))
+    ]
+    if not pairs:
+        return None
     ratio = paired_ratio(tuple(pairs), results.seed)
     better = ratio.low > 1 if measure.more_is_better else ratio.high < 1
     return Found(better, show_ratio(ratio, measure))

@@ -30,6 +30,11 @@ class TruthsTests(SynchronousTestCase):
         }
         self.assertEqual(found(run(truths, rounds=5)), [False] * 5)
 
+    def test_rounds_that_only_one_of_them_has(self) -> None:
+        """As the last one of a run that was interrupted."""
+        cut = tuple(each for each in RESULTS.samples if each.round < 4 or each.contestant != "twisted-epoll")
+        self.assertEqual(len(found(evolve(RESULTS, samples=cut))), 5)
+
     def test_results_that_can_not_tell(self) -> None:
         for results in (run(cells=[Cell(rate=1.0)], rounds=1), evolve(RESULTS, samples=())):
             self.assertEqual(found(results), [False] * 5)

@@ -29,6 +29,7 @@ h1 { font-size: 1.5rem; margin: 0 } h2 { font-size: 1.15rem; margin: 2.2rem 0 .3
 h3 { font-size: 1rem; margin: 1rem 0 .2rem }
 p { margin: .3rem 0; max-width: 50rem } ul { margin: .2rem 0; padding-left: 1.2rem }
 figure { margin: .5rem 0; overflow-x: auto } figure svg { max-width: none }
+table { display: block; overflow-x: auto }
 table { border-collapse: collapse; margin: .5rem 0; font-variant-numeric: tabular-nums; font-size: .9rem }
 th, td { padding: .15rem .9rem .15rem 0; text-align: right; vertical-align: top }
 th:first-child, td:first-child, th:last-child, td:last-child { text-align: left }

@@ -45,8 +45,10 @@ def read_file(path: str) -> Results:
             return read(json.load(file))
     except OSError as error:
         raise ConfigurationError(f"{path}: {error.strerror}") from error
-    except (ValueError, ConfigurationError) as error:
+    except ConfigurationError as error:
         raise ConfigurationError(f"{path}: {error}") from error
+    except ValueError as error:
+        raise ConfigurationError(f"{path}: not JSON: {error}") from error
 
 
 def write(results: Results, folder: str | None, console: Console, changes: Sequence[Change] | None = None) -> None:

@@ -139,8 +139,10 @@ def _cautions(results: Results, said: Sequence[Verdict]) -> Iterator[str]:
     names = labels(results.cells)
     if results.partial:
         yield "the run was interrupted; this is what was measured until then"
-    if results.rounds < LEAST_ROUNDS:
-        yield f"{results.rounds} rounds are too few to tell how sure a ratio is: it takes {LEAST_ROUNDS}"
+    rounds = min(results.rounds, len({sample.round for sample in results.samples}))
+    if rounds < LEAST_ROUNDS:
+        those = "1 round is" if rounds == 1 else f"{rounds} rounds are"
+        yield f"{those} too few to tell how sure a ratio is: it takes {LEAST_ROUNDS}"
     for verdict in said:
         if verdict.kind is Kind.FAILED:
             yield f"{verdict.contestant} failed ({names[verdict.cell]}): {verdict.why}"

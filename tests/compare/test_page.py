@@ -51,6 +51,9 @@ def shown(results: Results, **extra: Any) -> str:
 
 
 class PageTests(SynchronousTestCase):
+    def test_a_table_that_is_too_wide_moves_by_itself(self) -> None:
+        self.assertIn("table { display: block; overflow-x: auto }", shown(RESULTS))
+
     def test_each_picture_with_its_explanation(self) -> None:
         text = shown(RESULTS)
         read = Reader(text)

@@ -78,6 +78,12 @@ class ReadTests(SynchronousTestCase):
                 file.write(text)
             self.assertIn(path, str(self.assertRaises(ConfigurationError, reporting.read_file, path)))
 
+    def test_what_is_no_json(self) -> None:
+        path = self.mktemp()
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("rounds = 5")
+        self.assertIn("not JSON", str(self.assertRaises(ConfigurationError, reporting.read_file, path)))
+
 
 class ConsoleTests(SynchronousTestCase):
     def test_room_for_whole_rows_in_a_pipe(self) -> None:

@@ -90,3 +90,9 @@ class CautionsTests(SynchronousTestCase):
     def test_too_few_rounds(self) -> None:
         lines = advice(run(cells=[Cell()], rounds=3))[CAUTIONS]
         self.assertEqual(lines[0], "3 rounds are too few to tell how sure a ratio is: it takes 5")
+
+    def test_too_few_rounds_until_it_was_interrupted(self) -> None:
+        whole = run(cells=[Cell()])
+        samples = tuple(each for each in whole.samples if not each.round)
+        lines = advice(evolve(whole, samples=samples, partial=True))[CAUTIONS]
+        self.assertEqual(lines[1], "1 round is too few to tell how sure a ratio is: it takes 5")

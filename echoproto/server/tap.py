@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger, textFileLogObserver
 from twisted.python import usage
 
@@ -155,12 +154,10 @@ class Options(usage.Options):
     def _check(self) -> NoReturn:
         """Open the listeners as a start would, so that the verdict is the same; close them before anyone is served."""
         service = _make(self)
-        ports: Sequence[IListeningPort] = ()
         try:
-            ports = open_all(service.listeners, service.factory)
+            service.ports = open_all(service.listeners, service.factory)
         finally:
-            for port in ports:
-                port.stopListening()
+            service.stopService()
             turn_reactor_once()
         places = [f"  {listener.description}" for listener in service.listeners]
         count = count_of(self.settings, processors())

@@ -210,7 +210,8 @@ def _in_words(problem: BaseException | None) -> str:
     """Why a process has ended."""
     number = getattr(problem, "signal", None)
     if number is not None:
-        return f"killed by {signal.Signals(number).name}"
+        names = {each.value: each.name for each in signal.Signals}
+        return f"killed by {names.get(number, f'signal {number}')}"  # most of the real-time signals have no name
     status = getattr(problem, "exitCode", None)
     return (
         f"exit status {status or 0}" if isinstance(problem, ProcessDone | ProcessTerminated) else one_line(str(problem))

@@ -131,6 +131,13 @@ class SupervisorTests(SynchronousTestCase):
         self.reactor.advance(0)
         self.assertEqual([process.written for process in started[2:]], [b"start 1\n"])
 
+    def test_a_signal_without_a_name(self) -> None:
+        """O11: a real-time signal kills as well as others do."""
+        started = self.start()
+        started[1].end(ProcessTerminated(signal=35))
+        self.assertEqual(self.observer.told, [("ended", 1, 0.1)])
+        self.assertEqual(self.lines(), ["Worker 1 has ended: killed by signal 35; a new one starts in 0.1 s"])
+
     def test_a_storm_backs_off(self) -> None:
         """O11: one that ends at once is replaced after twice as long each time; the other is left alone."""
         started = self.start()

@@ -4,6 +4,8 @@ How many workers there are, and which part of the settings each of them holds to
 
 from __future__ import annotations
 
+import re
+
 from attrs import evolve
 
 from echoproto.server.kinds import AUTO
@@ -44,6 +46,5 @@ def _as_handed_over(endpoint: str) -> str:
     """The sockets of systemd are handed to the process that it starts; a worker has them from there, like others."""
     if not endpoint.startswith("systemd:"):
         return endpoint
-    if "domain=UNIX" in endpoint:
-        return "unix:systemd"
-    return "tcp6:0" if "domain=INET6" in endpoint else "tcp:0"
+    domain = re.search(r":(?:domain=)?(INET6?|UNIX)(?=:|$)", endpoint)  # which may be given without its name
+    return {"UNIX": "unix:systemd", "INET6": "tcp6:0"}.get(domain[1] if domain else "", "tcp:0")

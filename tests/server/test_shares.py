@@ -48,4 +48,7 @@ class ShareTests(SynchronousTestCase):
 
     def test_sockets_of_systemd_are_taken_over_like_others(self) -> None:
         listen = ("systemd:domain=INET:index=0", "systemd:domain=INET6:name=x", "systemd:domain=UNIX:index=2")
-        self.assertEqual(share_of(Settings(listen=listen), 0, 2).listen, ("tcp:0", "tcp6:0", "unix:systemd"))
+        expected = ("tcp:0", "tcp6:0", "unix:systemd")
+        self.assertEqual(share_of(Settings(listen=listen), 0, 2).listen, expected)
+        listen = ("systemd:INET:0", "systemd:INET6:name=UNIX", "systemd:index=2:domain=UNIX")
+        self.assertEqual(share_of(Settings(listen=listen), 0, 2).listen, expected)

@@ -141,6 +141,7 @@ class TCPServer(WritesAtOnce, tcp.Server):
         self.sessionno = sessionno
         self._log_prefix: str = self._getLogPrefix(protocol)  # which, at the end, there is no protocol to ask for
         self._kind = type(protocol)
+        self._port: int | None = getattr(server, "_realPortNumber", None)  # which a port that is closed has no more
         self.startReading()
         self.connected = 1
 
@@ -157,7 +158,7 @@ class TCPServer(WritesAtOnce, tcp.Server):
     @cached_property
     def repstr(self) -> str:  # type: ignore[override]
         """What it is called by `repr`."""
-        return f"<{self._kind.__name__} #{self.sessionno} on {self.server._realPortNumber}>"
+        return f"<{self._kind.__name__} #{self.sessionno} on {self._port}>"
 
 
 class TCPClient(_Connecting, tcp.Client):

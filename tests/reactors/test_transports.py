@@ -47,6 +47,7 @@ class ServerTests(SynchronousTestCase):
         ours, stock = (self.made(kind, IPV4, server) for kind in (TCPServer, tcp.Server))
         for each in (ours, stock):
             each.connectionLost(Failure(main.CONNECTION_DONE))
+        server._realPortNumber = None  # its port is closed
         self.assertEqual((ours.logPrefix(), repr(ours)), (stock.logPrefix(), repr(stock)))
 
     def test_a_name_that_was_given(self) -> None:

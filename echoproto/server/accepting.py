@@ -166,6 +166,18 @@ class TCPPort(Accepting):
         return skt
 
 
+def bound_address(port: Any, number: int) -> tuple[Any, ...]:
+    """
+    What a port's socket is to be bound to: of a link-local address, such as ``fe80::1%eth0``, the interface, too.
+
+    :param number: of the port.
+    """
+    if port.addressFamily == socket.AF_INET6:
+        resolved: tuple[Any, ...] = tcp._resolveIPv6(port.interface, number)
+        return resolved
+    return (port.interface, number)
+
+
 def _reserve() -> int | None:
     """A descriptor to do without when there is no other left; ``None`` if there is none even now."""
     try:

@@ -19,9 +19,8 @@ from typing import Any
 from attrs import define, field
 from twisted.internet.error import CannotListenError
 
-from echoproto.server.accepting import TCPPort
+from echoproto.server.accepting import TCPPort, bound_address
 from echoproto.server.udpport import EchoDatagramPort
-
 
 def kernel_balances() -> bool:
     """
@@ -139,7 +138,7 @@ def _open_group(port: Any, count: int) -> list[socket.socket]:
         with port.createInternetSocket() as alone:
             # Without SO_REUSEPORT, to find out whether another program has it, even one with SO_REUSEPORT, as another
             # instance of this one. (Two that start at the same instant would both get through.)
-            alone.bind((port.interface, port.port))
+            alone.bind(bound_address(port, port.port))
             number = alone.getsockname()[1]
             if port.port:
                 alone.close()
@@ -148,7 +147,7 @@ def _open_group(port: Any, count: int) -> list[socket.socket]:
             for _ in range(count):
                 group.append(skt := port.createInternetSocket())
                 skt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-                skt.bind((port.interface, number))
+                skt.bind(bound_address(port, number))
         if isinstance(port, TCPPort):
             for skt in group:
                 skt.listen(port.backlog)

@@ -2,7 +2,8 @@
 The UDP port of the echo: fair to its neighbours, whole datagrams, replies from the address that was asked.
 
 Twisted's own `udp.Port` reads on until 256 KiB of payload are in, which a flood of empty datagrams never are; forgets
-which interface an IPv6 peer is on (Twisted #6826); and has the system pick the address that a reply leaves from.
+which interface an IPv6 peer, or its own address, is on (Twisted #6826); and has the system pick the address that a
+reply leaves from.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from zope.interface import implementer
 from echoproto.datagram import EchoDatagram
 from echoproto.errors import UnavailableError
 from echoproto.server import ancillary
+from echoproto.server.accepting import bound_address
 from echoproto.server.counters import Counters
 from echoproto.server.eventlog import EventLog
 from echoproto.server.listeners import Listener, open_on
@@ -117,14 +119,22 @@ class EchoDatagramPort(udp.Port):
         """
         _require_one_host(self.interface)
         adopted = self._preexistingSocket is not None
-        try:
-            super().startListening()
-        except error.CannotListenError:
-            if self._made is not None:  # Twisted leaves it to be found as garbage
-                self._made.close()
-            raise
+        if not adopted:
+            self._preexistingSocket = self._bound()  # type: ignore[assignment]
+        super().startListening()
         if adopted and self._tells_drops:
             self._drops = self._dropped()  # those are not of our time
+
+    def _bound(self) -> Socket:
+        """A socket that is bound; Twisted would leave it to be found as garbage if that fails."""
+        try:
+            skt = self.createInternetSocket()
+            skt.bind(bound_address(self, self.port))
+        except OSError as problem:
+            if self._made is not None:
+                self._made.close()
+            raise error.CannotListenError(self.interface, self.port, problem) from problem
+        return skt
 
     def doRead(self) -> None:
         """Take what has come, but no more than is fair to other transports; what is left has the next turn."""

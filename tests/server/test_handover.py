@@ -24,6 +24,7 @@ from echoproto.server.settings import Settings
 from echoproto.server.udpport import udp_listeners
 from tests.admission import admission
 from tests.clients import PATIENCE, exchange
+from tests.namespace import Namespace
 from tests.reactorbuilder import EchoReactorBuilder, turn
 
 BALANCED = None if sys.platform.startswith("linux") else "only Linux's kernel balances"
@@ -130,6 +131,18 @@ class HandoverBuilder(EchoReactorBuilder):
         _, ports = self.opened("tcp:0:interface=127.0.0.1", udp=0)
         number = ports[1].getHost().port
         self.assertIn("Address already in use; stop", self.complaint(port=0, udp=number))
+
+    def test_a_link_local_address(self) -> None:
+        """O1: it is one of an interface."""
+        namespace = Namespace(self)
+        namespace.run("ip", "link", "add", "v0", "type", "veth", "peer", "name", "v1")
+        namespace.run("ip", "addr", "add", "fe80::1/64", "dev", "v0", "nodad")
+        namespace.run("ip", "link", "set", "v0", "up")
+        with namespace:
+            made, _ = self.opened(port=0, interface="fe80::1%v0", udp=0, udp_interface="fe80::1%v0")
+            index = socket.if_nametoindex("v0")
+        for skt in self.handed(made, 2):
+            self.assertEqual((skt.getsockname()[0], skt.getsockname()[3]), ("fe80::1", index))
 
     def test_a_failure_in_the_middle(self) -> None:
         """O1: nothing stays half open."""

@@ -406,6 +406,20 @@ class EchoDatagramPortBuilder(EchoReactorBuilder):
                 client.connect(("fe80::1", self.number, 0, index))
             self.assertEqual(self.run_client(lambda: self.exchange(client, b"x")), b"x")  # noqa: B023 - called at once
 
+    def test_a_link_local_address(self) -> None:
+        """O1: Twisted's own port forgets the interface of its own address, too."""
+        namespace = self.in_namespace(
+            "ip link add v0 type veth peer name v1",
+            "ip addr add fe80::1/64 dev v0 nodad",
+            "ip link set v0 up",
+            "ip link set v1 up",
+            interface="fe80::1%v0",
+        )
+        with namespace:
+            client = udp_client(self, "::1")
+            client.connect(("fe80::1", self.number, 0, socket.if_nametoindex("v0")))
+        self.assertEqual(self.run_client(lambda: self.exchange(client, b"x")), b"x")
+
 
 globals().update(EchoDatagramPortBuilder.makeTestCaseClasses())
 del EchoDatagramPortBuilder, EchoReactorBuilder

@@ -22,6 +22,10 @@ from twisted.internet.error import CannotListenError
 from echoproto.server.accepting import TCPPort, bound_address
 from echoproto.server.udpport import EchoDatagramPort
 
+SHORT_SECONDS = 1
+"""So long, connections may wait for a worker; if it takes longer, they are for the others."""
+
+
 def kernel_balances() -> bool:
     """
     Whether the kernel spreads connections over sockets on one port, by SO_REUSEPORT.

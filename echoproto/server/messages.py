@@ -2,7 +2,8 @@
 What the service and its workers tell each other: lines of a kind, and content in JSON.
 
 To a worker, by its standard input: `Start` first, then `SETTINGS`, `TELL` and `ABORT`; it stops at the end of the
-stream, since then whoever has started it is gone. From it, by a pipe of its own: `READY`, `COUNTERS`, `TOLD`, `LOG`.
+stream, since then whoever has started it is gone. From it, by a pipe of its own: `READY`, `COUNTERS`, `TOLD`, `LOG`,
+`STOPPING`.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ READY = "ready"
 COUNTERS = "counters"
 """What it has counted up to now, said now and then; ``TOLD`` is the same as an answer."""
 TOLD = "told"
+STOPPING = "stopping"
+"""It accepts nobody any more, and still waits for connections to end."""
 LOG = "log"
 """An event for the log; see `event_line`."""
 

@@ -33,9 +33,6 @@ FIRST_DELAY_SECONDS = 0.1
 LONGEST_DELAY_SECONDS = 60
 """How much later: twice as long each time. Ten deaths in a row are a minute and a half."""
 
-SHORT_SECONDS = 1
-"""So long, connections may wait for a worker; if it takes longer, they are for the others."""
-
 
 class Observer(Protocol):
     """Who is told of workers, and knows what they need."""

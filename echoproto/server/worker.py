@@ -27,7 +27,7 @@ from echoproto.reactors import choice
 from echoproto.reactors.clock import follow_monotonic_clock
 from echoproto.server import messages
 from echoproto.server.descriptors import set_descriptor_limit
-from echoproto.server.handover import Inheritance
+from echoproto.server.handover import SHORT_SECONDS, Inheritance
 from echoproto.server.messages import Lines, Start
 from echoproto.server.service import EchoService
 from echoproto.server.settings import Settings
@@ -130,6 +130,7 @@ class Worker(EchoService):
         if self._stopping:
             return
         self._stopping = True
+        self._reactor.callLater(SHORT_SECONDS, self._reports.send, messages.STOPPING)
         with suppress(ReactorNotRunning):
             self._reactor.stop()
 

@@ -20,7 +20,7 @@ from echoproto.errors import EchoError, one_line
 from echoproto.server import messages
 from echoproto.server.counters import Snapshot
 from echoproto.server.eventlog import BURST
-from echoproto.server.handover import Handover, kernel_balances
+from echoproto.server.handover import SHORT_SECONDS, Handover, kernel_balances
 from echoproto.server.messages import Start
 from echoproto.server.service import EchoService
 from echoproto.server.settings import Settings
@@ -165,9 +165,13 @@ class Workers(EchoService):
         self._handover.resume(worker)
 
     def heard(self, worker: int, kind: str, content: str) -> None:
-        """It serves, or has counted."""
+        """It serves, has counted, or takes long to stop."""
         if kind == messages.READY:
             log.info("Worker {worker} serves, process {pid}", worker=worker, pid=json.loads(content))
+            return
+        if kind == messages.STOPPING:
+            if self.running:  # else all of them stop, and their sockets are closed
+                self._handover.rest(worker)
             return
         self._totals.report(worker, Snapshot.from_dict(json.loads(content)))
         if kind == messages.TOLD:
@@ -180,8 +184,6 @@ class Workers(EchoService):
 
     def ended(self, worker: int, seconds: float | None) -> None:
         """Its counters are history; if the next one takes long to come, its share of connections is for the others."""
-        from echoproto.server.supervision import SHORT_SECONDS
-
         self._totals.ended(worker)
         if seconds is not None and seconds > SHORT_SECONDS:
             self._handover.rest(worker)

@@ -63,6 +63,27 @@ class SignalsTests(WorkersCase):
         self.assertEqual(self.next_one(server), 1)
         self.wait_until_gone(before)
 
+    def test_a_worker_that_takes_long_to_stop(self) -> None:
+        """O11: new connections are for the others meanwhile; who waits for it is turned away."""
+        if not kernel_balances():
+            self.skipTest("all of them share one socket")
+        server = self.serve_with(2, "--greeting", "", "--drain", "600")
+        with server.connect() as client:
+            send_until_stuck(client, payload(32 << 20))
+            number = self.worker_of(server, client.getsockname()[1])
+            os.kill(self.pids[number], signal.SIGTERM)
+            server.wait_for("Waiting up to 600 s for 1 connections to end")
+            in_a_row = 0
+            while in_a_row < 40:
+                try:
+                    with server.connect() as other:
+                        self.assertEqual(exchange(other, b"x"), b"x")
+                    in_a_row += 1
+                except ConnectionError:
+                    in_a_row = 0
+        server.wait_for(f"Worker {number} has ended: exit status 0; a new one starts")
+        self.assertEqual(self.next_one(server), number)
+
     def test_reload(self) -> None:
         """O8: all of them hold to the new settings, also one that comes later."""
         path = os.path.join(self.folder(), "echo.toml")

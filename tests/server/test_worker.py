@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.server import messages, worker
 from echoproto.server.counters import Counters
+from echoproto.server.handover import SHORT_SECONDS
 from echoproto.server.messages import Lines, Start
 from echoproto.server.settings import Settings
 from echoproto.server.worker import REPORT_SECONDS, Reports, Worker
@@ -128,6 +129,14 @@ class WorkerTests(SynchronousTestCase):
         self.worker.stop(signal.SIGTERM)
         self.worker.stop(signal.SIGTERM)
         self.assertEqual(self.clock.stops, 1)
+
+    def test_a_stop_that_takes_long(self) -> None:
+        """O11: the service has to know, so that nobody waits for this one any more."""
+        self.worker.stop()
+        self.clock.advance(SHORT_SECONDS / 2)
+        self.assertEqual(self.reports.send.mock_calls, [])
+        self.clock.advance(SHORT_SECONDS / 2)
+        self.reports.send.assert_called_once_with(messages.STOPPING)
 
     def test_the_service_is_gone(self) -> None:
         """O11: it ends with whoever has started it."""

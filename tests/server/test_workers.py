@@ -122,6 +122,15 @@ class WorkersTests(SynchronousTestCase):
             self.workers.starting(1)
             handover.resume.assert_called_once_with(1)
 
+    def test_one_that_takes_long_to_stop_gets_nobody(self) -> None:
+        """O11: while it is renewed; when all of them stop, there are no others."""
+        with mock.patch.object(self.workers, "_handover") as handover:
+            self.workers.heard(1, messages.STOPPING, "null")
+            self.assertEqual(handover.rest.mock_calls, [])
+            self.workers.running = 1
+            self.workers.heard(1, messages.STOPPING, "null")
+            handover.rest.assert_called_once_with(1)
+
     def test_what_a_worker_prints(self) -> None:
         """E4: is logged, but not for ever."""
         for _ in range(100):

@@ -88,6 +88,19 @@ class TargetsTests(SynchronousTestCase):
         row = measured({**TRUTHS, LEAN: slow})["lean-epoll against uvloop, every cell"]
         self.assertEqual(row.verdict, "NOT REACHED")
 
+    def test_every_cell_is_also_one_over_tls_or_udp(self) -> None:
+        """But not churn, which has a row of its own."""
+        for transport in ("tls", "udp"):
+            whole = run(TRUTHS, CELLS, noise=0.001)
+            samples = tuple(
+                evolve(each, echoes_per_second=each.echoes_per_second / 2)
+                if each.contestant == LEAN and each.cell.transport == transport
+                else each
+                for each in whole.samples
+            )
+            found = {row.name: row.verdict for row in rows(evolve(whole, samples=samples))}
+            self.assertEqual(found["lean-epoll against uvloop, every cell"], "NOT REACHED")
+
     def test_what_was_not_measured(self) -> None:
         """It is said, and is no failure."""
         without = {name: truth for name, truth in TRUTHS.items() if name != C}

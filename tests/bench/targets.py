@@ -69,14 +69,17 @@ def rows(results: Results) -> list[Row]:
 
 
 def _rows(results: Results) -> Iterator[Row]:
-    def closed(cell: Cell) -> bool:
-        return cell.transport == "tcp" and cell.rate is None and cell.churn is None
+    def steady(cell: Cell) -> bool:
+        return cell.rate is None and cell.churn is None
+
+    def over_tcp(cell: Cell) -> bool:
+        return cell.transport == "tcp" and steady(cell)
 
     def small(cell: Cell) -> bool:
-        return closed(cell) and cell.size < LARGE and not cell.idle
+        return over_tcp(cell) and cell.size < LARGE and not cell.idle
 
     def large(cell: Cell) -> bool:
-        return closed(cell) and cell.size >= LARGE and not cell.idle
+        return over_tcp(cell) and cell.size >= LARGE and not cell.idle
 
     def churning(cell: Cell) -> bool:
         return cell.churn == "fin"
@@ -92,7 +95,7 @@ def _rows(results: Results) -> Iterator[Row]:
         ("lean-epoll against stock Twisted, 50 × 64 B", LEAN, STOCK, usual, 2.2, 2.6),
         ("lean-epoll against asyncio, up to 10 KiB", LEAN, ASYNCIO, small, 1.05, 1.2),
         ("lean-epoll against asyncio, 100 KiB", LEAN, ASYNCIO, large, 0.85, 1.0),
-        ("lean-epoll against uvloop, every cell", LEAN, UVLOOP, closed, 0.9, 1.0),
+        ("lean-epoll against uvloop, every cell", LEAN, UVLOOP, steady, 0.9, 1.0),
         ("churn, lean-epoll against asyncio", LEAN, ASYNCIO, churning, 1.8, 2.2),
         ("churn, lean-epoll against uvloop", LEAN, UVLOOP, churning, 1.3, 1.6),
         ("TLS, lean-epoll against asyncio", LEAN, ASYNCIO, over("tls"), 1.0, 1.3),

@@ -67,7 +67,7 @@ class MeasuredTests(CompareCase):
         self.assertIn("2 contestants under 1 load, 2 rounds", ended.stderr)
         self.assertIn("round 1 of 2: ", ended.stderr)
         self.assertTrue(os.path.exists(os.path.join(os.path.dirname(self.results), "report.html")))
-        self.compared(*names, "--against", self.results, "--tolerance", "1000", "--quiet")
+        self.compared(*names, "--against", self.results, "--tolerance", "100", "--quiet")
 
     def test_an_idle_plan_of_ones_own(self) -> None:
         """In a file; with system calls, and idle connections that one of them can't hold."""

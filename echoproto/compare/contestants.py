@@ -37,7 +37,7 @@ PROCESS = 2 << 20
 """Bytes of memory that a process of it takes, which it does not share with the one that it was forked from; with those
 that the system has for it."""
 
-CONNECTING, THREADING, FORKING = 1 / 2_500, 1 / 700, 1 / 300
+CONNECTING, THREADING, FORKING = 1 / 8_000, 1 / 700, 1 / 300
 """Seconds for each connection that a sample takes: a loop's; with a thread, or a process, started and looked at."""
 
 SHARE_OF_MEMORY = 0.5

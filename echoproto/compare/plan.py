@@ -11,10 +11,10 @@ from attrs import evolve, field, frozen
 from echoproto.compare.results import Cell
 from echoproto.errors import ConfigurationError
 
-SAMPLE = 0.9
+SAMPLE = 0.6
 """Seconds that a sample takes besides warm-up and measuring: a server starts, the generator does, both end."""
 
-COUNTING = 4.0
+COUNTING = 2.5
 """Seconds in which the system calls of one contestant are counted."""
 
 FEWEST = 2

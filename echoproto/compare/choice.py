@@ -40,12 +40,21 @@ class Choice:
         """The best one, and all of whom it can't be said that they are worse."""
         return (self.best, *(name for name, ratio in self.ratios.items() if _as_good(ratio)))
 
+    @property
+    def undecided(self) -> bool:
+        """Whether nothing can be told between any of them."""
+        return len(self.good) == len(self.middles) > 1
+
     def share(self, name: str) -> float:
-        """How much a contestant achieves of what the best one does: 1 for all of it."""
+        """
+        How much a contestant achieves of what the best one does: 1 for all of it.
+
+        Whose median is not the best can still be ahead in most rounds, by no more than can be told.
+        """
         if name == self.best:
             return 1.0
         value = self.ratios[name].value
-        return value if self.measure.more_is_better else 1 / value
+        return min(1.0, value if self.measure.more_is_better else 1 / value)
 
 
 def _as_good(ratio: Ratio) -> bool:

@@ -47,7 +47,8 @@ def advise(results: Results, said: Sequence[Verdict]) -> tuple[Advice, ...]:
     found = [Advice("Which to choose", tuple(_which(results, all_of_them)))]
     if 0 < len(on_twisted) < len(groups):
         found.append(Advice("Which of those on Twisted", tuple(_which(results, _choices(results, on_twisted)))))
-    found.append(Advice("What it costs to choose another", tuple(_costs(results, all_of_them, said))))
+    told = {cell: choice for cell, choice in all_of_them.items() if not choice.undecided}
+    found.append(Advice("What it costs to choose another", tuple(_costs(results, told, said))))
     found.append(Advice("What to bear in mind", tuple(_cautions(results, said))))
     return tuple(each for each in found if each.lines)
 
@@ -63,10 +64,13 @@ def _which(results: Results, choices: dict[Cell, Choice]) -> Iterator[str]:
     along = axis(results.cells)
     for cells in panels(results.cells, along).values():
         for stretch in _stretches([choices[cell] for cell in cells if cell in choices]):
+            load, measure = _load(stretch[0].cell, stretch[-1].cell, along), stretch[0].measure
+            if stretch[0].undecided:
+                values = [value for choice in stretch for value in choice.middles.values()]
+                yield f"{load}: any; no difference can be told ({_span(values, measure)})"
+                continue
             names = [name for name in stretch[0].good if all(name in choice.good for choice in stretch)]
-            values = [choice.middles[names[0]] for choice in stretch]
-            load = _load(stretch[0].cell, stretch[-1].cell, along)
-            yield f"{load}: {_any_of(names)}, {_span(values, stretch[0].measure)}"
+            yield f"{load}: {_any_of(names)}, {_span([choice.middles[names[0]] for choice in stretch], measure)}"
 
 
 def _stretches(choices: Sequence[Choice]) -> list[list[Choice]]:
@@ -74,7 +78,9 @@ def _stretches(choices: Sequence[Choice]) -> list[list[Choice]]:
     stretches: list[list[Choice]] = []
     common: set[str] = set()
     for choice in choices:
-        if stretches and common & set(choice.good) and stretches[-1][0].measure is choice.measure:
+        last = stretches[-1][0] if stretches else None
+        alike = last and last.measure is choice.measure and last.undecided is choice.undecided
+        if alike and common & set(choice.good):
             common &= set(choice.good)
             stretches[-1].append(choice)
         else:
@@ -114,7 +120,8 @@ def _costs(results: Results, choices: dict[Cell, Choice], said: Sequence[Verdict
         shares = {cell: choice.share(each.name) for cell, choice in choices.items() if each.name in choice.middles}
         without = [verdict for verdict in said if verdict.contestant == each.name and verdict.kind in WITHOUT_FIGURES]
         parts = [*_shares(shares, names), *(_lack(verdict, names) for verdict in without[:1])]
-        lines.append((bool(without), -min(shares.values(), default=0.0), f"{each.name}: {'; '.join(parts)}"))
+        if parts:
+            lines.append((bool(without), -min(shares.values(), default=0.0), f"{each.name}: {'; '.join(parts)}"))
     for _, _, line in sorted(lines):
         yield line
 

@@ -1,8 +1,10 @@
+from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.compare.choice import choose
+from echoproto.compare.choice import Choice, choose
 from echoproto.compare.measures import CPU, P99, THROUGHPUT
 from echoproto.compare.results import CLIENT_LIMIT, Cell
+from echoproto.compare.statistics import Ratio
 from tests.compare.runs import TRUTHS, Truth, changed, run
 
 CELL = Cell()
@@ -30,6 +32,14 @@ class ChooseTests(SynchronousTestCase):
             choice = choose(run(truths, [CELL], baseline="one", noise=noise), CELL, truths)
             assert choice is not None
             self.assertEqual(set(choice.good), {"one", "other"})
+
+    def test_nobody_achieves_more_than_the_best_one(self) -> None:
+        noisy = Ratio(1.09, 0.5, 1.6, 7)
+        choice = Choice(CELL, THROUGHPUT, {"one": 100.0, "other": 90.0}, {"other": noisy})
+        self.assertEqual((choice.share("one"), choice.share("other")), (1.0, 1.0))
+        self.assertTrue(choice.undecided)
+        self.assertFalse(evolve(choice, ratios={"other": Ratio(0.9, 0.89, 0.91, 7)}).undecided)
+        self.assertFalse(Choice(CELL, THROUGHPUT, {"one": 100.0}, {}).undecided)
 
     def test_by_processor_time_if_the_generator_was_the_limit(self) -> None:
         results = changed(changed(RESULTS, "threads", server_cpu_us=0.1), "echo-poll", verdict=CLIENT_LIMIT)

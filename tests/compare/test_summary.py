@@ -36,9 +36,23 @@ class WhichTests(SynchronousTestCase):
         self.assertNotIn(ON_TWISTED, found)
 
     def test_several_that_are_as_good(self) -> None:
-        truths = {name: Truth("command", 100_000) for name in ("one", "two", "three")}
+        truths = {name: Truth("command", 100_000) for name in ("one", "two", "three")} | {"x": Truth("command", 50_000)}
         found = advice(run(truths, [Cell()], baseline="one"))
         self.assertRegex(found[WHICH][0], r"^50 connections, 64B: \w+, \w+ or \w+, \d+,\d00 echoes/s$")
+
+    def test_no_difference_can_be_told(self) -> None:
+        truths = {name: Truth("command", 100_000) for name in ("one", "two", "three")}
+        found = advice(run(truths, [Cell(), Cell(idle=100)], baseline="one"))
+        self.assertEqual(len(found[WHICH]), 1)
+        self.assertRegex(
+            found[WHICH][0],
+            r"^50 connections, 64B, none idle to 100 idle: any; no difference can be told \(.*–.* echoes/s\)$",
+        )
+        self.assertNotIn(COSTS, found)
+
+    def test_one_alone_is_not_any_of_them(self) -> None:
+        found = advice(run({"one": Truth("command", 100_000)}, [Cell()], baseline="one"))
+        self.assertRegex(found[WHICH][0], "^50 connections, 64B: one, ")
 
     def test_loads_without_an_axis(self) -> None:
         found = advice(run(cells=[Cell(churn="fin"), Cell(churn="reset")]))

@@ -59,10 +59,10 @@ FILES = (
     "echoproto/server/counters.py",
     "echoproto/server/eventlog.py",
     "echoproto/server/kinds.py",
-    "echoproto/server/messages.py",
     "echoproto/server/settings.py",
-    "echoproto/server/shares.py",
-    "echoproto/server/totals.py",
+    "echoproto/server/workers/messages.py",
+    "echoproto/server/workers/shares.py",
+    "echoproto/server/workers/totals.py",
 )
 
 if __name__ == "__main__":

@@ -25,10 +25,10 @@ from echoproto.server.logformat import json_observer
 from echoproto.server.owner import owner_ids
 from echoproto.server.service import EchoService
 from echoproto.server.settings import Given, Setting, Settings, join, table
-from echoproto.server.shares import count_of
 from echoproto.server.tomlfile import read_file
 from echoproto.server.twistd import ServiceForTwistd, fill_standard_streams, give_up, print_out, turn_reactor_once
-from echoproto.server.workers import WorkersForTwistd, processors
+from echoproto.server.workers.service import WorkersForTwistd, processors
+from echoproto.server.workers.shares import count_of
 
 log = Logger("echoproto")
 

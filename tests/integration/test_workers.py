@@ -8,7 +8,7 @@ import socket
 import sys
 import threading
 
-from echoproto.server.handover import kernel_balances
+from echoproto.server.workers.handover import kernel_balances
 from tests.clients import TLSClient, exchange, payload, receive
 from tests.integration.test_stopping import read_to_the_end, send_until_stuck
 from tests.integration.test_unix import ACTIVATED

@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 
-from echoproto.server.handover import kernel_balances
+from echoproto.server.workers.handover import kernel_balances
 from tests.clients import exchange, payload, receive
 from tests.integration.test_stopping import send_until_stuck
 from tests.integration.twistd import PATIENCE, FailingCase, Server, script
@@ -198,6 +198,6 @@ class StartingTests(FailingCase, WorkersCase):
 
     def test_nobody_has_started_it(self) -> None:
         """It is no command of its own: without orders, it ends at once."""
-        ended = self.run_to_end(sys.executable, "-m", "echoproto.server.worker", "0")
+        ended = self.run_to_end(sys.executable, "-m", "echoproto.server.workers.worker", "0")
         self.assertEqual((ended.returncode, ended.stdout, ended.stderr), (0, "", ""))
         self.assertTrue(lives(os.getpid()))

@@ -4,7 +4,7 @@ from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.server.counters import Counters, Snapshot
-from echoproto.server.totals import Totals
+from echoproto.server.workers.totals import Totals
 
 
 def snapshot(**counts: Any) -> Snapshot:

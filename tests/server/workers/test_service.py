@@ -11,12 +11,12 @@ from twisted.logger import formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.errors import UnavailableError
-from echoproto.server import messages
 from echoproto.server.counters import Counters
-from echoproto.server.handover import kernel_balances
-from echoproto.server.messages import Start
 from echoproto.server.settings import Settings
-from echoproto.server.workers import ANSWER_SECONDS, GRACE_SECONDS, Workers, processors
+from echoproto.server.workers import messages
+from echoproto.server.workers.handover import kernel_balances
+from echoproto.server.workers.messages import Start
+from echoproto.server.workers.service import ANSWER_SECONDS, GRACE_SECONDS, Workers, processors
 from tests.logs import record_log
 from tests.reactorbuilder import EchoReactorBuilder, turn
 

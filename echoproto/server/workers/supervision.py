@@ -20,9 +20,9 @@ from twisted.python.failure import Failure
 from twisted.runner.procmon import ProcessMonitor
 
 from echoproto.errors import one_line
-from echoproto.server import messages
-from echoproto.server.messages import Lines
-from echoproto.server.worker import FIRST_SOCKET, ORDERS, REPORTS, SIGNALS
+from echoproto.server.workers import messages
+from echoproto.server.workers.messages import Lines
+from echoproto.server.workers.worker import FIRST_SOCKET, ORDERS, REPORTS, SIGNALS
 
 log = Logger("echoproto")
 
@@ -77,7 +77,7 @@ class WorkerProcess(ProcessProtocol):
         self._write(self._observer.start_message(self._worker))
 
     def send(self, kind: str, content: object = None) -> None:
-        """Give an order; see `echoproto.server.messages`."""
+        """Give an order; see `echoproto.server.workers.messages`."""
         self._write(messages.line(kind, content))
 
     def _write(self, message: bytes) -> None:
@@ -144,7 +144,7 @@ class Supervisor(ProcessMonitor):
         # The modules are to be those that this process has, wherever they are, and never some of the current folder.
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         for number in range(workers):
-            command = [sys.executable, "-P", "-m", "echoproto.server.worker", str(number)]
+            command = [sys.executable, "-P", "-m", "echoproto.server.workers.worker", str(number)]
             self.addProcess(str(number), command, env=environment)
 
     @property

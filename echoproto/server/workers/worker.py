@@ -1,8 +1,8 @@
 """
 A worker: a process that serves sockets which were opened elsewhere, and ends with whoever has started it.
 
-``python -m echoproto.server.worker NUMBER`` is for `echoproto.server.workers` to run; the number is for people who look
-at the list of processes.
+``python -m echoproto.server.workers.worker NUMBER`` is for `echoproto.server.workers.service` to run; the number is for
+people who look at the list of processes.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from zope.interface import implementer
 from echoproto.errors import EchoError
 from echoproto.reactors import choice
 from echoproto.reactors.clock import follow_monotonic_clock
-from echoproto.server import messages
 from echoproto.server.descriptors import set_descriptor_limit
-from echoproto.server.handover import SHORT_SECONDS, Inheritance
-from echoproto.server.messages import Lines, Start
 from echoproto.server.service import EchoService
 from echoproto.server.settings import Settings
-from echoproto.server.shares import share_of
 from echoproto.server.twistd import give_up, in_a_turn
+from echoproto.server.workers import messages
+from echoproto.server.workers.handover import SHORT_SECONDS, Inheritance
+from echoproto.server.workers.messages import Lines, Start
+from echoproto.server.workers.shares import share_of
 
 log = Logger("echoproto")
 
@@ -58,7 +58,7 @@ class Reports:
     descriptor: int
 
     def send(self, kind: str, content: object = None) -> None:
-        """Send a message; see `echoproto.server.messages`."""
+        """Send a message; see `echoproto.server.workers.messages`."""
         self._write(messages.line(kind, content))
 
     def __call__(self, event: LogEvent) -> None:

@@ -11,9 +11,15 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from echoproto.server import messages, supervision
-from echoproto.server.supervision import LONGEST_DELAY_SECONDS, YOUNG_SECONDS, Supervisor, WorkerProcess, publish
-from echoproto.server.worker import FIRST_SOCKET, ORDERS, REPORTS, SIGNALS
+from echoproto.server.workers import messages, supervision
+from echoproto.server.workers.supervision import (
+    LONGEST_DELAY_SECONDS,
+    YOUNG_SECONDS,
+    Supervisor,
+    WorkerProcess,
+    publish,
+)
+from echoproto.server.workers.worker import FIRST_SOCKET, ORDERS, REPORTS, SIGNALS
 from tests.logs import record_log
 
 
@@ -109,7 +115,7 @@ class SupervisorTests(SynchronousTestCase):
         first, second = self.reactor.started
         self.assertEqual(self.observer.told, [("starting", 0), ("starting", 1)])
         self.assertEqual((first.written, second.written), (b"start 0\n", b"start 1\n"))
-        self.assertEqual(second.command[1:], ["-P", "-m", "echoproto.server.worker", "1"])
+        self.assertEqual(second.command[1:], ["-P", "-m", "echoproto.server.workers.worker", "1"])
         pipes = {ORDERS: "w", 1: "r", 2: "r", REPORTS: "r"}
         self.assertEqual(second.descriptors, {**pipes, FIRST_SOCKET: 70, FIRST_SOCKET + 1: 81})
         self.assertEqual(set(self.supervisor.processes_by_number), {0, 1})

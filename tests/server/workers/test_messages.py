@@ -4,8 +4,8 @@ from twisted.logger import ILogObserver, LogEvent, Logger, LogLevel, formatEvent
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.server.messages import FAILURE_TEXT, LOG, TELL, Lines, Start, event_from, event_line, line, parse
 from echoproto.server.settings import Settings
+from echoproto.server.workers.messages import FAILURE_TEXT, LOG, TELL, Lines, Start, event_from, event_line, line, parse
 
 
 class LineTests(SynchronousTestCase):

@@ -14,14 +14,14 @@ from twisted.trial.unittest import SynchronousTestCase
 from echoproto import EchoFactory
 from echoproto.datagram import EchoDatagram
 from echoproto.errors import UnavailableError
-from echoproto.server import handover
 from echoproto.server.counters import Counters
 from echoproto.server.eventlog import EventLog
-from echoproto.server.handover import Handover, Inheritance, kernel_balances
 from echoproto.server.listeners import listeners, open_all
 from echoproto.server.ports import PortReactor
 from echoproto.server.settings import Settings
 from echoproto.server.udpport import udp_listeners
+from echoproto.server.workers import handover
+from echoproto.server.workers.handover import Handover, Inheritance, kernel_balances
 from tests.admission import admission
 from tests.clients import PATIENCE, exchange
 from tests.namespace import Namespace

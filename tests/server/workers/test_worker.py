@@ -11,12 +11,12 @@ from twisted.internet.task import Clock
 from twisted.logger import Logger, LogLevel, eventFromJSON
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.server import messages, worker
 from echoproto.server.counters import Counters
-from echoproto.server.handover import SHORT_SECONDS
-from echoproto.server.messages import Lines, Start
 from echoproto.server.settings import Settings
-from echoproto.server.worker import REPORT_SECONDS, Reports, Worker
+from echoproto.server.workers import messages, worker
+from echoproto.server.workers.handover import SHORT_SECONDS
+from echoproto.server.workers.messages import Lines, Start
+from echoproto.server.workers.worker import REPORT_SECONDS, Reports, Worker
 from tests.logs import record_log
 
 

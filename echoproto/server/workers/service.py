@@ -1,8 +1,8 @@
 """
 The echo service with several processes on the same ports: it opens the sockets, and workers serve them.
 
-What a worker does stands in `echoproto.server.worker`; this side hands it its sockets and settings, replaces it when it
-ends, and joins what all of them log and count.
+What a worker does stands in `echoproto.server.workers.worker`; this side hands it its sockets and settings, replaces it
+when it ends, and joins what all of them log and count.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from echoproto.errors import EchoError, one_line
-from echoproto.server import messages
 from echoproto.server.counters import Snapshot
 from echoproto.server.eventlog import BURST
-from echoproto.server.handover import SHORT_SECONDS, Handover, kernel_balances
-from echoproto.server.messages import Start
 from echoproto.server.service import EchoService
 from echoproto.server.settings import Settings
-from echoproto.server.totals import Totals
 from echoproto.server.twistd import ServiceForTwistd
+from echoproto.server.workers import messages
+from echoproto.server.workers.handover import SHORT_SECONDS, Handover, kernel_balances
+from echoproto.server.workers.messages import Start
+from echoproto.server.workers.totals import Totals
 
 if TYPE_CHECKING:
-    from echoproto.server.supervision import Supervisor
+    from echoproto.server.workers.supervision import Supervisor
 
 log = Logger("echoproto")
 
@@ -83,7 +83,7 @@ class Workers(EchoService):
         self._reactor.callWhenRunning(self._start_workers)
 
     def _start_workers(self) -> None:
-        from echoproto.server.supervision import Supervisor
+        from echoproto.server.workers.supervision import Supervisor
 
         if self.running:
             self._supervisor = Supervisor(self._reactor, self._workers, self)

@@ -5,7 +5,7 @@ from hypothesis.strategies import integers
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.server.settings import Settings
-from echoproto.server.shares import count_of, share_of
+from echoproto.server.workers.shares import count_of, share_of
 
 
 class CountTests(SynchronousTestCase):

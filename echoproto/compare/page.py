@@ -25,10 +25,11 @@ from echoproto.errors import one_line
 
 STYLE = """
 body { font: 16px/1.5 sans-serif; color: #222; background: #fff; max-width: 960px; margin: 2rem auto; padding: 0 1rem }
+body { overflow-wrap: break-word }
 h1 { font-size: 1.5rem; margin: 0 } h2 { font-size: 1.15rem; margin: 2.2rem 0 .3rem }
 h3 { font-size: 1rem; margin: 1rem 0 .2rem }
 p { margin: .3rem 0; max-width: 50rem } ul { margin: .2rem 0; padding-left: 1.2rem }
-figure { margin: .5rem 0; overflow-x: auto } figure svg { max-width: none }
+figure { margin: .5rem 0; max-width: 100%; overflow-x: auto } figure svg { max-width: none }
 table { display: block; overflow-x: auto }
 table { border-collapse: collapse; margin: .5rem 0; font-variant-numeric: tabular-nums; font-size: .9rem }
 th, td { padding: .15rem .9rem .15rem 0; text-align: right; vertical-align: top }

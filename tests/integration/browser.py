@@ -1,5 +1,7 @@
 """A page in a real browser: what becomes of it, what the browser finds wrong, and whom it asks for more."""
 
+import html
+import json
 import os
 import re
 import shutil
@@ -14,9 +16,28 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 THE_BROWSERS_OWN = r"^\S+ (https?://)?[\w.-]+\.(google|googleapis|gvt1)\.com|^$"
 """What Chromium asks its makers for, whatever page it shows, and connections on which nothing came."""
 
-
 TIME = 5_000
 """ms of the browser's own clock, which stands still while it works, that the scripts of a page have."""
+
+FRAMES = """<!doctype html><meta charset="utf-8"><body><script>
+const text = %s;
+for (const width of %s) for (const sandbox of [null, "allow-same-origin"]) {
+  const frame = document.createElement("iframe");
+  Object.assign(frame, { width, height: 800, srcdoc: text });
+  if (sandbox) frame.sandbox = sandbox;
+  frame.style.border = 0;
+  document.body.append(frame);
+}
+setInterval(() => {
+  document.body.dataset.seen = JSON.stringify(Array.from(document.querySelectorAll("iframe"), frame => {
+    const page = frame.contentDocument, whole = page.documentElement;
+    const drawn = page.querySelectorAll(".vega-embed").length;
+    return [frame.contentWindow.innerWidth, drawn, whole.scrollWidth - whole.clientWidth];
+  }));
+}, 100);
+</script>
+"""
+"""A page in windows of several widths: in each as it is, and with its scripts kept from running."""
 
 
 class Proxy(socketserver.ThreadingTCPServer):
@@ -63,3 +84,14 @@ class BrowserCase(TwistdCase):
             self.assertEqual(ended.returncode, 0, ended.stderr)
             asked = [line for line in proxy.asked if not re.search(THE_BROWSERS_OWN, line)]
             return ended.stdout, re.findall(r"CONSOLE.*", ended.stderr), asked
+
+    def too_wide(self, text: str, widths: tuple[int, ...]) -> list[tuple[int, int, int]]:
+        """
+        By how much a page is wider than windows of some widths, each with its scripts and without them.
+
+        :return: of each, the window's width, how many pictures Vega has drawn in it, and the pixels that are too many.
+        """
+        dom, *_ = self.shown(FRAMES % (json.dumps(text).replace("<", "\\u003c"), list(widths)))
+        found = re.search('data-seen="(.*?)"', dom)
+        assert found is not None, "the frames were not looked at"
+        return [(width, drawn, beyond) for width, drawn, beyond in json.loads(html.unescape(found[1]))]

@@ -32,8 +32,10 @@ p { margin: .3rem 0; max-width: 50rem } ul { margin: .2rem 0; padding-left: 1.2r
 figure { margin: .5rem 0; max-width: 100%; overflow-x: auto } figure svg { max-width: none }
 table { display: block; overflow-x: auto }
 table { border-collapse: collapse; margin: .5rem 0; font-variant-numeric: tabular-nums; font-size: .9rem }
-th, td { padding: .15rem .9rem .15rem 0; text-align: right; vertical-align: top }
-th:first-child, td:first-child, th:last-child, td:last-child { text-align: left }
+th, td { padding: .15rem .9rem .15rem 0; text-align: left; vertical-align: top }
+.figures :is(th, td):not(:last-child) { white-space: nowrap }
+.figures :is(th, td):not(:first-child, :last-child) { text-align: right }
+.figures :is(th, td):last-child { min-width: 14rem }
 th { font-weight: 600; border-bottom: 1px solid #ccc } .dim { color: #666 } .bad { color: #b3261e }
 .good { color: #1d5fa0 } .worse { color: #a44a0c } .unsure { color: #7a5a00 }
 code { font-size: .9em; overflow-wrap: anywhere }
@@ -122,7 +124,7 @@ def _table(results: Results, said: Iterable[Verdict]) -> str:
         rows.append(f'<tr>{told}<td class="{_class(verdict)}">{_text(verdict)}</td></tr>')
     titles = ("", "echoes/s", "p50", "p99", "CPU/echo", "memory/conn.", f"beside {results.baseline}")
     head = "".join(f"<th>{_text(title)}</th>" for title in titles)
-    return "\n".join([f"<table><tr>{head}</tr>", *rows, "</table>"])
+    return "\n".join([f'<table class="figures"><tr>{head}</tr>', *rows, "</table>"])
 
 
 def _changes(changes: Iterable[Change]) -> str:

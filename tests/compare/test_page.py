@@ -54,6 +54,20 @@ class PageTests(SynchronousTestCase):
     def test_a_table_that_is_too_wide_moves_by_itself(self) -> None:
         self.assertIn("table { display: block; overflow-x: auto }", shown(RESULTS))
 
+    def test_only_figures_stand_on_the_right(self) -> None:
+        text = shown(RESULTS)
+        [selector] = re.findall(r"(?m)^(.+) \{.*text-align: right", text)
+        self.assertTrue(selector.startswith(".figures "), selector)
+        tables = re.findall(r"<(?:h2|h3)>(.*?)</.*>\s*<table(.*?)>", text)
+        self.assertEqual(
+            tables,
+            [
+                ("50 connections, 64B", ' class="figures"'),
+                ("Who was compared", ""),
+                ("Where it was measured", ""),
+            ],
+        )
+
     def test_each_picture_with_its_explanation(self) -> None:
         text = shown(RESULTS)
         read = Reader(text)

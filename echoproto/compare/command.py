@@ -56,7 +56,7 @@ Exit status:
     0  measured; contestants that failed have a verdict
     1  --against: something has become worse by more than --tolerance; or a file can't be written
     2  what is asked for can't be meant
-    3  not one contestant could be measured
+    3  not one contestant could be measured, under any load: all have failed, or are not possible
     4  the generator has too few descriptors or ports for it
   130  interrupted (Ctrl-C, SIGTERM): the finished samples are kept, and the results marked as partial
 """

@@ -5,6 +5,7 @@ One use of ``echoproto compare``, from what is asked for to the exit status.
 from __future__ import annotations
 
 import os
+from itertools import product
 
 from attrs import frozen
 from rich.console import Console
@@ -15,6 +16,7 @@ from echoproto.compare.comparison import Task, measure, prepare
 from echoproto.compare.progress import Board, Lines, Silence
 from echoproto.compare.results import Results
 from echoproto.compare.sameness import check_environments
+from echoproto.compare.verdict import without_figures
 from echoproto.errors import ConfigurationError, EchoError
 from echoproto.load.errors import GOOD, INTERRUPTED, UNREACHABLE
 from echoproto.load.interruption import Interruption
@@ -53,7 +55,7 @@ def run(task: Task, outputs: Outputs) -> int:
     Measure all that is asked for, and tell it.
 
     :return: the exit status.
-    :raises EchoError: if there is nothing to tell.
+    :raises EchoError: if there is nothing to tell, or it has no figures.
     """
     old = None if outputs.against is None else reporting.read_file(outputs.against)
     prepared = prepare(task)
@@ -66,16 +68,24 @@ def run(task: Task, outputs: Outputs) -> int:
                 results = measure(prepared, view, interruption)
         except KeyboardInterrupt:
             return INTERRUPTED
-    if not any(sample.echoes_per_second for sample in results.samples):
-        return _nothing(results)
-    return tell(results, old, outputs)
+    if any(sample.echoes_per_second for sample in results.samples):
+        status = tell(results, old, outputs)  # also of those that have all failed: what they did is of interest
+        if results.partial or _has_figures(results):
+            return status
+    return _nothing(results)
+
+
+def _has_figures(results: Results) -> bool:
+    """Whether there is a contestant that could be measured under one of the loads."""
+    pairs = product(results.contestants, results.cells)
+    return any(without_figures(results.of(contestant.name, cell)) is None for contestant, cell in pairs)
 
 
 def _nothing(results: Results) -> int:
     """There are no figures: say why, unless somebody did not want any."""
     if results.partial:
         return INTERRUPTED
-    why = results.samples[0].why if results.samples else "nothing was asked for"
+    why = next((sample.why for sample in results.samples if sample.why), "nothing was asked for")
     raise NothingMeasured(f"not one contestant could be measured: {why}")
 
 

@@ -96,6 +96,25 @@ class SessionTests(SynchronousTestCase):
             self.assertIn(why, str(caught.exception))
         self.assertEqual(caught.exception.exit_status, UNREACHABLE)
 
+    def test_all_have_failed(self) -> None:
+        """Although something came back, which is told: of such a contestant, there are no figures."""
+        good, *others = samples(1e5)
+        failed = tuple(evolve(sample, verdict="corrupt", why="bit 3") for sample in others)
+        for found in (failed, (good, *failed)):
+            self.measures(samples=found)
+            error = self.assertRaises(NothingMeasured, run, TASK, self.outputs())
+            self.assertIn("bit 3", str(error))
+            self.assertEqual(read_file(self.folder).samples, found)
+        self.measures(samples=failed, interrupted=True)
+        self.assertEqual(run(TASK, self.outputs()), INTERRUPTED)
+
+    def test_one_has_not_failed(self) -> None:
+        """Under one of the loads is enough."""
+        good = samples(1e5)
+        failed = tuple(evolve(sample, cell=Cell(idle=100), verdict="corrupt", why="bit 3") for sample in good)
+        self.measures(samples=(*failed, *good), cells=(Cell(idle=100), Cell()))
+        self.assertEqual(run(TASK, self.outputs()), GOOD)
+
     def test_beside_an_earlier_run(self) -> None:
         """Worse than is tolerated is another exit status, but not if nobody minds."""
         old = self.earlier(1e5)

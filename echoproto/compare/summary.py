@@ -113,13 +113,19 @@ def _show_number(value: float) -> str:
 
 
 def _costs(results: Results, choices: dict[Cell, Choice], said: Sequence[Verdict]) -> Iterator[str]:
-    """Of each contestant, how much of the best it achieves, where it is nearest to it and where it is farthest."""
+    """
+    Of each contestant, how much of the best it achieves, where it is nearest to it and where it is farthest.
+
+    That it has failed is said among the cautions, and not here, too.
+    """
     names = labels(results.cells)
     lines = []
     for each in results.contestants:
         shares = {cell: choice.share(each.name) for cell, choice in choices.items() if each.name in choice.middles}
         without = [verdict for verdict in said if verdict.contestant == each.name and verdict.kind in WITHOUT_FIGURES]
-        parts = [*_shares(shares, names), *(_lack(verdict, names) for verdict in without[:1])]
+        failed = any(verdict.kind is Kind.FAILED for verdict in without)
+        lacks = [verdict for verdict in without if verdict.kind is Kind.NOT_POSSIBLE or not failed]
+        parts = [*_shares(shares, names), *(_lack(verdict, names) for verdict in lacks[:1])]
         if parts:
             lines.append((bool(without), -min(shares.values(), default=0.0), f"{each.name}: {'; '.join(parts)}"))
     for _, _, line in sorted(lines):

@@ -1,7 +1,7 @@
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.compare.results import CLIENT_LIMIT, Cell, Results
+from echoproto.compare.results import CLIENT_LIMIT, GOOD, NOT_POSSIBLE, Cell, Results
 from echoproto.compare.summary import advise
 from echoproto.compare.verdict import verdicts
 from tests.compare.runs import CELLS, TRUTHS, Truth, changed, run
@@ -81,6 +81,30 @@ class CostsTests(SynchronousTestCase):
         found = {line.partition(":")[0]: line for line in advice(RESULTS)[COSTS]}
         self.assertIn("; not possible (1,000 idle): it holds 1,024 connections", found["echo-select"])
         self.assertRegex(advice(RESULTS)[COSTS][-1], "^threads: ")
+
+    def told(self, name: str, verdicts: dict[Cell, str]) -> tuple[list[str], list[str]]:
+        """What is said of a contestant that has such a verdict in some cells, and was measured in no others."""
+        samples = tuple(
+            evolve(each, verdict=verdicts[each.cell], why="" if verdicts[each.cell] == GOOD else "why")
+            for each in RESULTS.samples
+            if each.contestant == name and each.cell in verdicts
+        )
+        others = tuple(each for each in RESULTS.samples if each.contestant != name)
+        found = advice(evolve(RESULTS, samples=(*samples, *others)))
+        costs, cautions = ([line for line in found[title] if name in line] for title in (COSTS, CAUTIONS))
+        return costs, cautions
+
+    def test_that_it_has_failed_is_said_once(self) -> None:
+        """And not that it was left out after that; but all else that there is to say of it."""
+        few, some, many, most = CELLS
+        costs, cautions = self.told("threads", {few: "lost"})
+        self.assertEqual((costs, cautions), ([], ["threads failed (none idle): lost: why"]))
+        costs, cautions = self.told("threads", {few: GOOD, some: GOOD, many: "lost"})
+        self.assertRegex("\n".join(costs), r"^threads: 2\d–?\d* % of the best$")
+        self.assertEqual(cautions, ["threads failed (1,000 idle): lost: why"])
+        costs, cautions = self.told("threads", {few: "lost", most: NOT_POSSIBLE})
+        self.assertEqual(costs, ["threads: not possible (10,000 idle): why"])
+        self.assertEqual(cautions, ["threads failed (none idle): lost: why"])
 
 
 class CautionsTests(SynchronousTestCase):

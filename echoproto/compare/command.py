@@ -35,6 +35,9 @@ from echoproto.load.units import parse_size, parse_time
 
 SCHEMA = "schema/compare-1.json"
 
+USUAL = "quick"
+"""The preset, if nothing is said."""
+
 PRESETS = "\n".join(f"  {name:<10}{description}" for name, description in DESCRIPTIONS.items())
 
 EPILOG = f"""\b
@@ -111,8 +114,8 @@ SOME_TIME = Parsed("time", _positive(parse_time))
 
 
 @click.command(cls=OneLineCommand, epilog=EPILOG, context_settings={"max_content_width": 110})
-@option("--preset", type=click.Choice(list(DESCRIPTIONS)), default="quick", help="A plan that has a name.")
-@option("--plan", "file", metavar="FILE", help="A plan of your own, in TOML.")
+@option("--preset", type=click.Choice(list(DESCRIPTIONS)), help=f"A plan that has a name.  [default: {USUAL}]")
+@option("--plan", "file", metavar="FILE", help="A plan of your own, in TOML, in place of a preset.")
 @option("--reactors", type=NAMES, help="Our service on these, in place of the plan's contestants.")
 @option("--contestants", type=NAMES, help="These, in place of the plan's; --list shows which there are.")
 @option("--contestant", multiple=True, metavar="NAME=COMMAND", help="One more; it listens on 127.0.0.1, port {port}.")
@@ -136,7 +139,7 @@ SOME_TIME = Parsed("time", _positive(parse_time))
 @option("--quiet", "-q", is_flag=True, help="No progress, no table.")
 def compare(
     *,
-    preset: str,
+    preset: str | None,
     file: str | None,
     seed: int | None,
     output: str | None,
@@ -154,12 +157,14 @@ def compare(
     """
     try:
         _check_extras()
+        if preset is not None and file is not None:
+            raise ConfigurationError("--preset and --plan are a plan each: leave one of them out")
         options = Options(**{name: value for name, value in given.items() if value is not None})
         from echoproto.compare import session
         from echoproto.compare.comparison import Task
 
         task = Task(
-            preset=preset,
+            preset=preset or USUAL,
             file=file,
             options=options,
             seed=secrets.randbits(31) if seed is None else seed,

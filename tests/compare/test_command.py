@@ -54,14 +54,17 @@ class CommandTests(SynchronousTestCase):
         self.assertEqual((outputs.quiet, outputs.against, outputs.tolerance), (False, None, 0.05))
         self.assertNotEqual(self.asked()[0].seed, task.seed)
 
+    def test_a_preset(self) -> None:
+        self.assertEqual(self.asked("--preset", "c10k")[0].preset, "c10k")
+
     def test_all_options(self) -> None:
         words = (
-            "--preset c10k --plan p.toml --reactors epoll,poll --contestants threads --baseline threads "
+            "--plan p.toml --reactors epoll,poll --contestants threads --baseline threads "
             "-c 10,50 --idle 0,100 --sizes 64,10KiB --rate 5.5 --churn=reset --transport tls --rounds 3 -d 500ms "
             "--warmup 0 --budget 2m --no-calls --seed 8 -o out -q --against old --tolerance 3 --different-environments"
         )
         task, outputs = self.asked(*words.split(), "--contestant", "a=./a {port}", "--contestant", "b=./b {port}")
-        self.assertEqual((task.preset, task.file, task.seed), ("c10k", "p.toml", 8))
+        self.assertEqual((task.file, task.seed), ("p.toml", 8))
         self.assertEqual(
             outputs,
             Outputs(folder="out", quiet=True, against="old", tolerance=0.03, different_environments=True),
@@ -81,6 +84,7 @@ class CommandTests(SynchronousTestCase):
         for words, part in (
             (("--preset", "fast"), "'fast'"),
             (("--prest", "quick"), "--prest"),
+            (("--preset", "quick", "--plan", "p.toml"), "--preset and --plan are a plan each: leave one"),
             (("--plan", "/no/such/file"), "/no/such/file: can't be read"),
             (("--plan", path), f"{path}: round: unknown"),
             (("--reactors", "epol"), "echo-epol"),

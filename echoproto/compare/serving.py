@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 
 import psutil
 
@@ -30,6 +31,12 @@ FAREWELL = 3.0
 
 LOOK_AGAIN = 0.02
 """Seconds between two looks whether it listens, or has ended."""
+
+LEASH = ("setpriv", "--pdeathsig", "TERM", "--")
+"""
+What util-linux has for it: a command that is started by this is sent SIGTERM when the process that has started it is
+gone, however that has ended (prctl(2), PR_SET_PDEATHSIG). It becomes the command, under the same process id.
+"""
 
 PROBE = b"is anybody there?"
 """The datagram by whose echo it is known that a server is up."""
@@ -52,7 +59,8 @@ def serving(
     """
     Run a server, and give its process id.
 
-    It is out of reach of the terminal's Ctrl-C, which is for the comparison.
+    It is out of reach of the terminal's Ctrl-C, which is for the comparison. Should the latter be killed, it ends, too,
+    where the system can do that (Linux).
 
     :param command: with names in braces.
     :param values: for them; ``port`` is where it has to listen.
@@ -100,10 +108,21 @@ def pinned(cores: Iterable[int] | None) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
+@cache
+def leash() -> tuple[str, ...]:
+    """`LEASH`, or nothing where this system has no such command, or one that can't do it (BusyBox)."""
+    try:
+        subprocess.run([*LEASH, sys.executable, "-c", ""], capture_output=True, check=True)  # noqa: S603 - as it stands
+    except (OSError, subprocess.CalledProcessError):
+        return ()
+    return LEASH
+
+
 def _start(words: Sequence[str], output: int) -> subprocess.Popen[bytes]:
+    before = leash() if shutil.which(words[0]) else ()  # else the error is to be that of the command
     try:
         return subprocess.Popen(  # noqa: S603 - of the catalogue, or the user's own
-            words, stdin=subprocess.DEVNULL, stdout=output, stderr=output, process_group=0
+            [*before, *words], stdin=subprocess.DEVNULL, stdout=output, stderr=output, process_group=0
         )
     except (OSError, ValueError) as error:
         raise NoServer(f"it can't be started: {one_line(str(error))}") from error

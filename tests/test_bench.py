@@ -1,19 +1,29 @@
 from __future__ import annotations
 
+import io
+import json
 import math
+import os
+import sys
+from argparse import Namespace
 from collections.abc import Iterable, Mapping
+from contextlib import redirect_stderr
 
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
+from echoproto.compare.comparison import Prepared, Task, prepare
 from echoproto.compare.contestants import catalogue
 from echoproto.compare.options import chosen
 from echoproto.compare.plan import Plan
 from echoproto.compare.planfile import read_plan
-from echoproto.compare.results import CLIENT_LIMIT, Cell, Results
+from echoproto.compare.progress import Silence
+from echoproto.compare.results import CLIENT_LIMIT, Cell, Results, document
+from echoproto.errors import ConfigurationError
+from tests.bench import __main__ as bench
 from tests.bench.parts import Part, all_of_them, few, joined
 from tests.bench.targets import LEAN, C, Row, rows
-from tests.compare.runs import AT_ONCE, Truth, run
+from tests.compare.runs import AT_ONCE, ENVIRONMENT, Truth, run
 
 TRUTHS = {
     "twisted-epoll": Truth("twisted", 60_000),
@@ -153,3 +163,69 @@ class PartsTests(SynchronousTestCase):
         self.assertEqual(both.cells, CELLS)
         self.assertEqual([each.name for each in both.contestants], ["echo-epoll", "c", LEAN])
         self.assertEqual(both.samples, (*one.samples, *two.samples))
+
+    def test_joined_are_only_those_of_one_environment(self) -> None:
+        here, elsewhere = (
+            run(TRUTHS, CELLS[:1]),
+            evolve(run(TRUTHS, CELLS[1:]), environment={**ENVIRONMENT, "cores": 64}),
+        )
+        error = self.assertRaises(ConfigurationError, joined, [here, elsewhere], "bench")
+        self.assertIn("cores is '2' and '64'", str(error))
+        both = joined([here, elsewhere], "bench", different_environments=True)
+        self.assertEqual((both.cells, both.environment), (CELLS, here.environment))
+
+
+class MeasuredTests(SynchronousTestCase):
+    """What is measured when it is resumed."""
+
+    def setUp(self) -> None:
+        self.output = os.path.abspath(self.mktemp())
+        self.folder = os.path.join(self.output, "parts")
+        os.makedirs(self.folder)
+        # Not that with 10,000 idle connections, for which not every machine has descriptors.
+        self.parts = [part for part in few({}) if part.name != "tcp"]
+        self.asked: list[str] = []
+        self.patch(bench, "measure", self.measure)
+
+    def measure(self, prepared: Prepared, view: object, interruption: object) -> Results:
+        self.asked.append(prepared.plan.cells[0].transport)
+        return prepared.results
+
+    def keep(self, part: Part, **changes: str) -> None:
+        """Have a part be there already, as if it had been measured here, but for some changes of the environment."""
+        here = prepare(Task(preset="", file=part.file, options=part.options, seed=1, command="")).results
+        kept = evolve(here, environment={**here.environment, **changes})
+        with open(os.path.join(self.folder, f"{part.name}.json"), "w", encoding="utf-8") as file:
+            json.dump(document(kept), file)
+
+    def measured(self, *, resume: bool = True, different_environments: bool = False) -> list[str]:
+        """Over which transport each of the results is."""
+        arguments = Namespace(resume=resume, different_environments=different_environments, seed=1)
+        found = bench.measured(iter(self.parts), self.folder, arguments, Silence())
+        return [results.cells[0].transport for results in found]
+
+    def test_only_what_is_not_there(self) -> None:
+        self.keep(self.parts[1])
+        self.assertEqual((self.measured(), self.asked), (["tls", "udp"], ["tls"]))
+        self.assertEqual((self.measured(resume=False), self.asked), (["tls", "udp"], ["tls", "tls", "udp"]))
+
+    def test_nothing_if_what_is_there_is_of_another_environment(self) -> None:
+        """Also if that is the last of the parts."""
+        self.keep(self.parts[1], kernel="Minix 1.1")
+        error = self.assertRaises(ConfigurationError, self.measured)
+        self.assertIn("kernel is 'Minix 1.1' and ", str(error))
+        self.assertEqual(self.asked, [])
+        self.assertEqual((self.measured(different_environments=True), self.asked), (["tls", "udp"], ["tls"]))
+
+    def test_it_is_refused_in_one_line(self) -> None:
+        """Also if all parts are there."""
+        self.keep(self.parts[0])
+        self.keep(self.parts[1], kernel="Minix 1.1")
+        self.patch(sys, "argv", ["bench", "--resume", "--output", self.output])
+        self.patch(bench, "peers", lambda folder: {})
+        self.patch(bench, "few", lambda peers: iter(self.parts))
+        complaints = io.StringIO()
+        with redirect_stderr(complaints):
+            self.assertEqual(bench.main(), ConfigurationError.exit_status)
+        [line] = complaints.getvalue().splitlines()
+        self.assertIn("--different-environments", line)

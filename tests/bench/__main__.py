@@ -4,8 +4,8 @@ Measures our servers beside those of others: ``make bench``, or ``python -m test
 Stock Twisted, asyncio, uvloop, and servers in C and Go where there is a compiler, are put under the same load in turns,
 by `echoproto.compare`. It takes at most 10 minutes, in which C stands for the others that are not in Python; with
 --full, it is the whole matrix of connections, sizes of messages and idle connections, which takes hours, and goes on
-where it was left with --resume. Ends with the figures that are to be reached; exit status 1 if one of them is not.
-It wants a machine that does nothing else.
+where it was left with --resume, if machine and versions are the same. Ends with the figures that are to be reached;
+exit status 1 if one of them is not. It wants a machine that does nothing else.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ from rich.table import Table
 from echoproto.compare.comparison import Task, measure, prepare
 from echoproto.compare.progress import Board, Lines, Silence
 from echoproto.compare.reporting import console as terminal
-from echoproto.compare.reporting import write
-from echoproto.compare.results import Results, document, read
+from echoproto.compare.reporting import read_file, write
+from echoproto.compare.results import Results, document
+from echoproto.compare.sameness import check_environments
 from echoproto.errors import EchoError
 from echoproto.load.errors import INTERRUPTED
 from echoproto.load.interruption import Interruption
@@ -56,19 +57,25 @@ def peers(folder: str) -> dict[str, str]:
 
 
 def measured(parts: Iterator[Part], folder: str, arguments: argparse.Namespace, view: Silence) -> Iterator[Results]:
-    """The results of each part: those that are there, where it is resumed, and those that are made now."""
-    todo = list(parts)
+    """
+    The results of each part: those that are there, where it is resumed, and those that are made now.
+
+    :raise ConfigurationError: before anything is measured in another environment than what is there, unless it may.
+    """
+    paths = {part: os.path.join(folder, f"{part.name}.json") for part in parts}
+    kept = {part: read_file(path) for part, path in paths.items() if arguments.resume and os.path.exists(path)}
     with Interruption() as interruption:
-        for number, part in enumerate(todo, 1):
-            path = os.path.join(folder, f"{part.name}.json")
-            if arguments.resume and os.path.exists(path):
-                with open(path, encoding="utf-8") as file:
-                    yield read(json.load(file))
+        for number, (part, path) in enumerate(paths.items(), 1):
+            if part in kept:
+                yield kept[part]
                 continue
-            view.say(f"part {number} of {len(todo)}: {part.name}")
+            view.say(f"part {number} of {len(paths)}: {part.name}")
             command = shlex.join(sys.argv)
             task = Task(preset="", file=part.file, options=part.options, seed=arguments.seed, command=command)
-            results = measure(prepare(task), view, interruption)
+            prepared = prepare(task)
+            for other in kept.values():  # now, not when they are joined, which may be hours later
+                check_environments(other, prepared.results, may_differ=arguments.different_environments)
+            results = measure(prepared, view, interruption)
             if results.partial:
                 raise KeyboardInterrupt
             with open(f"{path}.new", "w", encoding="utf-8") as file:
@@ -94,6 +101,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=(__doc__ or "").split("\n\n")[1])
     parser.add_argument("--full", action="store_true", help="the whole matrix, which takes hours")
     parser.add_argument("--resume", action="store_true", help="keep the parts that were measured already")
+    parser.add_argument("--different-environments", action="store_true", help="also if those were measured in another")
     parser.add_argument("--output", default="bench", help="folder for what is measured (default bench)")
     parser.add_argument("--seed", type=int, default=1, help="of the order of rounds (default 1)")
     arguments = parser.parse_args()
@@ -107,13 +115,13 @@ def main() -> int:
         ):
             parts = (all_of_them if arguments.full else few)(peers(programs))
             found = list(measured(parts, folder, arguments, view))
+        results = joined(found, shlex.join(sys.argv), different_environments=arguments.different_environments)
     except KeyboardInterrupt:
         print(f"interrupted; with --resume, the parts in {folder} are kept", file=sys.stderr)
         return INTERRUPTED
     except EchoError as error:
         print(error, file=sys.stderr)
         return error.exit_status
-    results = joined(found, shlex.join(sys.argv))
     write(results, arguments.output, console)
     reached = rows(results)
     show(reached, console)

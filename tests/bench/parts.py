@@ -12,6 +12,7 @@ from attrs import evolve, frozen
 
 from echoproto.compare.options import Options
 from echoproto.compare.results import Results
+from echoproto.compare.sameness import check_environments
 from echoproto.load.units import show_size
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
@@ -78,14 +79,18 @@ def _named(peers: dict[str, str]) -> tuple[str, ...]:
     return tuple(f"{name}={command}" for name, command in peers.items())
 
 
-def joined(parts: Iterable[Results], command: str) -> Results:
+def joined(parts: Iterable[Results], command: str, *, different_environments: bool = False) -> Results:
     """
     All parts as one.
 
     :param parts: at least one; where a contestant's command differs by transport, that of the first is told.
     :param command: what was typed.
+    :param different_environments: whether they need not have been made in the same environment.
+    :raise ConfigurationError: if they have to, and were not.
     """
     first, *others = parts
+    for other in others:
+        check_environments(first, other, may_differ=different_environments)
     whole = evolve(first, preset="", command=command)
     for other in others:
         known = {each.name for each in whole.contestants}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from echoproto.compare.measures import CPU, THROUGHPUT
 from echoproto.compare.reporting import read_file
@@ -38,19 +38,19 @@ class Found:
 
 
 def over_idle(results: Results, name: str) -> Ratio | None:
-    """What a contestant makes with many idle connections, as a multiple of what it makes with none."""
-    cells = {cell.idle: cell for cell in results.cells if cell.rate is None and cell.churn is None}
-    if 0 not in cells or MANY not in cells:
+    """What a contestant makes with many idle connections, as a multiple of what it makes with none, all else alike."""
+    none_idle = next((cell for cell in usual(results) if evolve(cell, idle=MANY) in results.cells), None)
+    if none_idle is None:
         return None
-    few = {sample.round: sample.echoes_per_second for sample in results.of(name, cells[0])}
-    many = {sample.round: sample.echoes_per_second for sample in results.of(name, cells[MANY])}
+    few = {sample.round: sample.echoes_per_second for sample in results.of(name, none_idle)}
+    many = {sample.round: sample.echoes_per_second for sample in results.of(name, evolve(none_idle, idle=MANY))}
     pairs = [(many[number], few[number]) for number in many if few.get(number) and many[number]]
     return paired_ratio(tuple(pairs), results.seed) if pairs else None
 
 
 def beats(results: Results, one: str, other: str) -> Found | None:
     """Whether one is better than another under the first load, by processor time if the generator was the limit."""
-    cell = usual(results)
+    cell = next(usual(results), None)
     if cell is None:
         return None
     samples, others = results.of(one, cell), results.of(other, cell)
@@ -68,9 +68,9 @@ def beats(results: Results, one: str, other: str) -> Found | None:
     return Found(better, show_ratio(ratio, measure))
 
 
-def usual(results: Results) -> Cell | None:
-    """The load with nothing special about it."""
-    return next((cell for cell in results.cells if cell == Cell(cell.connections, cell.size)), None)
+def usual(results: Results) -> Iterator[Cell]:
+    """The loads with nothing special about them: TCP, nobody idle, no rate, no churn."""
+    return (cell for cell in results.cells if cell == Cell(cell.connections, cell.size))
 
 
 def poll_falls(results: Results) -> Found | None:

@@ -2,8 +2,8 @@ from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.compare.results import CLIENT_LIMIT, Cell, Results
-from tests.compare.runs import TRUTHS, changed, run
-from tests.truths import lines
+from tests.compare.runs import CELLS, TRUTHS, changed, run
+from tests.truths import MANY, lines
 
 RESULTS = run(rounds=5)
 
@@ -17,6 +17,19 @@ class TruthsTests(SynchronousTestCase):
 
     def test_all_of_them(self) -> None:
         self.assertEqual(found(RESULTS), [True] * 5)
+
+    def test_among_other_loads(self) -> None:
+        """Idle connections are told by loads that differ in nothing else."""
+        others = (
+            Cell(size=100 << 10),
+            Cell(10, 100 << 10, idle=MANY),
+            *(Cell(size=100 << 10, transport="tls", idle=idle) for idle in (0, MANY)),
+            *(Cell(rate=1.0, idle=idle) for idle in (0, MANY)),
+            *(Cell(churn="fin", idle=idle) for idle in (0, MANY)),
+        )
+        for cells in ((*CELLS, *others), (*others, *CELLS)):
+            self.assertEqual(found(run(cells=cells, rounds=5)), [True] * 5)
+        self.assertEqual(found(run(cells=others, rounds=5)), [False, False, True, True, True])
 
     def test_by_processor_time_if_the_generator_was_the_limit(self) -> None:
         self.assertEqual(found(changed(RESULTS, "echo-epoll", verdict=CLIENT_LIMIT)), [True] * 5)

@@ -16,7 +16,7 @@ from typing import Any
 
 from echoproto.compare.against import Change
 from echoproto.compare.cells import describe
-from echoproto.compare.pictures import Picture
+from echoproto.compare.pictures.gallery import Picture
 from echoproto.compare.results import Results
 from echoproto.compare.summary import Advice
 from echoproto.compare.table import changes_headline, figures, headline

@@ -81,9 +81,9 @@ def _draw(
 ) -> None:
     """Write pictures and page."""
     # Only here, since altair takes a second to import, and need not be there.
-    from echoproto.compare import vega
     from echoproto.compare.page import page
-    from echoproto.compare.pictures import pictures
+    from echoproto.compare.pictures import vega
+    from echoproto.compare.pictures.gallery import pictures
 
     shown = [(picture, vega.svg(picture.specification)) for picture in pictures(results, said)]
     for picture, svg in shown:

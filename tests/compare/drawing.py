@@ -7,8 +7,8 @@ from typing import Any
 
 import altair as alt
 
-from echoproto.compare import vega
-from echoproto.compare.charts import THEME
+from echoproto.compare.pictures import vega
+from echoproto.compare.pictures.charts import THEME
 
 
 def texts(chart: alt.TopLevelMixin | None) -> list[str]:

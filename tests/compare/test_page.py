@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.compare.against import changes
 from echoproto.compare.page import page, policy
-from echoproto.compare.pictures import Picture, pictures
+from echoproto.compare.pictures.gallery import Picture, pictures
 from echoproto.compare.results import CLIENT_LIMIT, Cell, Results
 from echoproto.compare.summary import advise
 from echoproto.compare.verdict import verdicts

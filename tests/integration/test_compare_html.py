@@ -22,9 +22,9 @@ def report(results: Results, svg: str) -> tuple[str, list[str]]:
 
     :param svg: stands for each picture until Vega has drawn it.
     """
-    from echoproto.compare import vega
     from echoproto.compare.page import page
-    from echoproto.compare.pictures import pictures
+    from echoproto.compare.pictures import vega
+    from echoproto.compare.pictures.gallery import pictures
     from echoproto.compare.summary import advise
     from echoproto.compare.verdict import verdicts
 

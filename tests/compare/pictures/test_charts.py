@@ -3,7 +3,7 @@ from typing import Any
 from hypothesis import given, strategies
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.compare.charts import GROUPS, HEIGHT, LINE, Scale, beside, color, from_zero, of_times
+from echoproto.compare.pictures.charts import GROUPS, HEIGHT, LINE, Scale, beside, color, from_zero, of_times
 from echoproto.compare.results import Contestant
 
 VALUES = strategies.lists(strategies.integers(1, 60_000_000), min_size=1, max_size=9)

@@ -1,11 +1,11 @@
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.compare.bars import bars, cost, memory
-from echoproto.compare.charts import color
 from echoproto.compare.measures import THROUGHPUT
+from echoproto.compare.pictures.bars import bars, cost, memory
+from echoproto.compare.pictures.charts import color
+from echoproto.compare.pictures.rows import medians
 from echoproto.compare.results import Calls, Cell
-from echoproto.compare.rows import medians
 from tests.compare.drawing import texts
 from tests.compare.runs import TRUTHS, changed, run
 

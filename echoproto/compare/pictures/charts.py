@@ -11,9 +11,9 @@ from typing import Any
 import altair as alt
 from attrs import frozen
 
-from echoproto.compare.labels import spread
+from echoproto.compare.pictures.labels import spread
+from echoproto.compare.pictures.rows import Rows
 from echoproto.compare.results import Contestant
-from echoproto.compare.rows import Rows
 from echoproto.load.charts import time_axis
 
 WIDTH = 620

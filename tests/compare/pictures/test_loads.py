@@ -1,7 +1,7 @@
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.compare.loads import p99, throughput
+from echoproto.compare.pictures.loads import p99, throughput
 from echoproto.compare.results import Cell
 from tests.compare.drawing import texts
 from tests.compare.runs import run

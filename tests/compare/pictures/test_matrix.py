@@ -3,8 +3,8 @@ import math
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.compare.matrix import goodness, matrix
 from echoproto.compare.measures import CPU, THROUGHPUT
+from echoproto.compare.pictures.matrix import goodness, matrix
 from echoproto.compare.results import CLIENT_LIMIT, Cell, Results
 from echoproto.compare.statistics import Ratio
 from echoproto.compare.verdict import Kind, Verdict, verdicts

@@ -1,11 +1,11 @@
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.compare.charts import color, from_zero
-from echoproto.compare.curves import over_axis, spectrum
 from echoproto.compare.measures import THROUGHPUT
+from echoproto.compare.pictures.charts import color, from_zero
+from echoproto.compare.pictures.curves import over_axis, spectrum
+from echoproto.compare.pictures.rows import medians
 from echoproto.compare.results import Cell
-from echoproto.compare.rows import medians
 from tests.compare.drawing import texts
 from tests.compare.runs import CELLS, TRUTHS, changed, run
 

@@ -10,9 +10,9 @@ from typing import Any
 import altair as alt
 from attrs import frozen
 
-from echoproto.compare import bars, curves, loads
-from echoproto.compare.charts import THEME
-from echoproto.compare.matrix import matrix
+from echoproto.compare.pictures import bars, curves, loads
+from echoproto.compare.pictures.charts import THEME
+from echoproto.compare.pictures.matrix import matrix
 from echoproto.compare.results import Results
 from echoproto.compare.verdict import Verdict
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 import altair as alt
 
 from echoproto.compare.cells import describe, show_value
-from echoproto.compare.charts import HEIGHT, WIDTH, Scale, beside, color, of_times
 from echoproto.compare.measures import late_us
+from echoproto.compare.pictures.charts import HEIGHT, WIDTH, Scale, beside, color, of_times
+from echoproto.compare.pictures.rows import Rows, ends_of_the_axis
 from echoproto.compare.results import Cell, Results
-from echoproto.compare.rows import Rows, ends_of_the_axis
 from echoproto.compare.verdict import without_figures
 from echoproto.load.charts import SHARES
 from echoproto.load.units import show_time
@@ -33,7 +33,7 @@ def over_axis(rows: Rows, along: str, scale: Scale, colors: alt.Color, number: i
     """
     Lines over what the cells differ in.
 
-    :param rows: of `echoproto.compare.rows.medians`, of cells that differ in nothing else, in their order.
+    :param rows: of `echoproto.compare.pictures.rows.medians`, of cells that differ in nothing else, in their order.
     :param number: of the chart among those of its picture.
     """
     rows = [{**row, "x": show_value(row["cell"], along), "cell": None} for row in rows]

@@ -3,7 +3,7 @@ from itertools import pairwise
 from hypothesis import given, strategies
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.compare.labels import spread
+from echoproto.compare.pictures.labels import spread
 
 PLACES = strategies.lists(strategies.floats(0, 300), max_size=20)
 

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 import altair as alt
 
 from echoproto.compare.cells import describe
-from echoproto.compare.charts import ROW, TEXT, WIDTH, color
 from echoproto.compare.measures import CPU, memory_per_connection
+from echoproto.compare.pictures.charts import ROW, TEXT, WIDTH, color
+from echoproto.compare.pictures.rows import Rows, ends_of_the_axis, medians
 from echoproto.compare.results import Cell, Results
-from echoproto.compare.rows import Rows, ends_of_the_axis, medians
 from echoproto.compare.table import show_memory
 from echoproto.load.units import show_time
 
@@ -32,7 +32,7 @@ def bars(rows: Rows, title: str, colors: alt.Color, *, more_is_better: bool = Fa
     """
     A bar for each contestant, the best one first, with its figure, and a mark from the smallest round to the largest.
 
-    :param rows: of `echoproto.compare.rows.medians`, of one cell.
+    :param rows: of `echoproto.compare.pictures.rows.medians`, of one cell.
     :param title: of the axis, which begins at zero; but where the values differ by much, it is logarithmic, and there
         are points in place of bars.
     """

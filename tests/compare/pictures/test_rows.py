@@ -1,8 +1,8 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.compare.measures import THROUGHPUT
+from echoproto.compare.pictures.rows import ends_of_the_axis, medians
 from echoproto.compare.results import Cell
-from echoproto.compare.rows import ends_of_the_axis, medians
 from tests.compare.runs import CELLS, TRUTHS, changed, run
 
 

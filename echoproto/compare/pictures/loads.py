@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 import altair as alt
 from attrs import frozen
 
-from echoproto.compare.bars import bars
 from echoproto.compare.cells import axis, panels
-from echoproto.compare.charts import Scale, color, from_zero, of_times
-from echoproto.compare.curves import over_axis
 from echoproto.compare.measures import P99, THROUGHPUT, Measure
+from echoproto.compare.pictures.bars import bars
+from echoproto.compare.pictures.charts import Scale, color, from_zero, of_times
+from echoproto.compare.pictures.curves import over_axis
+from echoproto.compare.pictures.rows import medians
 from echoproto.compare.results import Cell, Results
-from echoproto.compare.rows import medians
 from echoproto.load.units import show_time
 
 

@@ -2,7 +2,7 @@ import struct
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.compare import vega
+from echoproto.compare.pictures import vega
 
 SPECIFICATION = {"data": {"values": [{"x": 1}]}, "mark": "point", "encoding": {"x": {"field": "x"}}, "width": 70}
 

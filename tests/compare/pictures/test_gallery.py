@@ -1,7 +1,7 @@
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.compare.pictures import EXPLANATIONS, TITLES, pictures
+from echoproto.compare.pictures.gallery import EXPLANATIONS, TITLES, pictures
 from echoproto.compare.results import Cell, Results
 from echoproto.compare.verdict import verdicts
 from tests.compare.runs import TRUTHS, run

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import altair as alt
 
 from echoproto.compare.cells import describe, labels
+from echoproto.compare.pictures.rows import Rows
 from echoproto.compare.results import Cell, Results
-from echoproto.compare.rows import Rows
 from echoproto.compare.verdict import WITHOUT_FIGURES, Kind, Verdict, show_multiple
 
 CELL_WIDTH = 104

@@ -71,8 +71,8 @@ class PrepareTests(Case):
 
     def test_rounds_that_do_not_fit_are_said_aloud(self) -> None:
         made = prepared(contestants=("threads",), sizes=(64,), duration=5.0, rounds=9, budget=40.0)
-        self.assertEqual(made.plan.rounds, 5)
-        self.assertIn("1 contestant under 1 load, 5 rounds (of 9: more would not fit into 40 s): ", made.announcement)
+        self.assertEqual(made.plan.rounds, 6)
+        self.assertIn("1 contestant under 1 load, 6 rounds (of 9: more would not fit into 40 s): ", made.announcement)
 
 
 class MeasureTests(Case):

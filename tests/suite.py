@@ -37,7 +37,8 @@ WITHOUT_REACTOR = (
     ),
     *("tests.integration.test_load_command", "tests.integration.test_load_html"),
     *("tests.integration.test_compare_html", "tests.integration.test_compare_command"),
-    *("tests.integration.test_workers_as_a_service", "tests.server.test_messages", "tests.server.test_supervision"),
+    *("tests.integration.test_workers_as_a_service", "tests.integration.test_privileges"),
+    *("tests.server.workers.test_messages", "tests.server.workers.test_supervision"),
 )
 """Tests that have nothing to do with a reactor: trial runs them once, on the first."""
 

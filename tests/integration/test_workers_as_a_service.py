@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import signal
 import sys
 import time
@@ -171,19 +170,9 @@ class StartingTests(FailingCase, WorkersCase):
             pids = self.logged(f"{folder}/twistd.log", r"Worker \d serves, process (\d+)", 2)
         finally:
             os.kill(daemon, signal.SIGTERM)
-        for pid in [daemon, *pids]:
+        for pid in [daemon, *map(int, pids)]:
             self.wait_until_gone(pid)
         self.assertFalse(os.path.exists(f"{folder}/twistd.pid"))
-
-    def logged(self, path: str, pattern: str, count: int) -> list[int]:
-        """Wait for so many lines of a log file; what each of them says."""
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            with open(path, encoding="utf-8") as file:
-                if len(found := re.findall(pattern, file.read())) >= count:
-                    return list(map(int, found))
-            self.assertLess(time.monotonic(), deadline)
-            time.sleep(0.01)
 
     def test_modules_of_the_current_folder_are_not_loaded(self) -> None:
         """A daemon may be started anywhere."""

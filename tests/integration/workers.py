@@ -51,6 +51,16 @@ class WorkersCase(TwistdCase):
         self.started = [*getattr(self, "started", ()), pid]
         return number
 
+    def logged(self, path: str, pattern: str, count: int = 1) -> list[str]:
+        """Wait for so many places of a log file, which may have yet to come into being; what each of them says."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            with suppress(FileNotFoundError), open(path, encoding="utf-8") as file:
+                if len(found := re.findall(pattern, file.read())) >= count:
+                    return found
+            self.assertLess(time.monotonic(), deadline, pattern)
+            time.sleep(0.01)
+
     def wait_until_gone(self, pid: int) -> None:
         deadline = time.monotonic() + PATIENCE
         while lives(pid):

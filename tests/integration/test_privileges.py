@@ -1,0 +1,142 @@
+"""Workers as another user: root starts the service, which gives up its rights before there is any worker."""
+
+import grp
+import os
+import pwd
+import re
+import shlex
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import echoproto
+from echoproto.server.workers.handover import kernel_balances
+from tests.clients import exchange
+from tests.integration.twistd import PATIENCE, REACTOR, script, tool
+from tests.integration.workers import WorkersCase
+
+OPEN_UP = """
+set -e
+mkdir "$0"
+for folder in {folders}; do
+    mount --rbind "$folder" "$0"
+    mount -t tmpfs -o mode=755 none "$folder"
+    for each in "$0"/* "$0"/.[!.]*; do
+        if [ -L "$each" ]; then
+            cp -P "$each" "$folder"
+        elif [ -d "$each" ]; then
+            mkdir "$folder/${{each##*/}}"
+            mount --rbind "$each" "$folder/${{each##*/}}"
+        fi
+    done
+    umount -l "$0"
+done
+exec "$@"
+"""
+"""Runs a command that sees the same files, but may pass through folders which are closed to others."""
+
+
+def closed(*paths: str) -> list[str]:
+    """Which folders on the way to paths only their owners may pass through, the outermost first."""
+    folders = {folder for path in paths for folder in Path(path).parents}
+    return [str(folder) for folder in sorted(folders) if not folder.stat().st_mode & 0o001]
+
+
+class PrivilegesTests(WorkersCase):
+    """
+    :ivar home: a folder that belongs to the user.
+    """
+
+    def setUp(self) -> None:
+        if not sys.platform.startswith("linux"):
+            self.skipTest("what rights a process has is told by Linux's /proc")
+        if os.geteuid() != 0:
+            self.skipTest("only root can become somebody else")
+        self.user = pwd.getpwnam("nobody")
+        self.home = self.folder()
+        os.chown(self.home, self.user.pw_uid, self.user.pw_gid)
+
+    def privileged_port(self) -> int:
+        """A free port that only root may listen on; other runs of this test look from elsewhere on."""
+        for number in range(600 + os.getpid() % 200, 1024):
+            with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+                if not any(self._taken(each, number) for each in (tcp, udp)):
+                    return number
+        raise AssertionError("no port is free")
+
+    def _taken(self, skt: socket.socket, number: int) -> bool:
+        try:
+            skt.bind(("127.0.0.1", number))
+        except OSError:
+            return True
+        return False
+
+    def start(self, *words: str) -> int:
+        """Start a daemon as the user; its process ID."""
+        places = (script("twistd"), sys.executable, os.path.realpath(sys.executable), echoproto.__file__, self.home)
+        opened = OPEN_UP.format(folders=shlex.join(closed(*places, f"{sys.base_prefix}/lib")))
+        prefix = (tool(self, "unshare"), "--mount", "sh", "-c", opened, f"{self.folder()}/aside")
+        as_user = ("--uid", self.user.pw_name, "--gid", grp.getgrgid(self.user.pw_gid).gr_name)
+        files = ("--pidfile", f"{self.home}/pid", "--logfile", f"{self.home}/log")
+        ended = self.run_to_end(*prefix, script("twistd"), *as_user, *files, "echo", "--reactor", REACTOR, *words)
+        self.assertEqual((ended.returncode, ended.stderr), (0, ""))
+        return int(Path(self.home, "pid").read_text(encoding="ascii"))
+
+    def assert_without_rights(self, pid: int) -> None:
+        """It runs as the user, in no other group, and has no capability."""
+        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+        fields = dict(re.findall(r"^(Uid|Gid|Groups|CapEff|CapPrm):\s*(.*?)\s*$", status, re.MULTILINE))
+        self.assertEqual({*fields.pop("Uid").split()}, {str(self.user.pw_uid)})
+        groups = {*fields.pop("Gid").split(), *fields.pop("Groups").split()}
+        self.assertEqual(groups, {str(self.user.pw_gid)})
+        self.assertEqual({int(mask, 16) for mask in fields.values()}, {0})
+
+    def serves(self, port: int) -> None:
+        for _ in range(40):
+            with socket.create_connection(("127.0.0.1", port), PATIENCE) as client:
+                self.assertEqual(exchange(client, b"x"), b"x")
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(f"{self.home}/s")
+            self.assertEqual(exchange(client, b"x"), b"x")
+        for _ in range(10):
+            with socket.socket(type=socket.SOCK_DGRAM) as client:
+                client.settimeout(PATIENCE)
+                client.sendto(b"x", ("127.0.0.1", port))
+                self.assertEqual(client.recv(100), b"x")
+
+    def test_workers(self) -> None:
+        """O11: also the one that replaces another has no rights, and serves a privileged port."""
+        port = self.privileged_port()
+        places = (
+            "--port",
+            str(port),
+            "--interface",
+            "127.0.0.1",
+            "--udp",
+            str(port),
+            "--listen",
+            f"unix:{self.home}/s",
+        )
+        log, served = f"{self.home}/log", r"Worker \d serves, process (\d+)"
+        daemon = self.start(*places, "--workers", "2", "--greeting", "")
+        try:
+            pids = self.logged(log, served, 2)
+            self.serves(port)
+            os.kill(int(pids[0]), signal.SIGKILL)
+            *pids, successor = self.logged(log, served, 3)
+            for pid in (daemon, int(pids[1]), int(successor)):
+                self.assert_without_rights(pid)
+            self.serves(port)
+            [number] = self.logged(log, r"Worker (\d) has ended: killed by SIGKILL")
+            if kernel_balances():
+                self.logged(log, rf"process {successor}\n(?s:.*) worker {number}\] New connection, .* port [1-9]")
+            os.rename(log, f"{log}.1")
+            os.kill(daemon, signal.SIGHUP)
+            self.logged(log, "Received SIGHUP, reloaded")
+        finally:
+            os.kill(daemon, signal.SIGTERM)
+        for pid in (daemon, *map(int, (*pids, successor))):
+            self.wait_until_gone(pid)
+        self.logged(log, "Server Shut Down")
+        self.assertEqual(set(os.listdir(self.home)), {"log", "log.1"})

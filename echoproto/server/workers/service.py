@@ -171,7 +171,7 @@ class Workers(EchoService):
             return
         if kind == messages.STOPPING:
             if self.running:  # else all of them stop, and their sockets are closed
-                self._handover.rest(worker)
+                self._handover.leave(worker)
             return
         self._totals.report(worker, Snapshot.from_dict(json.loads(content)))
         if kind == messages.TOLD:

@@ -126,10 +126,10 @@ class WorkersTests(SynchronousTestCase):
         """O11: while it is renewed; when all of them stop, there are no others."""
         with mock.patch.object(self.workers, "_handover") as handover:
             self.workers.heard(1, messages.STOPPING, "null")
-            self.assertEqual(handover.rest.mock_calls, [])
+            self.assertEqual(handover.leave.mock_calls, [])
             self.workers.running = 1
             self.workers.heard(1, messages.STOPPING, "null")
-            handover.rest.assert_called_once_with(1)
+            handover.leave.assert_called_once_with(1)
 
     def test_what_a_worker_prints(self) -> None:
         """E4: is logged, but not for ever."""

@@ -127,17 +127,23 @@ class ServiceForTwistd(EchoService):
         try:
             super()._open()
         except EchoError as error:
-            turn_reactor_once()
-            print_error(error)
-            if self._logs_elsewhere():
-                log.critical("{error}", error=one_line(str(error)))
-            raise StartFailed(error) from error
+            self._fail(error)
+
+    def _fail(self, error: EchoError) -> NoReturn:
+        turn_reactor_once()
+        print_error(error)
+        if self._logs_elsewhere():
+            log.critical("{error}", error=one_line(str(error)))
+        raise StartFailed(error) from error
 
     def startService(self) -> None:
         """Start; when the reactor has stopped and all connections are gone, have the log tell what it left out."""
         from twisted.internet import reactor
 
-        super().startService()
+        try:
+            super().startService()
+        except EchoError as error:
+            self._fail(error)
         reactor.callWhenRunning(self._take_signals)  # the reactor puts its own in their place as it starts
         reactor.addSystemEventTrigger("after", "shutdown", setattr, reactor, "_exitSignal", None)
         reactor.addSystemEventTrigger("after", "shutdown", self._close_log)

@@ -1,5 +1,6 @@
 """Workers as another user: root starts the service, which gives up its rights before there is any worker."""
 
+import contextlib
 import grp
 import os
 import pwd
@@ -7,6 +8,7 @@ import re
 import shlex
 import signal
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -16,25 +18,24 @@ from tests.clients import exchange
 from tests.integration.twistd import PATIENCE, REACTOR, script, tool
 from tests.integration.workers import WorkersCase
 
-OPEN_UP = """
+CHANGE_MODE = """
 set -e
-mkdir "$0"
 for folder in {folders}; do
-    mount --rbind "$folder" "$0"
-    mount -t tmpfs -o mode=755 none "$folder"
-    for each in "$0"/* "$0"/.[!.]*; do
+    mount -t tmpfs -o mode={mode} none "$0"
+    for each in "$folder"/* "$folder"/.[!.]*; do
+        copy="$0/${{each##*/}}"
         if [ -L "$each" ]; then
-            cp -P "$each" "$folder"
-        elif [ -d "$each" ]; then
-            mkdir "$folder/${{each##*/}}"
-            mount --rbind "$each" "$folder/${{each##*/}}"
+            cp -P "$each" "$copy"
+        elif [ -e "$each" ]; then
+            if [ -d "$each" ]; then mkdir "$copy"; else touch "$copy"; fi
+            mount --rbind "$each" "$copy"
         fi
     done
-    umount -l "$0"
+    mount --move "$0" "$folder"
 done
 exec "$@"
 """
-"""Runs a command that sees the same files, but may pass through folders which are closed to others."""
+"""Runs a command that sees the same files, but in folders of another mode; it takes an empty folder to do so."""
 
 
 def closed(*paths: str) -> list[str]:
@@ -72,14 +73,23 @@ class PrivilegesTests(WorkersCase):
             return True
         return False
 
-    def start(self, *words: str) -> int:
-        """Start a daemon as the user; its process ID."""
-        places = (script("twistd"), sys.executable, os.path.realpath(sys.executable), echoproto.__file__, self.home)
-        opened = OPEN_UP.format(folders=shlex.join(closed(*places, f"{sys.base_prefix}/lib")))
-        prefix = (tool(self, "unshare"), "--mount", "sh", "-c", opened, f"{self.folder()}/aside")
+    def run_as_user(self, *words: str, folders: list[str], mode: int) -> subprocess.CompletedProcess[str]:
+        """Start a daemon as the user, to whom some folders have another mode."""
+        self.addCleanup(self.end_daemon)
+        changed = CHANGE_MODE.format(folders=shlex.join(folders), mode=f"{mode:o}")
+        prefix = (tool(self, "unshare"), "--mount", "sh", "-c", changed, self.folder())
         as_user = ("--uid", self.user.pw_name, "--gid", grp.getgrgid(self.user.pw_gid).gr_name)
         files = ("--pidfile", f"{self.home}/pid", "--logfile", f"{self.home}/log")
-        ended = self.run_to_end(*prefix, script("twistd"), *as_user, *files, "echo", "--reactor", REACTOR, *words)
+        return self.run_to_end(*prefix, script("twistd"), *as_user, *files, "echo", "--reactor", REACTOR, *words)
+
+    def end_daemon(self) -> None:
+        with contextlib.suppress(FileNotFoundError):  # it has ended, or was never there
+            os.kill(int(Path(self.home, "pid").read_text(encoding="ascii")), signal.SIGTERM)
+
+    def start(self, *words: str) -> int:
+        """Start a daemon as the user, who may read all that it takes; its process ID."""
+        python = (sys.executable, os.path.realpath(sys.executable), f"{sys.base_prefix}/lib")
+        ended = self.run_as_user(*words, folders=closed(*python, echoproto.__file__, self.home), mode=0o755)
         self.assertEqual((ended.returncode, ended.stderr), (0, ""))
         return int(Path(self.home, "pid").read_text(encoding="ascii"))
 
@@ -108,35 +118,33 @@ class PrivilegesTests(WorkersCase):
     def test_workers(self) -> None:
         """O11: also the one that replaces another has no rights, and serves a privileged port."""
         port = self.privileged_port()
-        places = (
-            "--port",
-            str(port),
-            "--interface",
-            "127.0.0.1",
-            "--udp",
-            str(port),
-            "--listen",
-            f"unix:{self.home}/s",
-        )
+        places = ("--port", str(port), "--interface", "127.0.0.1", "--udp", str(port))
         log, served = f"{self.home}/log", r"Worker \d serves, process (\d+)"
-        daemon = self.start(*places, "--workers", "2", "--greeting", "")
-        try:
-            pids = self.logged(log, served, 2)
-            self.serves(port)
-            os.kill(int(pids[0]), signal.SIGKILL)
-            *pids, successor = self.logged(log, served, 3)
-            for pid in (daemon, int(pids[1]), int(successor)):
-                self.assert_without_rights(pid)
-            self.serves(port)
-            [number] = self.logged(log, r"Worker (\d) has ended: killed by SIGKILL")
-            if kernel_balances():
-                self.logged(log, rf"process {successor}\n(?s:.*) worker {number}\] New connection, .* port [1-9]")
-            os.rename(log, f"{log}.1")
-            os.kill(daemon, signal.SIGHUP)
-            self.logged(log, "Received SIGHUP, reloaded")
-        finally:
-            os.kill(daemon, signal.SIGTERM)
+        daemon = self.start(*places, "--listen", f"unix:{self.home}/s", "--workers", "2", "--greeting", "")
+        pids = self.logged(log, served, 2)
+        self.serves(port)
+        os.kill(int(pids[0]), signal.SIGKILL)
+        *pids, successor = self.logged(log, served, 3)
+        for pid in (daemon, int(pids[1]), int(successor)):
+            self.assert_without_rights(pid)
+        self.serves(port)
+        [number] = self.logged(log, r"Worker (\d) has ended: killed by SIGKILL")
+        if kernel_balances():
+            self.logged(log, rf"process {successor}\n(?s:.*) worker {number}\] New connection, .* port [1-9]")
+        os.rename(log, f"{log}.1")
+        os.kill(daemon, signal.SIGHUP)
+        self.logged(log, "Received SIGHUP, reloaded")
+        os.kill(daemon, signal.SIGTERM)
         for pid in (daemon, *map(int, (*pids, successor))):
             self.wait_until_gone(pid)
         self.logged(log, "Server Shut Down")
         self.assertEqual(set(os.listdir(self.home)), {"log", "log.1"})
+
+    def test_python_that_the_user_may_not_read(self) -> None:
+        """O1: exit status 1, and nothing is left."""
+        places = ("--port", "0", "--listen", f"unix:{self.home}/s", "--workers", "2")
+        ended = self.run_as_user(*places, folders=[sys.prefix], mode=0o700)
+        self.assertEqual(ended.returncode, 1, ended)
+        self.assertIn("workers can't be started: user", ended.stderr)
+        self.logged(f"{self.home}/log", rf"user {self.user.pw_uid} may not read {re.escape(sys.prefix)}/bin/python")
+        self.assertEqual(os.listdir(self.home), ["log"])

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 import os
+import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from attrs import asdict
@@ -16,7 +18,8 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
-from echoproto.errors import EchoError, one_line
+import twisted
+from echoproto.errors import EchoError, UnavailableError, one_line
 from echoproto.server.counters import Snapshot
 from echoproto.server.eventlog import BURST
 from echoproto.server.service import EchoService
@@ -78,7 +81,19 @@ class Workers(EchoService):
         """Connections are the workers', each of which has its own descriptors."""
 
     def startService(self) -> None:
-        """Start the workers when the reactor runs: only then does it notice the end of a process."""
+        """
+        Start the workers when the reactor runs: only then does it notice the end of a process.
+
+        :raise UnavailableError: if they could not even be started, as by the user that this process has become.
+        """
+        try:
+            for path in (sys.executable, os.__file__, twisted.__file__, __file__):
+                with suppress(FileNotFoundError, NotADirectoryError):  # a module may be in an archive
+                    os.close(os.open(path, os.O_RDONLY))
+        except PermissionError as problem:
+            self.stopService()
+            reason = f"user {os.geteuid()} may not read {problem.filename}"
+            raise UnavailableError(f"workers can't be started: {reason}") from problem
         super().startService()
         self._reactor.callWhenRunning(self._start_workers)
 

@@ -1,6 +1,8 @@
+import errno
 import json
 import os
 import socket
+import sys
 from typing import Any
 from unittest import mock
 
@@ -194,6 +196,28 @@ class WorkersBuilder(EchoReactorBuilder):
         self.assertFalse(service.running)
         if kernel_balances():
             self.assertEqual([place.sockets[1].fileno() for place in service._handover._places], [-1])
+
+    def test_a_user_who_may_not_read_python(self) -> None:
+        """O1: there would never be a worker; nothing stays open."""
+        service = self.service(port=0, interface="127.0.0.1")
+        service.privilegedStartService()
+        port: Any = service.ports[0]
+        address = ("127.0.0.1", port.getHost().port)
+        problem = PermissionError(errno.EACCES, "Permission denied", sys.executable)
+        with mock.patch.object(os, "open", side_effect=problem):
+            error = self.assertRaises(UnavailableError, service.startService)
+        reason = f"user {os.geteuid()} may not read {sys.executable}"
+        self.assertEqual(str(error), f"workers can't be started: {reason}")
+        turn(self.reactor)
+        with socket.socket() as client:
+            self.assertNotEqual(client.connect_ex(address), 0)
+
+    def test_modules_in_an_archive(self) -> None:
+        """What is no file of its own is left for the workers to find."""
+        service = self.service(port=0, interface="127.0.0.1")
+        with mock.patch.object(sys, "executable", "/nonexistent/python"):
+            service.startService()
+        self.assertTrue(service.running)
 
     def test_a_stop_before_the_reactor_runs(self) -> None:
         service = self.service(port=0, interface="127.0.0.1")

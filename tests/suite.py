@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from signal import SIG_DFL, SIGHUP, signal
 
 from attrs import define
 
@@ -136,6 +137,7 @@ def main() -> int:
         "reactors", nargs="*", metavar="REACTOR", help=f"of {', '.join(KNOWN)}; default: all of this platform"
     )
     arguments = parser.parse_args()
+    signal(SIGHUP, SIG_DFL)  # nohup has it ignored, and what is started here inherits that: nothing would be reloaded
     names = arguments.reactors or here()
     measure = "-m coverage run " if arguments.coverage else ""
     parts = [("pytest", "", f"{measure}-m pytest -q -rs")]  # first, since it takes longest

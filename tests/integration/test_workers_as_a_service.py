@@ -2,13 +2,15 @@
 
 import json
 import os
+import re
 import signal
+import socket
 import sys
 import time
 
 from echoproto.server.workers.handover import kernel_balances
 from tests.clients import exchange, payload, receive
-from tests.integration.test_stopping import send_until_stuck
+from tests.integration.test_stopping import read_to_the_end, send_until_stuck
 from tests.integration.twistd import PATIENCE, FailingCase, Server, script
 from tests.integration.workers import WorkersCase, lives
 
@@ -58,30 +60,37 @@ class SignalsTests(WorkersCase):
         server = self.serve_with(2)
         before = self.pids[1]
         os.kill(before, signal.SIGTERM)
-        server.wait_for("Worker 1 has ended: exit status 0; a new one starts")
+        server.wait_for("Worker 1 stops, and a new one takes its place")
         self.assertEqual(self.next_one(server), 1)
         self.wait_until_gone(before)
 
-    def test_a_worker_that_takes_long_to_stop(self) -> None:
-        """O11: new connections are for the others meanwhile; who waits for it is turned away."""
-        if not kernel_balances():
-            self.skipTest("all of them share one socket")
-        server = self.serve_with(2, "--greeting", "", "--drain", "600")
+    def test_workers_that_take_long_to_stop(self) -> None:
+        """O11: their successors serve meanwhile; nobody is refused, and no datagram waits for their end."""
+        server = self.serve_with(2, "--greeting", "", "--drain", "600", "--udp", "0")
+        [udp] = [int(found[1]) for line in server.lines if (found := re.search(r"for UDP, .* port (\d+)$", line))]
+        data = payload(32 << 20)
         with server.connect() as client:
-            send_until_stuck(client, payload(32 << 20))
+            send_until_stuck(client, data)
             number = self.worker_of(server, client.getsockname()[1])
-            os.kill(self.pids[number], signal.SIGTERM)
-            server.wait_for("Waiting up to 600 s for 1 connections to end")
-            in_a_row = 0
-            while in_a_row < 40:
-                try:
-                    with server.connect() as other:
-                        self.assertEqual(exchange(other, b"x"), b"x")
-                    in_a_row += 1
-                except ConnectionError:
-                    in_a_row = 0
-        server.wait_for(f"Worker {number} has ended: exit status 0; a new one starts")
-        self.assertEqual(self.next_one(server), number)
+            before = dict(self.pids)
+            for pid in before.values():
+                os.kill(pid, signal.SIGTERM)
+            for _ in range(40):
+                server.connect().close()
+            self.assertEqual({self.next_one(server), self.next_one(server)}, {0, 1})
+            self.wait_until_gone(before[1 - number])
+            for _ in range(40):
+                with server.connect() as other, socket.socket(type=socket.SOCK_DGRAM) as datagrams:
+                    self.assertEqual(exchange(other, b"x"), b"x")
+                    datagrams.settimeout(PATIENCE)
+                    datagrams.sendto(b"x", ("127.0.0.1", udp))
+                    self.assertEqual(datagrams.recv(100), b"x")
+            self.assertTrue(lives(before[number]))
+            received = read_to_the_end(client)
+            self.assertTrue(received and received == data[: len(received)])
+        server.wait_for(f"The former worker {number} has ended: exit status 0")
+        counters = server.counters()
+        self.assertEqual(counters["closed"].get("worker", 0), 0)
 
     def test_reload(self) -> None:
         """O8: all of them hold to the new settings, also one that comes later."""

@@ -48,12 +48,10 @@ class _Place:
     One place to listen at.
 
     :ivar sockets: one for each worker, or the one for all of them.
-    :ivar others: those of them which the port itself does not close.
     """
 
     port: Any
     sockets: list[socket.socket]
-    others: tuple[socket.socket, ...]
 
     @property
     def own(self) -> bool:
@@ -61,9 +59,6 @@ class _Place:
 
     def of(self, worker: int) -> socket.socket:
         return self.sockets[worker if self.own else 0]
-
-    def exchange(self, worker: int, other: int) -> None:
-        self.sockets[worker], self.sockets[other] = self.sockets[other], self.sockets[worker]
 
 
 @define
@@ -79,7 +74,6 @@ class Handover:
     balance: bool
     _places: list[_Place] = field(factory=list)
     _resting: set[int] = field(factory=set)
-    _last: int | None = None
 
     def open(self, port: Any) -> None:
         """
@@ -98,7 +92,7 @@ class Handover:
         port._shouldShutdown = False  # the workers' are the same sockets, and end by themselves
         if isinstance(port, EchoDatagramPort):
             port.served = False
-        self._places.append(_Place(port, group or [port.socket], tuple(group[1:])))
+        self._places.append(_Place(port, group or [port.socket]))
 
     def descriptors(self, worker: int) -> list[int]:
         """What a worker is handed, in the order in which the ports were opened."""
@@ -108,13 +102,6 @@ class Handover:
         """How the workers share each place, in words, in that order."""
         return ["each its own socket, by SO_REUSEPORT" if place.own else "one shared socket" for place in self._places]
 
-    def leave(self, worker: int) -> None:
-        """A worker takes long to stop: so it rests, unless all others do; then people wait for whoever comes first."""
-        if len(self._resting) + 1 < self.workers:
-            self.rest(worker)
-        else:
-            self._last = worker
-
     def rest(self, worker: int) -> None:
         """
         There is no such worker for a while: have the kernel send nobody to it.
@@ -123,25 +110,16 @@ class Handover:
         Of UDP, there is no such thing: datagrams wait for it.
         """
         self._resting.add(worker)
-        if worker == self._last:
-            self._last = None
         for place in self._of_tcp():
             with suppress(OSError):  # it has just been closed
                 place.of(worker).shutdown(socket.SHUT_RDWR)
 
     def resume(self, worker: int) -> None:
-        """There is one again; it serves those who have waited since the last one left."""
-        last, self._last = self._last, None
-        if worker not in self._resting:
-            return
-        self._resting.remove(worker)
-        if last is not None:
-            self._resting.add(last)
-        for place in self._of_tcp():
-            if last is None:
+        """There is one again."""
+        if worker in self._resting:
+            self._resting.remove(worker)
+            for place in self._of_tcp():
                 place.of(worker).listen(place.port.backlog)
-            else:
-                place.exchange(worker, last)
 
     def _of_tcp(self) -> list[_Place]:
         return [place for place in self._places if place.own and isinstance(place.port, TCPPort)]
@@ -149,7 +127,7 @@ class Handover:
     def close(self) -> None:
         """Close what the ports themselves do not."""
         for place in self._places:
-            for skt in place.others:
+            for skt in place.sockets[1:]:
                 skt.close()
 
 

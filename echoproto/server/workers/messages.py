@@ -29,7 +29,7 @@ COUNTERS = "counters"
 """What it has counted up to now, said now and then; ``TOLD`` is the same as an answer."""
 TOLD = "told"
 STOPPING = "stopping"
-"""It accepts nobody any more, and still waits for connections to end."""
+"""It is about to accept nobody any more, and to wait for its connections to end: time for its successor to start."""
 LOG = "log"
 """An event for the log; see `event_line`."""
 

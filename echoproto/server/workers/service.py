@@ -31,7 +31,7 @@ from echoproto.server.workers.messages import Start
 from echoproto.server.workers.totals import Totals
 
 if TYPE_CHECKING:
-    from echoproto.server.workers.supervision import Supervisor
+    from echoproto.server.workers.supervision import Supervisor, WorkerProcess
 
 log = Logger("echoproto")
 
@@ -64,7 +64,7 @@ class Workers(EchoService):
         self._totals = Totals()
         self._handover = Handover(workers, kernel_balances())
         self._supervisor: Supervisor | None = None
-        self._asked: set[int] = set()
+        self._asked: set[WorkerProcess] = set()
         self._patience: IDelayedCall | None = None
         super().__init__(settings, reactor_name, reactor, check=check, open_port=self._handover.open)
 
@@ -133,12 +133,12 @@ class Workers(EchoService):
         self._tell_all(messages.SETTINGS, asdict(self.settings))
         return names
 
-    def _tell_all(self, kind: str, content: object = None) -> set[int]:
-        """Give all workers an order; the numbers of those who have it."""
-        running = self._supervisor.processes_by_number if self._supervisor is not None else {}
-        for process in running.values():
+    def _tell_all(self, kind: str, content: object = None) -> set[WorkerProcess]:
+        """Give all workers an order; those who have it."""
+        running = self._supervisor.worker_processes if self._supervisor is not None else set()
+        for process in running:
             process.send(kind, content)
-        return set(running)
+        return running
 
     def snapshot(self) -> Snapshot:
         """What all workers together have reported."""
@@ -154,8 +154,8 @@ class Workers(EchoService):
         else:
             super().log_counters()
 
-    def _answered(self, worker: int) -> None:
-        self._asked.discard(worker)
+    def _answered(self, process: WorkerProcess) -> None:
+        self._asked.discard(process)
         if self._patience is not None and not self._asked:
             self._patience.cancel()
             self._asked_long_enough()
@@ -179,30 +179,29 @@ class Workers(EchoService):
         """Its sockets take part again."""
         self._handover.resume(worker)
 
-    def heard(self, worker: int, kind: str, content: str) -> None:
-        """It serves, has counted, or takes long to stop."""
+    def heard(self, process: WorkerProcess, kind: str, content: str) -> None:
+        """It serves, has counted, or stops."""
         if kind == messages.READY:
-            log.info("Worker {worker} serves, process {pid}", worker=worker, pid=json.loads(content))
-            return
-        if kind == messages.STOPPING:
-            if self.running:  # else all of them stop, and their sockets are closed
-                self._handover.leave(worker)
-            return
-        self._totals.report(worker, Snapshot.from_dict(json.loads(content)))
-        if kind == messages.TOLD:
-            self._answered(worker)
+            log.info("Worker {worker} serves, process {pid}", worker=process.worker, pid=json.loads(content))
+        elif kind == messages.STOPPING:
+            if self._supervisor is not None:
+                self._supervisor.replace(process)
+        else:
+            self._totals.report(process, Snapshot.from_dict(json.loads(content)))
+            if kind == messages.TOLD:
+                self._answered(process)
 
     def printed(self, worker: int, text: str) -> None:
         """Log it: nothing of ours prints, so it is an error of the interpreter, or of a library."""
         if self.events.room("lines printed by workers", BURST):
             log.error("Worker {worker} has printed: {text}", worker=worker, text=one_line(text))
 
-    def ended(self, worker: int, seconds: float | None) -> None:
+    def ended(self, process: WorkerProcess, seconds: float | None) -> None:
         """Its counters are history; if the next one takes long to come, its share of connections is for the others."""
-        self._totals.ended(worker)
+        self._totals.ended(process)
         if seconds is not None and seconds > SHORT_SECONDS:
-            self._handover.rest(worker)
-        self._answered(worker)
+            self._handover.rest(process.worker)
+        self._answered(process)
 
 
 class WorkersForTwistd(ServiceForTwistd, Workers):

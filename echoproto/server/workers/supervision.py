@@ -10,12 +10,13 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from itertools import count
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ProcessDone, ProcessTerminated
 from twisted.internet.protocol import ProcessProtocol
-from twisted.logger import Logger, globalLogPublisher
+from twisted.logger import Logger, LogLevel, globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.runner.procmon import ProcessMonitor
 
@@ -46,27 +47,27 @@ class Observer(Protocol):
     def starting(self, worker: int) -> None:
         """It is about to be started."""
 
-    def heard(self, worker: int, kind: str, content: str) -> None:
-        """It has said something."""
+    def heard(self, process: WorkerProcess, kind: str, content: str) -> None:
+        """A process of it has said something."""
 
     def printed(self, worker: int, text: str) -> None:
         """It has written a line to its standard output, or standard error."""
 
-    def ended(self, worker: int, seconds: float | None) -> None:
-        """It has ended; it is replaced after so many seconds, or not."""
+    def ended(self, process: WorkerProcess, seconds: float | None) -> None:
+        """A process of it has ended; it is replaced after so many seconds, or not."""
 
 
 class WorkerProcess(ProcessProtocol):
     """
     What goes to a worker, and comes from it.
 
-    :param worker: its number.
+    :param worker: its number; the one that it takes the place of, if that still stops, has the same.
     :param observer: is told of it.
     :param ended: is called at its end.
     """
 
-    def __init__(self, worker: int, observer: Observer, ended: Callable[[Failure], None]) -> None:
-        self._worker = worker
+    def __init__(self, worker: int, observer: Observer, ended: Callable[[WorkerProcess, Failure], None]) -> None:
+        self.worker = worker
         self._observer = observer
         self._ended = ended
         self._takes_orders = True
@@ -74,7 +75,7 @@ class WorkerProcess(ProcessProtocol):
 
     def connectionMade(self) -> None:
         """Tell it what to do."""
-        self._write(self._observer.start_message(self._worker))
+        self._write(self._observer.start_message(self.worker))
 
     def send(self, kind: str, content: object = None) -> None:
         """Give an order; see `echoproto.server.workers.messages`."""
@@ -98,17 +99,17 @@ class WorkerProcess(ProcessProtocol):
     def _heard(self, descriptor: int, lines: list[bytes]) -> None:
         for each in lines:
             if descriptor != REPORTS:
-                self._observer.printed(self._worker, each.decode("utf-8", "backslashreplace"))
+                self._observer.printed(self.worker, each.decode("utf-8", "backslashreplace"))
                 continue
             kind, content = messages.parse(each)
             if kind == messages.LOG:
-                publish(self._worker, content)
+                publish(self.worker, content)
             else:
-                self._observer.heard(self._worker, kind, content)
+                self._observer.heard(self, kind, content)
 
     def processEnded(self, reason: Failure) -> None:
         """All that it has said is read."""
-        self._ended(reason)
+        self._ended(self, reason)
 
 
 def publish(worker: int, content: str) -> None:
@@ -125,7 +126,9 @@ def publish(worker: int, content: str) -> None:
 
 class Supervisor(ProcessMonitor):
     """
-    Starts workers, and replaces those that end.
+    Starts workers, and replaces those that end, or are about to.
+
+    What is told apart by name are the places of workers: one that is about to end has left its own.
 
     :param reactor: starts processes, and tells the time.
     :param workers: how many.
@@ -139,32 +142,36 @@ class Supervisor(ProcessMonitor):
     def __init__(self, reactor: Any, workers: int, observer: Observer) -> None:
         super().__init__(reactor)
         self._observer = observer
-        self._running: dict[int, WorkerProcess] = {}
+        self._names = count()
+        self._numbers: dict[str, int] = {}
+        self._running: dict[WorkerProcess, str] = {}
         self._waiting: list[Deferred[None]] = []
+        for number in range(workers):
+            self._add(number)
+
+    def _add(self, number: int) -> None:
+        """Have a worker of a number; it is started if this runs."""
         # The modules are to be those that this process has, wherever they are, and never some of the current folder.
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        for number in range(workers):
-            command = [sys.executable, "-P", "-m", "echoproto.server.workers.worker", str(number)]
-            self.addProcess(str(number), command, env=environment)
+        command = [sys.executable, "-P", "-m", "echoproto.server.workers.worker", str(number)]
+        name = str(next(self._names))
+        self._numbers[name] = number
+        self.addProcess(name, command, env=environment)
 
     @property
-    def processes_by_number(self) -> dict[int, WorkerProcess]:
+    def worker_processes(self) -> set[WorkerProcess]:
         """Those that run."""
-        return dict(self._running)
+        return set(self._running)
 
     def startProcess(self, name: str) -> None:
         """Start a worker; Twisted's own would hand it no descriptors, and log all that it says as text."""
         if name in self.protocols:
             return
-        number, process = int(name), self._processes[name]
+        number, process = self._numbers[name], self._processes[name]
         self._observer.starting(number)
-
-        def ended(reason: Failure) -> None:
-            self._ended(name, reason)
-
-        protocol = WorkerProcess(number, self._observer, ended)
+        protocol = WorkerProcess(number, self._observer, self._ended)
         self.protocols[name] = protocol  # type: ignore[assignment]
-        self._running[number] = protocol
+        self._running[protocol] = name
         self.timeStarted[name] = self._clock.seconds()
         descriptors: dict[int, Any] = {ORDERS: "w", 1: "r", 2: "r", REPORTS: "r"}
         descriptors.update(enumerate(self._observer.descriptors(number), FIRST_SOCKET))
@@ -172,23 +179,37 @@ class Supervisor(ProcessMonitor):
         try:
             self._reactor.spawnProcess(protocol, process.args[0], process.args, process.env, childFDs=descriptors)
         except OSError:  # no process can be made now
-            ended(Failure())
+            self._ended(protocol, Failure())
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
-    def _ended(self, name: str, reason: Failure) -> None:
-        number = int(name)
-        del self._running[number]
+    def replace(self, process: WorkerProcess) -> None:
+        """
+        Start the successor of a worker that is about to end.
+
+        :param process: the worker; it is killed if it takes longer than it may.
+        """
+        name = self._running[process]
+        if self.running and name in self._processes:
+            log.info("Worker {worker} stops, and a new one takes its place", worker=process.worker)
+            self.removeProcess(name)
+            self._add(process.worker)
+
+    def _ended(self, process: WorkerProcess, reason: Failure) -> None:
+        name = self._running.pop(process)
+        kept = name in self._processes
         self._monitoredProcessExited(name)  # without the reason, which Twisted 26 fails to log
-        delay = self.restart[name].getTime() - self._clock.seconds() if self.running else None
+        delay = self.restart[name].getTime() - self._clock.seconds() if self.running and kept else None
         if self.running or not reason.check(ProcessDone):
-            log.warn(
-                "Worker {worker} has ended: {reason}{next}",
-                worker=number,
+            log.emit(
+                LogLevel.warn if kept or not reason.check(ProcessDone) else LogLevel.info,
+                "{which} {worker} has ended: {reason}{next}",
+                which="Worker" if kept else "The former worker",
+                worker=process.worker,
                 reason=_in_words(reason.value),
                 next="" if delay is None else f"; a new one starts in {max(0.0, delay):.1f} s",
             )
-        self._observer.ended(number, delay)
+        self._observer.ended(process, delay)
         if not self._running:
             waiting, self._waiting = self._waiting, []
             for deferred in waiting:

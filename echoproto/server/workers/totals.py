@@ -4,6 +4,8 @@ The counters of several workers, added up; also of those that are gone.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 from echoproto.server.counters import Counters, Snapshot
 
 
@@ -16,15 +18,15 @@ class Totals:
 
     def __init__(self) -> None:
         self._past = Counters().snapshot(())
-        self._latest: dict[int, Snapshot] = {}
+        self._latest: dict[Hashable, Snapshot] = {}
 
-    def report(self, worker: int, snapshot: Snapshot) -> None:
-        """What a worker has counted since its start takes the place of what it reported before."""
-        self._latest[worker] = snapshot
+    def report(self, process: Hashable, snapshot: Snapshot) -> None:
+        """What a process has counted since its start takes the place of what it reported before."""
+        self._latest[process] = snapshot
 
-    def ended(self, worker: int) -> None:
-        """A worker is gone; the next of that number begins at 0."""
-        if (latest := self._latest.pop(worker, None)) is not None:
+    def ended(self, process: Hashable) -> None:
+        """A process is gone."""
+        if (latest := self._latest.pop(process, None)) is not None:
             self._past += latest.lost()
 
     def total(self) -> Snapshot:

@@ -30,7 +30,7 @@ from echoproto.server.service import EchoService
 from echoproto.server.settings import Settings
 from echoproto.server.twistd import give_up, in_a_turn
 from echoproto.server.workers import messages
-from echoproto.server.workers.handover import SHORT_SECONDS, Inheritance
+from echoproto.server.workers.handover import Inheritance
 from echoproto.server.workers.messages import Lines, Start
 from echoproto.server.workers.shares import share_of
 
@@ -130,7 +130,7 @@ class Worker(EchoService):
         if self._stopping:
             return
         self._stopping = True
-        self._reactor.callLater(SHORT_SECONDS, self._reports.send, messages.STOPPING)
+        self._reports.send(messages.STOPPING)
         with suppress(ReactorNotRunning):
             self._reactor.stop()
 

@@ -229,39 +229,6 @@ class HandoverBuilder(EchoReactorBuilder):
         made.resume(0)
         self.assertEqual(self.refused(address), 0)
 
-    def test_all_workers_take_long_to_stop(self) -> None:
-        """O11: who comes meanwhile waits, and is for the first one that is there again, whichever it is."""
-        if BALANCED:
-            self.skipTest(BALANCED)
-        for first in (0, 1):
-            made, [port] = self.opened(port=0, interface="127.0.0.1", workers=2)
-            address = ("127.0.0.1", port.getHost().port)
-            made.leave(0)
-            made.leave(1)
-            self.assertEqual(self.refused(address), 0)
-            made.resume(first)
-            self.assertEqual(self.refused(address), 0)
-            sockets = [self.handed(made, worker)[0] for worker in range(2)]
-            self.assertEqual(self.accepts(sockets[first]), 80)
-            made.resume(1 - first)
-            self.assertEqual(self.refused(address), 0)
-            shares = [self.accepts(skt) for skt in sockets]
-            self.assertEqual(sum(shares), 40)
-
-    def test_the_last_of_them_does_not_come_back_soon(self) -> None:
-        """O11: it would be waited for in vain."""
-        if BALANCED:
-            self.skipTest(BALANCED)
-        made, [port] = self.opened(port=0, interface="127.0.0.1", workers=2)
-        address = ("127.0.0.1", port.getHost().port)
-        made.leave(0)
-        made.leave(1)
-        made.rest(1)
-        self.assertEqual(self.refused(address), 40)
-        for worker in (0, 1):
-            made.resume(worker)
-        self.assertEqual(self.refused(address), 0)
-
     def test_datagrams_wait_for_a_worker_that_rests(self) -> None:
         made, [_, port] = self.opened("tcp:0:interface=127.0.0.1", udp=0)
         made.rest(0)

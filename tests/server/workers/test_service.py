@@ -29,11 +29,13 @@ class Supervised:
     def __init__(self, count: int) -> None:
         self.killTime = 0
         self.stopped = False
-        self.processes_by_number = {number: mock.Mock() for number in range(count)}
+        self.processes = [mock.Mock(worker=number) for number in range(count)]
+        self.worker_processes = set(self.processes)
+        self.replace = mock.Mock()
         self.ended: Deferred[None] = Deferred()
 
     def orders(self, number: int) -> list[tuple[object, ...]]:
-        return [call.args for call in self.processes_by_number[number].send.call_args_list]
+        return [call.args for call in self.processes[number].send.call_args_list]
 
     def stopService(self) -> None:
         self.stopped = True
@@ -55,14 +57,14 @@ class WorkersTests(SynchronousTestCase):
 
     def report(self, worker: int, kind: str, **counts: Any) -> None:
         snapshot = evolve(Counters().snapshot(()), **counts)
-        self.workers.heard(worker, kind, json.dumps(snapshot.as_dict()))
+        self.workers.heard(self.supervised.processes[worker], kind, json.dumps(snapshot.as_dict()))
 
     def test_what_a_worker_has_to_know(self) -> None:
         start = Start.from_json(self.workers.start_message(1))
         self.assertEqual(start, Start(1, 2, "fast", 0, self.workers.settings))
 
     def test_ready(self) -> None:
-        self.workers.heard(1, messages.READY, "77")
+        self.workers.heard(self.supervised.processes[1], messages.READY, "77")
         self.assertEqual(self.lines(), ["Worker 1 serves, process 77"])
 
     def test_counters_are_asked_for_and_added_up(self) -> None:
@@ -91,11 +93,11 @@ class WorkersTests(SynchronousTestCase):
         self.report(0, messages.COUNTERS, accepted=1, active=1)
         self.workers.log_counters()
         self.report(1, messages.TOLD, accepted=2, active=2)
-        self.workers.ended(0, 0.0)
+        self.workers.ended(self.supervised.processes[0], 0.0)
         self.assertIn('"accepted": 3, "active": 2, "closed": {"worker": 1}', self.lines()[-1])
 
     def test_counters_when_there_is_nobody_to_ask(self) -> None:
-        self.supervised.processes_by_number.clear()
+        self.supervised.worker_processes.clear()
         self.workers.log_counters()
         self.assertIn('Counters: {"accepted": 0', self.lines()[-1])
 
@@ -114,24 +116,28 @@ class WorkersTests(SynchronousTestCase):
 
     def test_one_that_is_replaced_soon_keeps_its_place(self) -> None:
         """O11: who waits to be accepted by it waits for its successor."""
+        first, second = self.supervised.processes
         with mock.patch.object(self.workers, "_handover") as handover:
-            self.workers.ended(1, 0.8)
+            self.workers.ended(second, 0.8)
             self.assertEqual(handover.rest.mock_calls, [])
-            self.workers.ended(1, 1.6)
+            self.workers.ended(second, 1.6)
             handover.rest.assert_called_once_with(1)
-            self.workers.ended(0, None)
+            self.workers.ended(first, None)
             handover.rest.assert_called_once_with(1)
             self.workers.starting(1)
             handover.resume.assert_called_once_with(1)
 
-    def test_one_that_takes_long_to_stop_gets_nobody(self) -> None:
-        """O11: while it is renewed; when all of them stop, there are no others."""
-        with mock.patch.object(self.workers, "_handover") as handover:
-            self.workers.heard(1, messages.STOPPING, "null")
-            self.assertEqual(handover.leave.mock_calls, [])
-            self.workers.running = 1
-            self.workers.heard(1, messages.STOPPING, "null")
-            handover.leave.assert_called_once_with(1)
+    def test_one_that_stops_is_replaced(self) -> None:
+        """O11: though it has yet to end; and what both of them count is added up."""
+        former, successor = self.supervised.processes[1], mock.Mock(worker=1)
+        self.report(1, messages.COUNTERS, accepted=5, active=2, closed={"peer": 3})
+        self.workers.heard(former, messages.STOPPING, "null")
+        self.supervised.replace.assert_called_once_with(former)
+        self.supervised.processes[1] = successor
+        self.report(1, messages.COUNTERS, accepted=1, active=1)
+        self.assertEqual((self.workers.snapshot().accepted, self.workers.snapshot().active), (6, 3))
+        self.workers.ended(former, None)
+        self.assertEqual((self.workers.snapshot().accepted, self.workers.snapshot().active), (6, 1))
 
     def test_what_a_worker_prints(self) -> None:
         """E4: is logged, but not for ever."""

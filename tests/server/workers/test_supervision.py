@@ -85,14 +85,14 @@ class Recorder:
     def starting(self, worker: int) -> None:
         self.told.append(("starting", worker))
 
-    def heard(self, worker: int, kind: str, content: str) -> None:
-        self.told.append((worker, kind, content))
+    def heard(self, process: WorkerProcess, kind: str, content: str) -> None:
+        self.told.append((process.worker, kind, content))
 
     def printed(self, worker: int, text: str) -> None:
         self.told.append((worker, text))
 
-    def ended(self, worker: int, seconds: float | None) -> None:
-        self.told.append(("ended", worker, None if seconds is None else round(seconds, 3)))
+    def ended(self, process: WorkerProcess, seconds: float | None) -> None:
+        self.told.append(("ended", process.worker, None if seconds is None else round(seconds, 3)))
 
 
 class SupervisorTests(SynchronousTestCase):
@@ -118,7 +118,7 @@ class SupervisorTests(SynchronousTestCase):
         self.assertEqual(second.command[1:], ["-P", "-m", "echoproto.server.workers.worker", "1"])
         pipes = {ORDERS: "w", 1: "r", 2: "r", REPORTS: "r"}
         self.assertEqual(second.descriptors, {**pipes, FIRST_SOCKET: 70, FIRST_SOCKET + 1: 81})
-        self.assertEqual(set(self.supervisor.processes_by_number), {0, 1})
+        self.assertEqual(self.supervisor.worker_processes, {first.protocol, second.protocol})
 
     def test_signals_are_held_back_from_an_interpreter_that_starts(self) -> None:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
@@ -133,7 +133,7 @@ class SupervisorTests(SynchronousTestCase):
         started[1].end(ProcessTerminated(signal=signal.SIGKILL))
         self.assertEqual(self.observer.told, [("ended", 1, 0)])
         self.assertEqual(self.lines(), ["Worker 1 has ended: killed by SIGKILL; a new one starts in 0.0 s"])
-        self.assertEqual(set(self.supervisor.processes_by_number), {0})
+        self.assertEqual(self.supervisor.worker_processes, {started[0].protocol})
         self.reactor.advance(0)
         self.assertEqual([process.written for process in started[2:]], [b"start 1\n"])
 
@@ -172,7 +172,7 @@ class SupervisorTests(SynchronousTestCase):
         """O11: is tried again, as after any other end."""
         self.reactor.full = True
         self.start()
-        self.assertEqual(self.supervisor.processes_by_number, {})
+        self.assertEqual(self.supervisor.worker_processes, set())
         self.reactor.full = False
         self.reactor.advance(0.1)
         self.assertEqual(len(self.reactor.started), 2)
@@ -205,16 +205,61 @@ class SupervisorTests(SynchronousTestCase):
         self.successResultOf(self.supervisor.when_ended())
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
+    def test_one_that_is_about_to_end(self) -> None:
+        """O11: its successor starts at once, and is not affected by its end."""
+        started = self.start()
+        self.supervisor.replace(started[1].protocol)
+        self.assertEqual([process.written for process in started[2:]], [b"start 1\n"])
+        self.assertEqual([process.protocol for process in started], list(self.supervisor._running))
+        self.supervisor.replace(started[1].protocol)
+        started[1].end(ProcessDone(0))
+        self.reactor.advance(LONGEST_DELAY_SECONDS)
+        self.assertEqual(self.observer.told, [("starting", 1), ("ended", 1, None)])
+        stops, ended = self.logged
+        self.assertEqual(formatEvent(stops), "Worker 1 stops, and a new one takes its place")
+        self.assertEqual(formatEvent(ended), "The former worker 1 has ended: exit status 0")
+        self.assertEqual(ended["log_level"], LogLevel.info)
+        started[2].end(ProcessTerminated(signal=signal.SIGKILL))
+        self.assertEqual(self.observer.told[-1], ("ended", 1, 0))
+
+    def test_one_that_takes_too_long_to_end(self) -> None:
+        """O7: is killed, and its successor is not."""
+        self.supervisor.killTime = 12
+        started = self.start()
+        self.supervisor.replace(started[1].protocol)
+        self.reactor.advance(12)
+        self.assertEqual([process.signals for process in started], [[], ["TERM", "KILL"], []])
+        started[1].end(ProcessTerminated(signal=signal.SIGKILL))
+        self.assertEqual(self.logged[-1]["log_level"], LogLevel.warn)
+
+    def test_stop_while_one_is_about_to_end(self) -> None:
+        """O7: it is waited for, too, and killed when its time is over; nobody else is started."""
+        self.supervisor.killTime = 12
+        started = self.start()
+        self.supervisor.replace(started[1].protocol)
+        self.supervisor.stopService()
+        self.supervisor.replace(started[0].protocol)
+        ended = self.supervisor.when_ended()
+        self.assertEqual(len(started), 3)
+        for process in (started[0], started[2]):
+            process.end(ProcessDone(0))
+        self.assertNoResult(ended)
+        self.reactor.advance(12)
+        self.assertEqual(started[1].signals, ["TERM", "KILL"])
+        started[1].end(ProcessTerminated(signal=signal.SIGKILL))
+        self.successResultOf(ended)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
     def test_orders(self) -> None:
         first, _ = self.start()
-        self.supervisor.processes_by_number[0].send(messages.SETTINGS, {"a": 1})
+        first.protocol.send(messages.SETTINGS, {"a": 1})
         self.assertEqual(first.written, b'start 0\nsettings {"a": 1}\n')
 
     def test_orders_to_one_that_is_about_to_end(self) -> None:
         """Twisted knows the pipe no more, then."""
         first, _ = self.start()
         first.protocol.childConnectionLost(ORDERS)
-        self.supervisor.processes_by_number[0].send(messages.TELL)
+        first.protocol.send(messages.TELL)
         self.assertEqual(first.written, b"start 0\n")
 
     def test_what_it_says(self) -> None:

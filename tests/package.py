@@ -34,6 +34,7 @@ NEEDED = {
     "echoproto/load/schema/load-1.json",
     "echoproto/py.typed",
     "echoproto/server/tap.py",
+    "echoproto/server/workers/worker.py",
     "twisted/plugins/echo_plugin.py",
 }
 LEAST = 45
@@ -73,11 +74,12 @@ def check_contents(wheel: str, sdist: str) -> None:
 
 
 def check_serving(bin_folder: str) -> None:
-    """Have the installed twistd list the plugin, and serve."""
+    """Have the installed twistd list the plugin, and serve, by workers, which find the package by themselves."""
     helped = run(f"{bin_folder}/twistd", "--help")
     if not re.search(r"(?m)^ +echo +An echo service", helped):
         sys.exit(f"twistd does not list echo:\n{helped}")
-    server = Server(f"{bin_folder}/twistd", "-n", "echo", "--port", "0", cwd="/tmp", env={"PYTHONPATH": ""})
+    words = ("--port", "0", "--workers", "2")
+    server = Server(f"{bin_folder}/twistd", "-n", "echo", *words, cwd="/tmp", env={"PYTHONPATH": ""})
     try:
         server.listening()
         with server.connect() as client:

@@ -61,8 +61,7 @@ def results(name: str, modules: tuple[str, ...]) -> dict[str, str]:
             [sys.executable, runner, name, os.path.join(folder, "temp"), *modules],
             cwd=folder,
             env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            capture_output=True,  # apart from each other: some of the tests write errors in the middle of lines
             text=True,
             errors="replace",
             check=False,
@@ -71,7 +70,7 @@ def results(name: str, modules: tuple[str, ...]) -> dict[str, str]:
     counts = ", ".join(f"{list(found.values()).count(kind)} {kind}" for kind in sorted(set(found.values())))
     print(f"{name:<12} {len(found)} tests: {counts}, {time.monotonic() - begun:.0f} s", flush=True)
     if not found:
-        print(ended.stdout[-3000:])
+        print(ended.stdout[-3000:], ended.stderr[-3000:])
     return found
 
 
@@ -112,7 +111,11 @@ def main() -> int:
     arguments = parser.parse_args()
     modules = SHORT if arguments.short else LONG
     bad = 0
-    for name in arguments.names or [lean for lean, stock in PAIRS.items() if stock in here()]:
+    names = arguments.names or [lean for lean, stock in PAIRS.items() if stock in here()]
+    if not arguments.short and not arguments.names and sys.platform.startswith("linux") and "lean-kqueue" in names:
+        print("lean-kqueue  left out: over the emulation, some of the long tests do not end on Twisted's own, either")
+        names.remove("lean-kqueue")
+    for name in names:
         stock, lean = results(PAIRS[name], modules), results(name, modules)
         unlike = differences(stock, lean)
         print(*(f"  {line}" for line in unlike), sep="\n", end="\n" if unlike else "")

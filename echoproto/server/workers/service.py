@@ -2,7 +2,7 @@
 The echo service with several processes on the same ports: it opens the sockets, and workers serve them.
 
 What a worker does stands in `echoproto.server.workers.worker`; this side hands it its sockets and settings, replaces it
-when it ends, and joins what all of them log and count.
+when it ends or says that it stops, and joins what all of them log and count.
 """
 
 from __future__ import annotations

@@ -1,11 +1,14 @@
 """
 Reactors that do less for each event: ``lean-epoll``, ``lean-poll`` and ``lean-kqueue``, for any service of twistd's.
 
-They are Twisted's own, but for three things. Their TCP and Unix connections write at once (see `transports`). Their
-timers follow the monotonic clock, whatever is done to the wall clock (see `clock`). And Twisted
-runs each event within `twisted.python.log.callWithLogger`, which builds a log context for it, whether something is
-logged or not (Twisted #2534, #12338); here, there is one context for all events of a turn, which works out the prefix
-of a log line when there is one.
+They are Twisted's own, but for four things:
+
+- Their TCP and Unix connections write at once (see `transports`).
+- Twisted runs each event within `twisted.python.log.callWithLogger`, which builds a log context for it, whether
+  something is logged or not (Twisted #2534, #12338). Here, there is one context for all events of a turn, which works
+  out the prefix of a log line when there is one.
+- A turn in which no timer is due looks at the first one, and at no more.
+- Their timers follow the monotonic clock, whatever is done to the wall clock (see `clock`).
 
 Each has a module of its own, since no system has all of what they need.
 """
@@ -22,6 +25,12 @@ from twisted.internet.posixbase import _NO_FILEDESC, PosixReactorBase
 from twisted.python import context, log
 
 from echoproto.reactors.transports import TCPConnector, TCPServer, UnixConnector, UnixServer
+
+LONGEST = 86_400.0
+"""Seconds to wait for events without a look at the timers; poll(2) takes 24 days at the most."""
+
+FEW_CANCELLED = 50
+"""Timers that were cancelled, and are kept; if there are more of them, Twisted may drop them."""
 
 BUGGY = "(buggy logPrefix method)"
 """What Twisted calls those who can't say what they are called."""
@@ -65,6 +74,31 @@ class Lean(PosixReactorBase):
     def __init__(self, *arguments: Any) -> None:
         self._logged = LogContext()
         super().__init__(*arguments)
+
+    def mainLoop(self) -> None:
+        """Take turns until it is stopped."""
+        while self._started:
+            try:
+                while self._started:
+                    self._turn()
+            except BaseException:  # as Twisted has it: whatever it is, the others are to be served
+                log.err(None, "Unexpected error in main loop")
+
+    def _turn(self) -> None:
+        """Wait for events, and have them handled; before that, see to timers and calls of threads, if there are any."""
+        timers = self._pendingTimedCalls
+        wait = timers[0].time - self.seconds() if timers else LONGEST
+        if (
+            not 0 < wait <= LONGEST
+            or self._newTimedCalls
+            or self.threadCallQueue
+            or self._justStopped
+            or self._cancellations > FEW_CANCELLED
+        ):
+            self.runUntilCurrent()
+            self.doIteration(self.running and self.timeout())
+        else:
+            self.doIteration(wait)
 
     def listenTCP(self, port: int, factory: Any, backlog: int = 50, interface: str = "") -> Any:
         """See `twisted.internet.interfaces.IReactorTCP`."""

@@ -1,7 +1,11 @@
 """What is lean about the lean reactors; that they are good ones is for Twisted's own tests (tests/conformance.py)."""
 
 import socket
+import sys
 import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import MappingProxyType
 from typing import Any
 from unittest import mock
 
@@ -15,6 +19,7 @@ from twisted.python.reflect import namedModule
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from echoproto.reactors.choice import candidates
+from echoproto.reactors.lean import LONGEST
 from echoproto.reactors.transports import TCPClient, TCPServer, UnixClient, UnixServer
 from tests.logs import record_log
 
@@ -246,6 +251,67 @@ class LeanTests(SynchronousTestCase):
                 self.assertTrue(abs(timer.getTime() - time.monotonic()) < 60)
                 while not fired:
                     reactor.iterate(0.01)
+
+    def turns(self, reactor: Any, last: int, actions: Mapping[int, Callable[[], object]] = MappingProxyType({})) -> Any:
+        """Have a reactor take turns in which there are no events, but actions, by number; how long each may wait."""
+        waits: list[Any] = []
+
+        def turn(wait: Any) -> None:
+            waits.append(wait)
+            if len(waits) == last:
+                reactor.crash()
+            actions.get(len(waits), bool)()
+
+        reactor.doIteration = turn
+        reactor.run(installSignalHandlers=False)
+        return waits
+
+    def test_nothing_is_done_for_timers_that_are_not_due(self) -> None:
+        for reactor in self.each():
+            timer = reactor.callLater(1000, bool)
+            looks = mock.Mock(side_effect=reactor.runUntilCurrent)
+            reactor.runUntilCurrent = looks
+            waits = self.turns(reactor, 100)
+            self.assertLess(looks.call_count, 5)
+            self.assertTrue(all(990 < wait <= 1000 for wait in waits), waits)
+            timer.cancel()
+
+    def test_without_a_timer_it_waits_for_long(self) -> None:
+        """But never for longer than poll(2) takes, 2 ** 31 ms."""
+        for reactor in self.each():
+            self.assertEqual(self.turns(reactor, 3)[1:], [LONGEST, LONGEST])
+            timer = reactor.callLater(1e9, bool)
+            waits = self.turns(reactor, 3)
+            self.assertTrue(all(LONGEST < wait < 2**31 / 1000 for wait in waits), waits)
+            timer.cancel()
+
+    def test_timers_and_calls_of_threads_have_their_turn(self) -> None:
+        """Those that were set meanwhile, those that were set to an earlier time, and what another thread asks for."""
+        for reactor in self.each():
+            done: list[str] = []
+            later = reactor.callLater(1000, done.append, "later")
+            reactor.addSystemEventTrigger("during", "shutdown", done.append, "shutdown")
+            actions = {
+                2: partial(reactor.callLater, 0, done.append, "new"),
+                4: partial(later.reset, 0),
+                6: partial(reactor.callFromThread, done.append, "thread"),
+                8: partial(reactor.callLater, 0, reactor.stop),
+            }
+            waits = self.turns(reactor, 20, actions)
+            self.assertEqual(done, ["new", "later", "thread", "shutdown"])
+            self.assertEqual((len(waits), waits[-1]), (9, False), "once it is stopped, it waits for nothing")
+
+    def test_cancelled_timers_are_dropped(self) -> None:
+        for reactor in self.each():
+            timers = [reactor.callLater(1000, bool) for _ in range(200)]
+            self.turns(reactor, 3, {2: lambda: [timer.cancel() for timer in timers]})  # noqa: B023 - it is called here
+            self.assertEqual(reactor._pendingTimedCalls, [])
+
+    def test_an_error_in_a_turn_is_logged(self) -> None:
+        """It goes on as Twisted's do, whatever it is."""
+        for reactor in self.each():
+            self.assertEqual(len(self.turns(reactor, 2, {1: sys.exit})), 2)
+            self.assertEqual(len(self.flushLoggedErrors(SystemExit)), 1)
 
     def test_they_are_listed(self) -> None:
         names = {each.shortName for each in getReactorTypes()}

@@ -4,13 +4,15 @@ import io
 import json
 import math
 import os
+import re
+import subprocess
 import sys
 from argparse import Namespace
 from collections.abc import Iterable, Mapping
 from contextlib import redirect_stderr
 
 from attrs import evolve
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from echoproto.compare.comparison import Prepared, Task, prepare
 from echoproto.compare.contestants import catalogue
@@ -20,6 +22,7 @@ from echoproto.compare.planfile import read_plan
 from echoproto.compare.progress import Silence
 from echoproto.compare.results import CLIENT_LIMIT, Cell, Results, document
 from echoproto.errors import ConfigurationError
+from echoproto.reactors.choice import candidates
 from tests.bench import __main__ as bench
 from tests.bench.parts import Part, all_of_them, few, joined
 from tests.bench.targets import LEAN, C, Row, rows
@@ -229,3 +232,44 @@ class MeasuredTests(SynchronousTestCase):
             self.assertEqual(bench.main(), ConfigurationError.exit_status)
         [line] = complaints.getvalue().splitlines()
         self.assertIn("--different-environments", line)
+
+
+class TrialsTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        if not any(each.name == "lean-epoll" and not each.why_not for each in candidates()):
+            raise SkipTest("the trials are on lean-epoll, and there is no epoll here")
+
+    def python(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False, timeout=120)
+
+    def test_each_is_an_echo(self) -> None:
+        few = ("--rounds=1", "--turns=2", "--connections=3", "--size=1000")
+        ended = self.python("-m", "tests.bench.trials", *few)
+        self.assertEqual((ended.returncode, ended.stderr.strip()), (0, ""))
+        lines = [line for line in ended.stdout.splitlines() if re.search(r" \d+\.\d\d +\d+\.\d\d +\d+\.\d\d–", line)]
+        self.assertEqual(len(lines), 12, ended.stdout)
+        self.assertIn(" 1.00–1.00", lines[0])
+
+    def test_one_that_is_none(self) -> None:
+        broken = """
+from tests.bench import trials
+def wrong(setting):
+    class Wrong(setting.transport):
+        def write(self, data):
+            super().write(data[::-1])
+    setting.transport = Wrong
+trials.TRIALS["wrong"] = wrong
+trials.sample("wrong", 64, 2, 2)
+"""
+        ended = self.python("-c", broken)
+        self.assertEqual(ended.returncode, 1)
+        self.assertIn("RuntimeError: wrong: an echo is not what was sent", ended.stderr)
+
+    def test_what_there_is_not(self) -> None:
+        for arguments, problem in (
+            (["faster"], "there is no trial 'faster'"),
+            (["--size", "1000000"], "--size: 1000000 is not between 1 and 16384"),
+        ):
+            ended = self.python("-m", "tests.bench.trials", *arguments)
+            self.assertEqual(ended.returncode, 2)
+            self.assertIn(problem, ended.stderr)

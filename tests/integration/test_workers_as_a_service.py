@@ -60,7 +60,7 @@ class SignalsTests(WorkersCase):
         server = self.serve_with(2)
         before = self.pids[1]
         os.kill(before, signal.SIGTERM)
-        server.wait_for("Worker 1 stops, and a new one takes its place")
+        server.wait_for(r"Worker 1 stops; a new one starts in \d")
         self.assertEqual(self.next_one(server), 1)
         self.wait_until_gone(before)
 

@@ -196,11 +196,14 @@ class Workers(EchoService):
         if self.events.room("lines printed by workers", BURST):
             log.error("Worker {worker} has printed: {text}", worker=worker, text=one_line(text))
 
-    def ended(self, process: WorkerProcess, seconds: float | None) -> None:
-        """Its counters are history; if the next one takes long to come, its share of connections is for the others."""
+    def vacant(self, worker: int, seconds: float) -> None:
+        """If the next one takes long to come, its share of connections is for the others."""
+        if seconds > SHORT_SECONDS:
+            self._handover.rest(worker)
+
+    def ended(self, process: WorkerProcess) -> None:
+        """Its counters are history."""
         self._totals.ended(process)
-        if seconds is not None and seconds > SHORT_SECONDS:
-            self._handover.rest(process.worker)
         self._answered(process)
 
 

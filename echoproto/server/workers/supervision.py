@@ -10,11 +10,11 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from itertools import count
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ProcessDone, ProcessTerminated
+from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger, LogLevel, globalLogPublisher
 from twisted.python.failure import Failure
@@ -28,11 +28,11 @@ from echoproto.server.workers.worker import FIRST_SOCKET, ORDERS, REPORTS, SIGNA
 log = Logger("echoproto")
 
 YOUNG_SECONDS = 5
-"""Who ends sooner than this after its start is replaced later and later, all others at once."""
+"""Who ends, or says that it stops, sooner than this after its start is replaced later and later, all others at once."""
 
 FIRST_DELAY_SECONDS = 0.1
 LONGEST_DELAY_SECONDS = 60
-"""How much later: twice as long each time. Ten deaths in a row are a minute and a half."""
+"""How much later: twice as long each time. Ten in a row are a minute and a half."""
 
 
 class Observer(Protocol):
@@ -53,8 +53,11 @@ class Observer(Protocol):
     def printed(self, worker: int, text: str) -> None:
         """It has written a line to its standard output, or standard error."""
 
-    def ended(self, process: WorkerProcess, seconds: float | None) -> None:
-        """A process of it has ended; it is replaced after so many seconds, or not."""
+    def vacant(self, worker: int, seconds: float) -> None:
+        """Its process has ended, or is about to; the next one starts after so many seconds."""
+
+    def ended(self, process: WorkerProcess) -> None:
+        """A process of it has ended."""
 
 
 class WorkerProcess(ProcessProtocol):
@@ -128,7 +131,8 @@ class Supervisor(ProcessMonitor):
     """
     Starts workers, and replaces those that end, or are about to.
 
-    What is told apart by name are the places of workers: one that is about to end has left its own.
+    What Twisted's monitor knows by name are the places of workers; one that is about to end has left its own, which is
+    to the monitor as if it had ended.
 
     :param reactor: starts processes, and tells the time.
     :param workers: how many.
@@ -138,40 +142,32 @@ class Supervisor(ProcessMonitor):
     threshold = YOUNG_SECONDS
     minRestartDelay = FIRST_DELAY_SECONDS  # type: ignore[assignment]
     maxRestartDelay = LONGEST_DELAY_SECONDS
+    protocols: dict[str, WorkerProcess]  # type: ignore[assignment]
 
     def __init__(self, reactor: Any, workers: int, observer: Observer) -> None:
         super().__init__(reactor)
         self._observer = observer
-        self._names = count()
-        self._numbers: dict[str, int] = {}
-        self._running: dict[WorkerProcess, str] = {}
+        self._former: dict[WorkerProcess, IDelayedCall] = {}
         self._waiting: list[Deferred[None]] = []
-        for number in range(workers):
-            self._add(number)
-
-    def _add(self, number: int) -> None:
-        """Have a worker of a number; it is started if this runs."""
         # The modules are to be those that this process has, wherever they are, and never some of the current folder.
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        command = [sys.executable, "-P", "-m", "echoproto.server.workers.worker", str(number)]
-        name = str(next(self._names))
-        self._numbers[name] = number
-        self.addProcess(name, command, env=environment)
+        for number in range(workers):
+            command = [sys.executable, "-P", "-m", "echoproto.server.workers.worker", str(number)]
+            self.addProcess(str(number), command, env=environment)
 
     @property
     def worker_processes(self) -> set[WorkerProcess]:
         """Those that run."""
-        return set(self._running)
+        return {*self.protocols.values(), *self._former}
 
     def startProcess(self, name: str) -> None:
         """Start a worker; Twisted's own would hand it no descriptors, and log all that it says as text."""
         if name in self.protocols:
             return
-        number, process = self._numbers[name], self._processes[name]
+        number, process = int(name), self._processes[name]
         self._observer.starting(number)
         protocol = WorkerProcess(number, self._observer, self._ended)
-        self.protocols[name] = protocol  # type: ignore[assignment]
-        self._running[protocol] = name
+        self.protocols[name] = protocol
         self.timeStarted[name] = self._clock.seconds()
         descriptors: dict[int, Any] = {ORDERS: "w", 1: "r", 2: "r", REPORTS: "r"}
         descriptors.update(enumerate(self._observer.descriptors(number), FIRST_SOCKET))
@@ -185,39 +181,48 @@ class Supervisor(ProcessMonitor):
 
     def replace(self, process: WorkerProcess) -> None:
         """
-        Start the successor of a worker that is about to end.
+        Start the successor of a worker that is about to end, as soon as if that had ended.
 
         :param process: the worker; it is killed if it takes longer than it may.
         """
-        name = self._running[process]
-        if self.running and name in self._processes:
-            log.info("Worker {worker} stops, and a new one takes its place", worker=process.worker)
-            self.removeProcess(name)
-            self._add(process.worker)
+        if self.running and process not in self._former:
+            self._former[process] = self._clock.callLater(self.killTime, self._forceStopProcess, process.transport)
+            log.info("Worker {worker} stops{next}", worker=process.worker, next=self._leave(process))
+
+    def _leave(self, process: WorkerProcess) -> str:
+        """The place of a worker is free; when it is taken again, in words."""
+        name = str(process.worker)
+        self._monitoredProcessExited(name)  # without the reason, which Twisted 26 fails to log
+        if not self.running:
+            return ""
+        seconds = max(0.0, self.restart[name].getTime() - self._clock.seconds())
+        self._observer.vacant(process.worker, seconds)
+        return f"; a new one starts in {seconds:.1f} s"
 
     def _ended(self, process: WorkerProcess, reason: Failure) -> None:
-        name = self._running.pop(process)
-        kept = name in self._processes
-        self._monitoredProcessExited(name)  # without the reason, which Twisted 26 fails to log
-        delay = self.restart[name].getTime() - self._clock.seconds() if self.running and kept else None
+        kill, following = self._former.pop(process, None), ""
+        if kill is None:
+            following = self._leave(process)
+        elif kill.active():
+            kill.cancel()
         if self.running or not reason.check(ProcessDone):
             log.emit(
-                LogLevel.warn if kept or not reason.check(ProcessDone) else LogLevel.info,
+                LogLevel.warn if kill is None or not reason.check(ProcessDone) else LogLevel.info,
                 "{which} {worker} has ended: {reason}{next}",
-                which="Worker" if kept else "The former worker",
+                which="Worker" if kill is None else "The former worker",
                 worker=process.worker,
                 reason=_in_words(reason.value),
-                next="" if delay is None else f"; a new one starts in {max(0.0, delay):.1f} s",
+                next=following,
             )
-        self._observer.ended(process, delay)
-        if not self._running:
+        self._observer.ended(process)
+        if not self.worker_processes:
             waiting, self._waiting = self._waiting, []
             for deferred in waiting:
                 deferred.callback(None)
 
     def when_ended(self) -> Deferred[None]:
         """Fires when none runs; at once, if none does."""
-        if not self._running:
+        if not self.worker_processes:
             return succeed(None)
         deferred: Deferred[None] = Deferred()
         self._waiting.append(deferred)

@@ -93,7 +93,7 @@ class WorkersTests(SynchronousTestCase):
         self.report(0, messages.COUNTERS, accepted=1, active=1)
         self.workers.log_counters()
         self.report(1, messages.TOLD, accepted=2, active=2)
-        self.workers.ended(self.supervised.processes[0], 0.0)
+        self.workers.ended(self.supervised.processes[0])
         self.assertIn('"accepted": 3, "active": 2, "closed": {"worker": 1}', self.lines()[-1])
 
     def test_counters_when_there_is_nobody_to_ask(self) -> None:
@@ -116,13 +116,10 @@ class WorkersTests(SynchronousTestCase):
 
     def test_one_that_is_replaced_soon_keeps_its_place(self) -> None:
         """O11: who waits to be accepted by it waits for its successor."""
-        first, second = self.supervised.processes
         with mock.patch.object(self.workers, "_handover") as handover:
-            self.workers.ended(second, 0.8)
+            self.workers.vacant(1, 0.8)
             self.assertEqual(handover.rest.mock_calls, [])
-            self.workers.ended(second, 1.6)
-            handover.rest.assert_called_once_with(1)
-            self.workers.ended(first, None)
+            self.workers.vacant(1, 1.6)
             handover.rest.assert_called_once_with(1)
             self.workers.starting(1)
             handover.resume.assert_called_once_with(1)
@@ -136,7 +133,7 @@ class WorkersTests(SynchronousTestCase):
         self.supervised.processes[1] = successor
         self.report(1, messages.COUNTERS, accepted=1, active=1)
         self.assertEqual((self.workers.snapshot().accepted, self.workers.snapshot().active), (6, 3))
-        self.workers.ended(former, None)
+        self.workers.ended(former)
         self.assertEqual((self.workers.snapshot().accepted, self.workers.snapshot().active), (6, 1))
 
     def test_what_a_worker_prints(self) -> None:

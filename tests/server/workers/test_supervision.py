@@ -1,5 +1,6 @@
 import json
 import signal
+from collections.abc import Callable
 from typing import Any
 
 from attrs import define, field
@@ -91,8 +92,11 @@ class Recorder:
     def printed(self, worker: int, text: str) -> None:
         self.told.append((worker, text))
 
-    def ended(self, process: WorkerProcess, seconds: float | None) -> None:
-        self.told.append(("ended", process.worker, None if seconds is None else round(seconds, 3)))
+    def vacant(self, worker: int, seconds: float) -> None:
+        self.told.append(("vacant", worker, round(seconds, 3)))
+
+    def ended(self, process: WorkerProcess) -> None:
+        self.told.append(("ended", process.worker))
 
 
 class SupervisorTests(SynchronousTestCase):
@@ -131,7 +135,7 @@ class SupervisorTests(SynchronousTestCase):
         started = self.start()
         self.reactor.advance(YOUNG_SECONDS)
         started[1].end(ProcessTerminated(signal=signal.SIGKILL))
-        self.assertEqual(self.observer.told, [("ended", 1, 0)])
+        self.assertEqual(self.observer.told, [("vacant", 1, 0), ("ended", 1)])
         self.assertEqual(self.lines(), ["Worker 1 has ended: killed by SIGKILL; a new one starts in 0.0 s"])
         self.assertEqual(self.supervisor.worker_processes, {started[0].protocol})
         self.reactor.advance(0)
@@ -141,20 +145,18 @@ class SupervisorTests(SynchronousTestCase):
         """O11: a real-time signal kills as well as others do."""
         started = self.start()
         started[1].end(ProcessTerminated(signal=35))
-        self.assertEqual(self.observer.told, [("ended", 1, 0.1)])
+        self.assertEqual(self.observer.told, [("vacant", 1, 0.1), ("ended", 1)])
         self.assertEqual(self.lines(), ["Worker 1 has ended: killed by signal 35; a new one starts in 0.1 s"])
 
-    def test_a_storm_backs_off(self) -> None:
-        """O11: one that ends at once is replaced after twice as long each time; the other is left alone."""
+    def storm(self, end: Callable[[Process], None]) -> None:
+        """Have a worker end as soon as it was started, again and again, and then after a while."""
         started = self.start()
         delays = []
         for _ in range(14):
             count = len(started)
-            started[-1].end(ProcessTerminated(exitCode=1))
-            _, _, delay = self.observer.told[-1]
-            assert isinstance(delay, float)
-            delays.append(delay)
-            self.reactor.advance(delay - 0.01)
+            end(started[-1])
+            delays.append(self.delay())
+            self.reactor.advance(delays[-1] - 0.01)
             self.assertEqual(len(started), count)
             self.reactor.advance(0.02)
             self.assertEqual(len(started), count + 1)
@@ -162,11 +164,42 @@ class SupervisorTests(SynchronousTestCase):
         self.assertEqual(delays[-2:], [LONGEST_DELAY_SECONDS] * 2)
         self.assertEqual([process.written for process in started].count(b"start 0\n"), 1)
         self.reactor.advance(YOUNG_SECONDS)
-        started[-1].end(ProcessTerminated(exitCode=1))
-        self.assertEqual(self.observer.told[-1], ("ended", 1, 0))
+        end(started[-1])
+        self.assertEqual(self.delay(), 0)
         self.reactor.advance(0)
-        started[-1].end(ProcessTerminated(exitCode=1))
-        self.assertEqual(self.observer.told[-1], ("ended", 1, 0.1))
+        end(started[-1])
+        self.assertEqual(self.delay(), 0.1)
+
+    def delay(self) -> float:
+        """After how many seconds the next one starts."""
+        *_, (_, worker, seconds) = [each for each in self.observer.told if each[0] == "vacant"]
+        self.assertEqual(worker, 1)
+        assert isinstance(seconds, int | float)
+        return seconds
+
+    def test_a_storm_backs_off(self) -> None:
+        """O11: one that ends at once is replaced after twice as long each time; the other is left alone."""
+        self.storm(lambda process: process.end(ProcessTerminated(exitCode=1)))
+
+    def test_a_storm_of_renewals_backs_off(self) -> None:
+        """O11: in the same way, and whether the former ones have ended by then or not."""
+        self.storm(lambda process: self.supervisor.replace(process.protocol))
+
+    def test_nothing_is_left_of_former_ones(self) -> None:
+        """However often workers are renewed."""
+        started = self.start()
+        for _ in range(3):
+            self.reactor.advance(YOUNG_SECONDS)
+            self.supervisor.replace(started[-1].protocol)
+            self.reactor.advance(0)
+            started[-2].end(ProcessDone(0))
+        self.assertEqual(len(started), 5)
+        kept = {name: value for name, value in vars(self.supervisor).items() if isinstance(value, dict)}
+        self.assertLessEqual({"protocols", "timeStarted", "delay", "restart", "murder"}, set(kept))
+        for name, value in kept.items():
+            self.assertLessEqual(set(value), {"0", "1"}, name)
+        self.assertEqual(self.supervisor.worker_processes, {started[0].protocol, started[-1].protocol})
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_no_room_for_a_process(self) -> None:
         """O11: is tried again, as after any other end."""
@@ -191,7 +224,7 @@ class SupervisorTests(SynchronousTestCase):
         self.assertEqual(second.signals, ["TERM", "KILL"])
         second.end(ProcessTerminated(signal=signal.SIGKILL))
         self.successResultOf(ended)
-        self.assertEqual(self.observer.told, [("ended", 0, None), ("ended", 1, None)])
+        self.assertEqual(self.observer.told, [("ended", 0), ("ended", 1)])
         self.assertEqual(self.lines(), ["Worker 1 has ended: killed by SIGKILL"])
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
@@ -208,19 +241,21 @@ class SupervisorTests(SynchronousTestCase):
     def test_one_that_is_about_to_end(self) -> None:
         """O11: its successor starts at once, and is not affected by its end."""
         started = self.start()
+        self.reactor.advance(YOUNG_SECONDS)
         self.supervisor.replace(started[1].protocol)
+        self.reactor.advance(0)
         self.assertEqual([process.written for process in started[2:]], [b"start 1\n"])
-        self.assertEqual([process.protocol for process in started], list(self.supervisor._running))
+        self.assertEqual({process.protocol for process in started}, self.supervisor.worker_processes)
         self.supervisor.replace(started[1].protocol)
         started[1].end(ProcessDone(0))
         self.reactor.advance(LONGEST_DELAY_SECONDS)
-        self.assertEqual(self.observer.told, [("starting", 1), ("ended", 1, None)])
+        self.assertEqual(self.observer.told, [("vacant", 1, 0), ("starting", 1), ("ended", 1)])
         stops, ended = self.logged
-        self.assertEqual(formatEvent(stops), "Worker 1 stops, and a new one takes its place")
+        self.assertEqual(formatEvent(stops), "Worker 1 stops; a new one starts in 0.0 s")
         self.assertEqual(formatEvent(ended), "The former worker 1 has ended: exit status 0")
         self.assertEqual(ended["log_level"], LogLevel.info)
         started[2].end(ProcessTerminated(signal=signal.SIGKILL))
-        self.assertEqual(self.observer.told[-1], ("ended", 1, 0))
+        self.assertEqual(self.delay(), 0)
 
     def test_one_that_takes_too_long_to_end(self) -> None:
         """O7: is killed, and its successor is not."""
@@ -228,7 +263,7 @@ class SupervisorTests(SynchronousTestCase):
         started = self.start()
         self.supervisor.replace(started[1].protocol)
         self.reactor.advance(12)
-        self.assertEqual([process.signals for process in started], [[], ["TERM", "KILL"], []])
+        self.assertEqual([process.signals for process in started], [[], ["KILL"], []])
         started[1].end(ProcessTerminated(signal=signal.SIGKILL))
         self.assertEqual(self.logged[-1]["log_level"], LogLevel.warn)
 
@@ -237,6 +272,7 @@ class SupervisorTests(SynchronousTestCase):
         self.supervisor.killTime = 12
         started = self.start()
         self.supervisor.replace(started[1].protocol)
+        self.reactor.advance(1)
         self.supervisor.stopService()
         self.supervisor.replace(started[0].protocol)
         ended = self.supervisor.when_ended()
@@ -244,11 +280,23 @@ class SupervisorTests(SynchronousTestCase):
         for process in (started[0], started[2]):
             process.end(ProcessDone(0))
         self.assertNoResult(ended)
-        self.reactor.advance(12)
-        self.assertEqual(started[1].signals, ["TERM", "KILL"])
+        self.reactor.advance(11)
+        self.assertEqual(started[1].signals, ["KILL"])
         started[1].end(ProcessTerminated(signal=signal.SIGKILL))
         self.successResultOf(ended)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_stop_of_all_that_one_hears_of_first(self) -> None:
+        """O7: as when SIGTERM is sent to all processes; no successor is started, only to be stopped."""
+        started = self.start()
+        self.reactor.advance(YOUNG_SECONDS)
+        self.supervisor.replace(started[1].protocol)
+        self.supervisor.stopService()
+        for process in started:
+            process.end(ProcessDone(0))
+        self.successResultOf(self.supervisor.when_ended())
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        self.assertEqual(len(started), 2)
 
     def test_orders(self) -> None:
         first, _ = self.start()
@@ -271,7 +319,10 @@ class SupervisorTests(SynchronousTestCase):
         second.end(ProcessTerminated(exitCode=3))
         self.assertEqual(
             self.observer.told,
-            [(1, "ready", "12"), (1, "counters", "{}"), (1, "first"), (1, "\\xff"), (1, "sec"), ("ended", 1, 0.1)],
+            [
+                *((1, "ready", "12"), (1, "counters", "{}"), (1, "first"), (1, "\\xff"), (1, "sec")),
+                *(("vacant", 1, 0.1), ("ended", 1)),
+            ],
         )
         self.assertIn("exit status 3", self.lines()[0])
 

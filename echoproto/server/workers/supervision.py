@@ -34,6 +34,13 @@ FIRST_DELAY_SECONDS = 0.1
 LONGEST_DELAY_SECONDS = 60
 """How much later: twice as long each time. Ten in a row are a minute and a half."""
 
+SIGNAL_SECONDS = 0.1
+"""
+How long the successor of one that stops waits at least. A signal for all processes, as of a terminal or a service
+manager, may reach a worker before it reaches us; a successor that had been started by then would have to be stopped
+again, once it can be.
+"""
+
 
 class Observer(Protocol):
     """Who is told of workers, and knows what they need."""
@@ -181,21 +188,22 @@ class Supervisor(ProcessMonitor):
 
     def replace(self, process: WorkerProcess) -> None:
         """
-        Start the successor of a worker that is about to end, as soon as if that had ended.
+        Start the successor of a worker that is about to end, about as soon as if that had ended.
 
         :param process: the worker; it is killed if it takes longer than it may.
         """
         if self.running and process not in self._former:
             self._former[process] = self._clock.callLater(self.killTime, self._forceStopProcess, process.transport)
-            log.info("Worker {worker} stops{next}", worker=process.worker, next=self._leave(process))
+            log.info("Worker {worker} stops{next}", worker=process.worker, next=self._leave(process, SIGNAL_SECONDS))
 
-    def _leave(self, process: WorkerProcess) -> str:
+    def _leave(self, process: WorkerProcess, least_seconds: float = 0.0) -> str:
         """The place of a worker is free; when it is taken again, in words."""
         name = str(process.worker)
         self._monitoredProcessExited(name)  # without the reason, which Twisted 26 fails to log
         if not self.running:
             return ""
-        seconds = max(0.0, self.restart[name].getTime() - self._clock.seconds())
+        seconds = max(least_seconds, self.restart[name].getTime() - self._clock.seconds())
+        self.restart[name].reset(seconds)
         self._observer.vacant(process.worker, seconds)
         return f"; a new one starts in {seconds:.1f} s"
 

@@ -33,9 +33,17 @@ for folder in {folders}; do
     done
     mount --move "$0" "$folder"
 done
+{more}
 exec "$@"
 """
 """Runs a command that sees the same files, but in folders of another mode; it takes an empty folder to do so."""
+
+ONLY_RUN = """
+cp {path} "$0/copy"
+chmod 711 "$0/copy"
+mount --bind "$0/copy" {path}
+"""
+"""More of that: it sees a program that others than root may run, and not read."""
 
 
 def closed(*paths: str) -> list[str]:
@@ -73,10 +81,12 @@ class PrivilegesTests(WorkersCase):
             return True
         return False
 
-    def run_as_user(self, *words: str, folders: list[str], mode: int) -> subprocess.CompletedProcess[str]:
-        """Start a daemon as the user, to whom some folders have another mode."""
+    def run_as_user(
+        self, *words: str, folders: list[str], mode: int, more: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        """Start a daemon as the user, to whom some folders have another mode, and maybe more is otherwise."""
         self.addCleanup(self.end_daemon)
-        changed = CHANGE_MODE.format(folders=shlex.join(folders), mode=f"{mode:o}")
+        changed = CHANGE_MODE.format(folders=shlex.join(folders), mode=f"{mode:o}", more=more)
         prefix = (tool(self, "unshare"), "--mount", "sh", "-c", changed, self.folder())
         as_user = ("--uid", self.user.pw_name, "--gid", grp.getgrgid(self.user.pw_gid).gr_name)
         files = ("--pidfile", f"{self.home}/pid", "--logfile", f"{self.home}/log")
@@ -86,10 +96,10 @@ class PrivilegesTests(WorkersCase):
         with contextlib.suppress(FileNotFoundError):  # it has ended, or was never there
             os.kill(int(Path(self.home, "pid").read_text(encoding="ascii")), signal.SIGTERM)
 
-    def start(self, *words: str) -> int:
+    def start(self, *words: str, more: str = "") -> int:
         """Start a daemon as the user, who may read all that it takes; its process ID."""
         python = (sys.executable, os.path.realpath(sys.executable), f"{sys.base_prefix}/lib")
-        ended = self.run_as_user(*words, folders=closed(*python, echoproto.__file__, self.home), mode=0o755)
+        ended = self.run_as_user(*words, folders=closed(*python, echoproto.__file__, self.home), mode=0o755, more=more)
         self.assertEqual((ended.returncode, ended.stderr), (0, ""))
         return int(Path(self.home, "pid").read_text(encoding="ascii"))
 
@@ -140,11 +150,22 @@ class PrivilegesTests(WorkersCase):
         self.logged(log, "Server Shut Down")
         self.assertEqual(set(os.listdir(self.home)), {"log", "log.1"})
 
-    def test_python_that_the_user_may_not_read(self) -> None:
+    def test_python_that_the_user_may_only_run(self) -> None:
+        """O11: that is all it takes."""
+        python = os.path.realpath(sys.executable)
+        more = ONLY_RUN.format(path=shlex.quote(python))
+        daemon = self.start("--port", "0", "--interface", "127.0.0.1", "--workers", "2", more=more)
+        self.assertEqual(os.stat(f"/proc/{daemon}/root{python}").st_mode & 0o777, 0o711)
+        pids = self.logged(f"{self.home}/log", r"Worker \d serves, process (\d+)", 2)
+        self.end_daemon()
+        for pid in (daemon, *map(int, pids)):
+            self.wait_until_gone(pid)
+
+    def test_python_that_the_user_may_not_reach(self) -> None:
         """O1: exit status 1, and nothing is left."""
         places = ("--port", "0", "--listen", f"unix:{self.home}/s", "--workers", "2")
         ended = self.run_as_user(*places, folders=[sys.prefix], mode=0o700)
         self.assertEqual(ended.returncode, 1, ended)
         self.assertIn("workers can't be started: user", ended.stderr)
-        self.logged(f"{self.home}/log", rf"user {self.user.pw_uid} may not read {re.escape(sys.prefix)}/bin/python")
+        self.logged(f"{self.home}/log", rf"user {self.user.pw_uid} may not run {re.escape(sys.prefix)}/bin/python")
         self.assertEqual(os.listdir(self.home), ["log"])

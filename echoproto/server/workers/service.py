@@ -10,8 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from attrs import asdict
 from twisted.internet.defer import Deferred, gatherResults
@@ -47,6 +46,21 @@ def processors() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _may(mode: int, path: str) -> bool:
+    """
+    Whether the user that this process is may do something with a file, if that is there; a module may be in an archive.
+
+    :param mode: what, as `os.access` has it.
+    """
+    try:
+        os.stat(path)
+    except PermissionError:  # a folder on the way is closed
+        return False
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
 
 
 class Workers(EchoService):
@@ -86,16 +100,17 @@ class Workers(EchoService):
 
         :raise UnavailableError: if they could not even be started, as by the user that this process has become.
         """
-        try:
-            for path in (sys.executable, os.__file__, twisted.__file__, __file__):
-                with suppress(FileNotFoundError, NotADirectoryError):  # a module may be in an archive
-                    os.close(os.open(path, os.O_RDONLY))
-        except PermissionError as problem:
-            self.stopService()
-            reason = f"user {os.geteuid()} may not read {problem.filename}"
-            raise UnavailableError(f"workers can't be started: {reason}") from problem
+        if not _may(os.X_OK, sys.executable):
+            self._refuse(f"run {sys.executable}")
+        for path in (os.__file__, twisted.__file__, __file__):
+            if not _may(os.R_OK, path):
+                self._refuse(f"read {path}")
         super().startService()
         self._reactor.callWhenRunning(self._start_workers)
+
+    def _refuse(self, what: str) -> NoReturn:
+        self.stopService()
+        raise UnavailableError(f"workers can't be started: user {os.geteuid()} may not {what}")
 
     def _start_workers(self) -> None:
         from echoproto.server.workers.supervision import Supervisor

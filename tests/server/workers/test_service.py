@@ -200,20 +200,38 @@ class WorkersBuilder(EchoReactorBuilder):
         if kernel_balances():
             self.assertEqual([place.sockets[1].fileno() for place in service._handover._places], [-1])
 
-    def test_a_user_who_may_not_read_python(self) -> None:
-        """O1: there would never be a worker; nothing stays open."""
+    def refused(self) -> str:
+        """Why a start is refused; nothing stays open."""
         service = self.service(port=0, interface="127.0.0.1")
         service.privilegedStartService()
         port: Any = service.ports[0]
         address = ("127.0.0.1", port.getHost().port)
-        problem = PermissionError(errno.EACCES, "Permission denied", sys.executable)
-        with mock.patch.object(os, "open", side_effect=problem):
-            error = self.assertRaises(UnavailableError, service.startService)
-        reason = f"user {os.geteuid()} may not read {sys.executable}"
-        self.assertEqual(str(error), f"workers can't be started: {reason}")
+        error = self.assertRaises(UnavailableError, service.startService)
         turn(self.reactor)
         with socket.socket() as client:
             self.assertNotEqual(client.connect_ex(address), 0)
+        return str(error)
+
+    def test_a_user_who_may_not_run_python(self) -> None:
+        """O1: there would never be a worker."""
+        path = os.path.abspath(self.mktemp())
+        with open(path, "wb"):  # which nobody may run, not even root
+            pass
+        with mock.patch.object(sys, "executable", path):
+            self.assertEqual(self.refused(), f"workers can't be started: user {os.geteuid()} may not run {path}")
+
+    def test_a_user_who_may_not_read_modules(self) -> None:
+        """O1: but need not be able to read Python."""
+        with mock.patch.object(os, "access", side_effect=lambda path, mode, **_: mode == os.X_OK):
+            self.assertEqual(
+                self.refused(), f"workers can't be started: user {os.geteuid()} may not read {os.__file__}"
+            )
+
+    def test_a_user_who_may_not_enter_a_folder(self) -> None:
+        """O1: in the same way."""
+        problem = PermissionError(errno.EACCES, "Permission denied", sys.executable)
+        with mock.patch.object(os, "stat", side_effect=problem):
+            self.assertIn(f"may not run {sys.executable}", self.refused())
 
     def test_modules_in_an_archive(self) -> None:
         """What is no file of its own is left for the workers to find."""

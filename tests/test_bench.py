@@ -143,6 +143,7 @@ class PartsTests(SynchronousTestCase):
         self.assertEqual(len(cells), 4 * 4 * 2 + 2 + 2)
         self.assertEqual(len(set(cells)), len(cells))
         self.assertEqual(len({part.name for part in all_of_them(PEERS)}), len(cells))
+        self.assertEqual({(plan.rounds, plan.duration) for plan, _ in found}, {(7, 1.0)})
         for plan, names in found:
             if plan.cells[0].transport == "tcp":
                 self.assertLessEqual({"c", "go", "asyncio-streams"}, names)

@@ -248,7 +248,7 @@ class TrialsTests(SynchronousTestCase):
         ended = self.python("-m", "tests.bench.trials", *few)
         self.assertEqual((ended.returncode, ended.stderr.strip()), (0, ""))
         lines = [line for line in ended.stdout.splitlines() if re.search(r" \d+\.\d\d +\d+\.\d\d +\d+\.\d\d–", line)]
-        self.assertEqual(len(lines), 12, ended.stdout)
+        self.assertEqual(len(lines), 13, ended.stdout)
         self.assertIn(" 1.00–1.00", lines[0])
 
     def test_one_that_is_none(self) -> None:

@@ -10,8 +10,6 @@ random order. It needs Linux, and wants a machine that does nothing else.
 from __future__ import annotations
 
 import argparse
-import gc
-import inspect
 import os
 import random
 import select
@@ -19,26 +17,17 @@ import socket
 import statistics
 import subprocess
 import sys
-import textwrap
 import time
-from collections.abc import Callable
-from typing import Any
 
-from attrs import define
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from twisted.internet import tcp
-from twisted.internet.epollreactor import EPollReactor
 
 from echoproto.compare.reporting import console as terminal
 from echoproto.protocol import EchoFactory
-from echoproto.reactors import leanepoll
 from echoproto.reactors.lean import Lean
-from echoproto.reactors.transports import WritesAtOnce
-from echoproto.server import transport as reading
 from echoproto.server.counters import Counters
-from echoproto.server.transport import TCPConnection
+from tests.bench.otherwise import TRIALS, Setting, turn_of_twisted
 
 AS_IT_IS = ("as it is", "as it is, again")
 
@@ -48,113 +37,8 @@ TURNS = 600
 LARGEST = 16 << 10
 """Bytes: what goes out and comes back in one turn."""
 
-PATIENCE = 10.0
-"""Seconds in which an echo has to come back."""
-
-
-@define
-class Setting:
-    """What a trial may exchange, besides what it changes of modules and classes: each has a process of its own."""
-
-    reactor: type[Any] = leanepoll.LeanEPollReactor
-    transport: type[Any] = TCPConnection
-
-
-def received_into_a_buffer(_: Setting) -> None:
-    """recv_into(2) into one buffer for all connections; a protocol is given bytes of its own"""
-    buffer = memoryview(bytearray(reading.LARGE_READ))
-
-    def receive(connection: Any, size: int) -> bytes:
-        return bytes(buffer[: connection.socket.recv_into(buffer, size)])
-
-    vars(reading)["receive"] = receive
-    _rewrite(TCPConnection, "doRead", ("self.socket.recv(", "receive(self, "))
-
-
-def methods_looked_up_once(_: Setting) -> None:
-    """recv, send and dataReceived kept by each connection, not looked up for each event"""
-    made = TCPConnection.__init__
-
-    def keep(self: Any, *arguments: Any) -> None:
-        made(self, *arguments)
-        self.receive, self.send, self.received = self.socket.recv, self.socket.send, self.protocol.dataReceived
-
-    vars(reading)["keep"] = keep
-    TCPConnection.__init__ = keep  # type: ignore[method-assign,assignment]
-    _rewrite(
-        TCPConnection,
-        "doRead",
-        ("self.socket.recv(", "self.receive("),
-        ("self.protocol.dataReceived(", "self.received("),
-    )
-    _rewrite(WritesAtOnce, "write", ("self.socket.send(", "self.send("), ("super()", "super(WritesAtOnce, self)"))
-
-
-def large_reads(_: Setting) -> None:
-    """256 KiB at a time, always, as asyncio has it"""
-    TCPConnection._read_size = reading.SMALL_READ = 256 << 10
-
-
-def few_events(_: Setting) -> None:
-    """epoll_wait(2) for 64 events at a time"""
-    leanepoll.MOST_EVENTS = 64
-
-
-def many_events(_: Setting) -> None:
-    """epoll_wait(2) for 4,096 events at a time"""
-    leanepoll.MOST_EVENTS = 4096
-
-
-def garbage_frozen(_: Setting) -> None:
-    """gc.freeze() after the start"""
-    gc.collect()
-    gc.freeze()
-
-
-def no_collector(_: Setting) -> None:
-    """gc.disable() after the start"""
-    gc.disable()
-
-
-def timers_each_turn(_: Setting) -> None:
-    """undone: turns in which timers are left alone if none is due"""
-    Lean._turn = _turn_of_twisted  # type: ignore[method-assign,assignment]
-
-
-def context_for_each_event(setting: Setting) -> None:
-    """undone: one log context for all events of a turn, and the turns above (that is Twisted's epoll reactor)"""
-    setting.reactor = EPollReactor
-
-
-def writes_buffered(setting: Setting) -> None:
-    """undone: writes at once (that is Twisted's transport)"""
-    setting.transport = tcp.Server
-
-
-TRIALS: dict[str, Callable[[Setting], None]] = {
-    each.__name__.replace("_", " "): each
-    for each in (
-        *(received_into_a_buffer, methods_looked_up_once, large_reads, few_events, many_events),
-        *(garbage_frozen, no_collector, timers_each_turn, context_for_each_event, writes_buffered),
-    )
-}
-
-
-def _rewrite(owner: type, name: str, *changes: tuple[str, str]) -> None:
-    """Have a method made anew from its source, with changes; so it is the one that there is, but for those."""
-    method = getattr(owner, name)
-    source = textwrap.dedent(inspect.getsource(method))
-    for old, new in changes:
-        assert old in source, f"there is no {old!r} in {name}"
-        source = source.replace(old, new)
-    made: dict[str, Any] = {}
-    exec(source, method.__globals__, made)
-    setattr(owner, name, made[name])
-
-
-def _turn_of_twisted(reactor: Any) -> None:
-    reactor.runUntilCurrent()
-    reactor.doIteration(reactor.running and reactor.timeout())
+PATIENCE = 120.0
+"""Seconds that a sample may take; one whose echoes don't come back would wait for ever."""
 
 
 def sample(name: str, size: int, connections: int, turns: int = TURNS) -> float:
@@ -162,17 +46,17 @@ def sample(name: str, size: int, connections: int, turns: int = TURNS) -> float:
     Measure one trial, in this process.
 
     :return: seconds of the server for an echo: the middle of the turns.
-    :raise RuntimeError: if an echo was not the same as what was sent, or has not come back.
+    :raise RuntimeError: if an echo was not the same as what was sent.
     """
     setting = Setting()
     TRIALS.get(name, id)(setting)
     reactor = setting.reactor()
     reactor.running = True
-    turn = reactor._turn if isinstance(reactor, Lean) else lambda: _turn_of_twisted(reactor)
+    turn = reactor._turn if isinstance(reactor, Lean) else lambda: turn_of_twisted(reactor)
     factory = EchoFactory(b"", observers=[Counters()])
     port = reactor.listenTCP(0, factory, interface="127.0.0.1")
     port.transport = setting.transport
-    reactor.callLater(PATIENCE, bool)  # there is always one; and turns are to end
+    reactor.callLater(1000, bool)  # there is always one in a service, of its deadlines
     clients = []
     while len(factory.connections) < connections:
         clients.append(socket.create_connection(("127.0.0.1", port.getHost().port), PATIENCE))
@@ -184,15 +68,11 @@ def sample(name: str, size: int, connections: int, turns: int = TURNS) -> float:
     for _ in range(turns):
         for client in clients:
             client.sendall(message)
-        spent, deadline = 0.0, time.monotonic() + PATIENCE
-        while True:
+        spent = 0.0
+        while len(came_back.poll(0)) < connections:
             begun = time.perf_counter()
             turn()
             spent += time.perf_counter() - begun
-            if len(came_back.poll(0)) == connections:
-                break
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"{name}: not every echo has come back")
         if any(client.recv(size, socket.MSG_WAITALL) != message for client in clients):
             raise RuntimeError(f"{name}: an echo is not what was sent")
         seconds.append(spent / connections)
@@ -202,7 +82,7 @@ def sample(name: str, size: int, connections: int, turns: int = TURNS) -> float:
 def _sample_of_a_process(name: str, arguments: argparse.Namespace) -> float:
     options = [f"--size={arguments.size}", f"--connections={arguments.connections}", f"--turns={arguments.turns}"]
     command = [sys.executable, "-m", "tests.bench.trials", "--sample", *options, name]
-    return float(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    return float(subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=PATIENCE).stdout)
 
 
 def main() -> int:

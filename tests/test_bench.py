@@ -274,3 +274,15 @@ trials.sample("wrong", 64, 2, 2)
             ended = self.python("-m", "tests.bench.trials", *arguments)
             self.assertEqual(ended.returncode, 2)
             self.assertIn(problem, ended.stderr)
+
+
+class TLSCallsTests(SynchronousTestCase):
+    def test_both_echo(self) -> None:
+        few = ("--rounds=1", "--echoes=2", "--size=100")
+        ended = subprocess.run(
+            [sys.executable, "-m", "tests.bench.tlscalls", *few], capture_output=True, text=True, check=False
+        )
+        self.assertEqual((ended.returncode, ended.stderr), (0, ""))
+        numbers = r" +\d+\.\d\d" * 5
+        self.assertRegex(ended.stdout, rf"(?m)^pyOpenSSL{numbers}  TLSv1\.3, ")
+        self.assertRegex(ended.stdout, rf"(?m)^ssl{numbers}  TLSv1\.3, ")

@@ -2,8 +2,8 @@
 Runs the whole suite: ``python -m tests.suite [--coverage] [REACTOR ...]``.
 
 trial once on each reactor, pytest once, and the tests of pytest-twisted on each reactor; what has nothing to do with a
-reactor is run by trial on the first of them only. The reactors are those that this platform has; on Linux, kqueue runs
-on the emulation of tests/emulation. Ends with a count of all of them.
+reactor is run by trial on the first of them only, apart from the rest. The reactors are those that this platform has;
+on Linux, kqueue runs on the emulation of tests/emulation. Ends with a count of all of them.
 In CI (where the environment says ``CI``), a skipped test is a failure.
 """
 
@@ -19,7 +19,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from signal import SIG_DFL, SIGHUP, signal
 
-from attrs import define
+from attrs import define, frozen
 
 from echoproto.reactors.choice import candidates
 
@@ -44,7 +44,27 @@ WITHOUT_REACTOR = (
 """Tests that have nothing to do with a reactor: trial runs them once, on the first."""
 
 LEAST = {"trial": 200, "pytest": 200, "pytest-twisted": 4}
-"""How many tests each run has to have at least: trial is content with none."""
+"""How many tests each part has to have at least: trial is content with none."""
+
+ONCE, DEFAULT = "once", "default"
+"""Names of parts: of what has nothing to do with a reactor, and of what pytest runs on Twisted's default."""
+
+
+@frozen
+class Part:
+    """
+    A part of the suite that is run in a process of its own.
+
+    :ivar kind: what runs it: ``trial``, ``pytest`` or ``pytest-twisted``.
+    :ivar name: of its reactor, or one of those above.
+    :ivar arguments: of Python.
+    :ivar reactor: that it runs on, if that is not Twisted's default.
+    """
+
+    kind: str
+    name: str
+    arguments: str
+    reactor: str = ""
 
 
 @define
@@ -90,31 +110,52 @@ def environment_for(name: str) -> dict[str, str]:
     return environment
 
 
-def with_reactor() -> list[str]:
-    """The modules of tests that are run on each reactor."""
+def modules() -> tuple[list[str], list[str]]:
+    """The modules of tests: those to run on each reactor, and those to run once."""
     found = [each.name for each in pkgutil.walk_packages([os.path.dirname(EMULATION)], "tests.")]
-    return [
-        name
-        for name in found
-        if name.rpartition(".")[2].startswith("test_")
-        and not name.startswith(("tests.pytest_twisted.", *WITHOUT_REACTOR))
-    ]
+    tests = [name for name in found if name.rpartition(".")[2].startswith("test_")]
+    tests = [name for name in tests if not name.startswith("tests.pytest_twisted.")]
+    once = [name for name in tests if name.startswith(WITHOUT_REACTOR)]
+    return [name for name in tests if name not in once], once
 
 
-def run(kind: str, name: str, arguments: str) -> Tally:
+def parts(reactors: list[str], *, coverage: bool) -> list[Part]:
+    """All parts of the suite, the longest first, so that no processor is left without work at the end."""
+    with_reactor, once = modules()
+    found = []
+    for name, tests in ((ONCE, once), (DEFAULT, with_reactor)):
+        measure = f"-m coverage run --data-file={data_file(name)} " if coverage else ""
+        files = " ".join(f"{each.replace('.', os.sep)}.py" for each in tests)
+        found.append(Part("pytest", name, f"{measure}-m pytest -q -rs {files}"))
+    for name, tests in ((ONCE, once), *((name, with_reactor) for name in reactors)):
+        reactor = reactors[0] if name == ONCE else name
+        words = f"--random=0 --temp-directory=_trial_temp_{name} --reactor={reactor}"
+        found.append(Part("trial", name, f"-m twisted.trial {words} {' '.join(tests)}", reactor))
+    for name in reactors:
+        plugin = f"-p tests.pytest_twisted.reactors -c tests/pytest_twisted/pytest.ini --reactor={name}"
+        found.append(Part("pytest-twisted", name, f"-m pytest -q -rs {plugin} tests/pytest_twisted", name))
+    return found
+
+
+def data_file(name: str) -> str:
+    """Where the coverage of one of pytest's parts is kept until all of it is joined."""
+    return f".coverage_{name}"
+
+
+def run(part: Part) -> Tally:
     """Run one part of the suite in a process of its own; its output is shown if it fails, or skips."""
     begun = time.monotonic()
     ended = subprocess.run(
-        [sys.executable, *arguments.split()],
-        env=environment_for(name),
+        [sys.executable, *part.arguments.split()],
+        env=environment_for(part.reactor),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
     )
-    tally = (read_trial if kind == "trial" else read_pytest)(ended.stdout)
+    tally = (read_trial if part.kind == "trial" else read_pytest)(ended.stdout)
     if (
-        tally.passed < LEAST[kind]
+        tally.passed < LEAST[part.kind]
         or (tally.skipped and os.environ.get("CI"))
         or (ended.returncode and not tally.failed)
     ):
@@ -123,9 +164,8 @@ def run(kind: str, name: str, arguments: str) -> Tally:
         print(ended.stdout)
     word = "FAILED" if tally.failed else "passed"
     skipped = f", {tally.skipped} skipped" if tally.skipped else ""
-    print(
-        f"{kind:<15} {name:<8} {word}  {tally.passed:>4} tests{skipped}  {time.monotonic() - begun:6.1f} s", flush=True
-    )
+    seconds = time.monotonic() - begun
+    print(f"{part.kind:<15} {part.name:<8} {word}  {tally.passed:>4} tests{skipped}  {seconds:6.1f} s", flush=True)
     return tally
 
 
@@ -138,19 +178,13 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     signal(SIGHUP, SIG_DFL)  # nohup has it ignored, and what is started here inherits that: nothing would be reloaded
-    names = arguments.reactors or here()
-    measure = "-m coverage run " if arguments.coverage else ""
-    parts = [("pytest", "", f"{measure}-m pytest -q -rs")]  # first, since it takes longest
-    for name in names:
-        what = "tests" if name == names[0] else " ".join(with_reactor())
-        trial = f"-m twisted.trial --random=0 --temp-directory=_trial_temp_{name} --reactor={name} {what}"
-        parts.append(("trial", name, trial))
-    for name in names:
-        plugin = f"-p tests.pytest_twisted.reactors -c tests/pytest_twisted/pytest.ini --reactor={name}"
-        parts.append(("pytest-twisted", name, f"-m pytest -q -rs {plugin} tests/pytest_twisted"))
     # Much of the time, a part waits for a clock or for a process: three of them keep two processors busy.
     with ThreadPoolExecutor(arguments.jobs) as pool:
-        total = sum(pool.map(lambda part: run(*part), parts), Tally())
+        total = sum(pool.map(run, parts(arguments.reactors or here(), coverage=arguments.coverage)), Tally())
+    if arguments.coverage:
+        files = [data_file(name) for name in (ONCE, DEFAULT)]
+        joined = subprocess.run([sys.executable, "-m", "coverage", "combine", "--quiet", *files], check=False)
+        total.failed += bool(joined.returncode)
     print(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped")
     return 1 if total.failed else 0
 

@@ -138,7 +138,7 @@ class AdmissionTests(TwistdCase):
             words = ("-n", "echo", "--port", "0", "--greeting", "", "--reactor", REACTOR)
             inject = f"inject=accept4:error={name}:when=1..3"
             server = Server(
-                *(strace, "-D", "-f", "-qq", "-e", "trace=accept4", "-e", inject, "-o", trace),
+                *(strace, "-D", "-f", "--seccomp-bpf", "-qq", "-e", "trace=accept4", "-e", inject, "-o", trace),
                 *(script("twistd"), *words),
                 cwd=self.folder(),
             )

@@ -32,6 +32,7 @@ class ClosingTests(TwistdCase):
             deadline = time.monotonic() + PATIENCE  # how soon, on a quiet machine, is one of the figures
             while (sockets := server.sockets()) != 1 + others:
                 self.assertLess(time.monotonic(), deadline, f"{sockets} sockets")
+                time.sleep(0.01)
         with server.connect() as client:
             self.assertEqual(exchange(client, b"still here"), b"still here")
         self.assertEqual(server.tell()["errors"], {})

@@ -27,6 +27,7 @@ class EnvironmentTests(TwistdCase):
                 if client.connect_ex(("127.0.0.1", port)) == 0:
                     return child, port
             self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.01)
         raise AssertionError(f"it has ended: {child.end()}, {child.lines}")
 
     def served(self, port: int) -> None:
@@ -77,6 +78,7 @@ class EnvironmentTests(TwistdCase):
         deadline = time.monotonic() + PATIENCE
         while os.path.exists(os.path.join(folder, "twistd.pid")):
             self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.01)
         with open(os.path.join(folder, "twistd.log"), encoding="utf-8") as file:
             self.assertNotIn("Traceback", file.read())
 

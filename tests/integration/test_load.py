@@ -47,6 +47,7 @@ class LoadTwistdCase(TwistdCase, LoadCase):
             except ConnectionRefusedError:
                 if time.monotonic() > deadline:
                     raise
+                time.sleep(0.01)
             else:
                 return
 

@@ -49,6 +49,7 @@ class LoadCase(TwistdCase):
         deadline = time.monotonic() + PATIENCE
         while not server.tell()["bytes_received"]:
             self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.01)
 
     def target(self, server: Server) -> str:
         return f"tcp:127.0.0.1:{server.port}"

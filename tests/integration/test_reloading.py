@@ -118,6 +118,7 @@ class ReloadingTests(TwistdCase):
                     if found := re.findall(pattern, file.read()):
                         return found[:1]
             self.assertLess(time.monotonic(), deadline, f"no {pattern!r} in {path}")
+            time.sleep(0.01)
 
     def test_the_log_file(self) -> None:
         """O8: it is opened anew."""
@@ -170,7 +171,7 @@ class ReloadingTests(TwistdCase):
             self.suspended(server)
             other.sendall(b"while it is stopped")
             # Not to wait for a condition: what is to be seen is that this much time makes no difference.
-            time.sleep(5)
+            time.sleep(3)
             server.process.send_signal(signal.SIGCONT)
             self.assertEqual(receive(other, 19), b"while it is stopped")
             self.assertEqual(exchange(client, data), data)

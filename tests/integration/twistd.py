@@ -154,6 +154,7 @@ class Server(Child):
         while (counters := self.tell())["active"]:
             if time.monotonic() > deadline:
                 raise AssertionError(f"there are still some connected: {counters}")
+            time.sleep(0.01)
         if counters["accepted"] != sum(counters["closed"].values()):
             raise AssertionError(f"they don't add up: {counters}")
         return counters
@@ -236,6 +237,7 @@ class TwistdCase(SynchronousTestCase):
                 deadline = time.monotonic() + PATIENCE
                 while server.process.poll() is None and server.sockets() > server.sockets_at_start:
                     self.assertLess(time.monotonic(), deadline, "descriptors are not back")
+                    time.sleep(0.01)
             if server.process.poll() is None and self._can_tell(server):
                 server.counters()
         finally:

@@ -73,6 +73,7 @@ class WorkersCase(TwistdCase):
         for pid, before in getattr(self, "sockets", {}).items():
             while server.process.poll() is None and sockets_of(pid) > before:
                 self.assertLess(time.monotonic(), deadline, "descriptors of a worker are not back")
+                time.sleep(0.01)
         super()._end(server)
         for pid in getattr(self, "started", ()):
             self.wait_until_gone(pid)

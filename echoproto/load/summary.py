@@ -106,7 +106,8 @@ def times(histogram: Histogram) -> Times | None:
     """The figures of a histogram; ``None`` if nothing is in it."""
     if not histogram.count:
         return None
-    named = {percentile_name(percent): histogram.percentile(percent) for percent in (*PERCENTILES, 100)}
+    found = histogram.percentiles(*PERCENTILES, 100)
+    named = {percentile_name(percent): time for percent, time in found.items()}
     return Times(histogram.count, named, histogram.clamped)
 
 

@@ -17,8 +17,7 @@ class TimesTests(SynchronousTestCase):
         histogram = Histogram()
         self.assertEqual(counted.move(histogram), len(ns))
         self.assertEqual((histogram.count, histogram.clamped), (one_by_one.count, one_by_one.clamped))
-        for percent in (*PERCENTILES, 100):
-            self.assertEqual(histogram.percentile(percent), one_by_one.percentile(percent), percent)
+        self.assertEqual(histogram.percentiles(*PERCENTILES, 100), one_by_one.percentiles(*PERCENTILES, 100))
 
     def test_into_several_histograms_and_anew(self) -> None:
         counted, one, two = Times(), Histogram(), Histogram()

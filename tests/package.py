@@ -1,8 +1,9 @@
 """
 Builds wheel and sdist, and tries the wheel as a user would: ``python -m tests.package``.
 
-The wheel is installed in a clean environment; from ``/``, ``twistd`` has to know ``echo`` and to serve it; then the
-tests with real processes run against that installation, from a folder that holds nothing else of the checkout.
+Both have to hold the code byte for byte. The wheel is installed in a clean environment; from ``/``, ``twistd`` has to
+know ``echo`` and to serve it; then tests with real processes run against that installation, from a folder that holds
+nothing else of the checkout.
 """
 
 from __future__ import annotations
@@ -22,21 +23,12 @@ from tests.integration.twistd import Server
 from tests.suite import read_trial
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-INSTALLED = [
-    f"tests.integration.test_{name}"
-    for name in ("load_command", "load_html", "reactor_switch", "reloading", "serving", "starting", "udp", "unix")
-]
-"""Tests that would notice something that was not packaged; the others would only notice it again."""
+PACKAGED = ("echoproto", "twisted/plugins")
+"""Folders of which each file has to be in both, as it is here, where the suite tries it."""
 
-NEEDED = {
-    "echoproto/compare/schema/compare-1.json",
-    "echoproto/compare/servers/threads.py",
-    "echoproto/load/schema/load-1.json",
-    "echoproto/py.typed",
-    "echoproto/server/tap.py",
-    "echoproto/server/workers/worker.py",
-    "twisted/plugins/echo_plugin.py",
-}
+INSTALLED = [f"tests.integration.test_{name}" for name in ("load_html", "reactor_switch", "serving", "starting")]
+"""Tests of how it is found, started and drawn with; since the code is the same, others would come to the same."""
+
 LEAST = 45
 """How many tests with real processes there are at least: trial is content with none."""
 
@@ -60,17 +52,33 @@ def build(folder: str) -> tuple[str, str]:
     return os.path.join(folder, wheel), os.path.join(folder, sdist)
 
 
+def sources() -> dict[str, bytes]:
+    """What is to be packaged, by name."""
+    found = {}
+    for top in PACKAGED:
+        for folder, _, names in os.walk(os.path.join(ROOT, top)):
+            for name in names:
+                path = os.path.join(folder, name)
+                if not folder.endswith("__pycache__") and name not in UNWANTED:
+                    with open(path, "rb") as file:
+                        found[os.path.relpath(path, ROOT)] = file.read()
+    return found
+
+
 def check_contents(wheel: str, sdist: str) -> None:
-    """Both have all that is needed; the wheel has nothing that would break other packages."""
-    names = set(zipfile.ZipFile(wheel).namelist())
+    """Both have all that is needed, as it is here; the wheel has nothing that would break other packages."""
+    with zipfile.ZipFile(wheel) as packed:
+        in_wheel = {name: packed.read(name) for name in packed.namelist()}
     with tarfile.open(sdist) as archive:
-        sources = {name.partition("/")[2] for name in archive.getnames()}
-    for missing in sorted((NEEDED - names) | (NEEDED - sources)):
-        sys.exit(f"{missing} is missing in the wheel or the sdist")
-    for name in sorted(names):
+        files = [(member.name.partition("/")[2], archive.extractfile(member)) for member in archive]
+        in_sdist = {name: file.read() for name, file in files if file is not None}
+    for name, content in sources().items():
+        if not in_wheel.get(name) == in_sdist.get(name) == content:
+            sys.exit(f"{name} is missing in the wheel or the sdist, or is another there")
+    for name in sorted(in_wheel):
         if any(unwanted in name for unwanted in UNWANTED):
             sys.exit(f"{name} should not be in the wheel")
-    print(f"{len(names)} files in the wheel, {len(sources)} in the sdist")
+    print(f"{len(in_wheel)} files in the wheel, {len(in_sdist)} in the sdist")
 
 
 def check_serving(bin_folder: str) -> None:
@@ -120,7 +128,8 @@ def main() -> None:
         run(*pip, f"{wheel}[test]")
         check_loading(bin_folder)
         check_comparing(bin_folder, folder)
-        shutil.copytree(os.path.join(ROOT, "tests"), os.path.join(folder, "run", "tests"))
+        unwanted = shutil.ignore_patterns("__pycache__")  # something else may write there meanwhile
+        shutil.copytree(os.path.join(ROOT, "tests"), os.path.join(folder, "run", "tests"), ignore=unwanted)
         output = run(f"{bin_folder}/python", "-m", "twisted.trial", *INSTALLED, cwd=os.path.join(folder, "run"))
         tally = read_trial(output)
         if tally.passed < LEAST or tally.skipped:

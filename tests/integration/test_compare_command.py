@@ -84,7 +84,8 @@ class MeasuredTests(CompareCase):
         self.assertIn("twisted-select: not possible, because select(2)", ended.stderr)
         self.assertEqual([calls.contestant for calls in results.calls], ["asyncio-streams", "twisted-select"])
         for calls in results.calls:
-            self.assertEqual(calls.per_echo["recvfrom"], 1.0, calls)
+            # Of each of two connections, the end may be read, too, or may not be.
+            self.assertLessEqual(abs(calls.per_echo["recvfrom"] - 1.0), 2 / 1500, calls)
 
     def test_broken_ones_get_their_verdict_and_the_rest_goes_on(self) -> None:
         words = (

@@ -171,7 +171,7 @@ class ReloadingTests(TwistdCase):
             self.suspended(server)
             other.sendall(b"while it is stopped")
             # Not to wait for a condition: what is to be seen is that this much time makes no difference.
-            time.sleep(3)
+            time.sleep(5)
             server.process.send_signal(signal.SIGCONT)
             self.assertEqual(receive(other, 19), b"while it is stopped")
             self.assertEqual(exchange(client, data), data)

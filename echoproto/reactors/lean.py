@@ -22,9 +22,12 @@ from typing import Any
 
 from twisted.internet import unix
 from twisted.internet.posixbase import _NO_FILEDESC, PosixReactorBase
+from twisted.logger import Logger
 from twisted.python import context, log
 
 from echoproto.reactors.transports import TCPConnector, TCPServer, UnixConnector, UnixServer
+
+_log_of_twisted = Logger("twisted.internet.base")
 
 LONGEST = 86_400.0
 """Seconds to wait for events without a look at the timers; poll(2) takes 24 days at the most."""
@@ -83,6 +86,7 @@ class Lean(PosixReactorBase):
                     self._turn()
             except BaseException:  # as Twisted has it: whatever it is, the others are to be served
                 log.err(None, "Unexpected error in main loop")
+        _log_of_twisted.info("Main loop terminated.")
 
     def _turn(self) -> None:
         """Wait for events, and have them handled; before that, see to timers and calls of threads, if there are any."""

@@ -300,6 +300,10 @@ class LeanTests(SynchronousTestCase):
             waits = self.turns(reactor, 20, actions)
             self.assertEqual(done, ["new", "later", "thread", "shutdown"])
             self.assertEqual((len(waits), waits[-1]), (9, False), "once it is stopped, it waits for nothing")
+            told = self.events[-1]  # as Twisted's own reactors do
+            self.assertEqual(
+                (told["log_namespace"], told["log_format"]), ("twisted.internet.base", "Main loop terminated.")
+            )
 
     def test_cancelled_timers_are_dropped(self) -> None:
         for reactor in self.each():

@@ -16,7 +16,7 @@ from twisted.internet.protocol import ClientFactory, Factory, Protocol
 from twisted.python import context, log
 from twisted.python.failure import Failure
 from twisted.python.reflect import namedModule
-from twisted.trial.unittest import SkipTest, SynchronousTestCase
+from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.reactors.choice import candidates
 from echoproto.reactors.lean import LONGEST
@@ -59,49 +59,6 @@ class Reader(FileDescriptor):
     def connectionLost(self, reason: Any) -> None:
         super().connectionLost(reason)
         self.lost.append(reason.value)
-
-
-class NoDescriptorTests(SynchronousTestCase):
-    """What ``lean-epoll`` leaves to Twisted's own where it is not watched by epoll under its descriptor."""
-
-    def setUp(self) -> None:
-        if not any(each.name == "lean-epoll" for each in LEAN):
-            raise SkipTest("there is no epoll here")
-        from echoproto.reactors.leanepoll import LeanEPollReactor
-
-        self.reactor: Any = LeanEPollReactor()
-        self.addCleanup(self.reactor._poller.close)
-        self.addCleanup(lambda: [each.connectionLost(None) for each in self.reactor._internalReaders])
-
-    def watched(self) -> list[Any]:
-        found: list[Any] = self.reactor.getReaders() + self.reactor.getWriters()
-        return [each for each in found if each not in self.reactor._internalReaders]
-
-    def test_one_that_does_not_tell_it_any_more(self) -> None:
-        """It is found among all, as whoever has closed its socket first."""
-        near, far = socket.socketpair()
-        self.addCleanup(near.close)
-        self.addCleanup(far.close)
-        for start, stop in (("startReading", "stopReading"), ("startWriting", "stopWriting")):
-            one = FileDescriptor(self.reactor)
-            one.fileno = near.fileno  # type: ignore[method-assign]
-            getattr(one, start)()
-            self.assertEqual(self.watched(), [one])
-            one.fileno = lambda: -1  # type: ignore[method-assign]
-            getattr(one, stop)()
-            self.assertEqual(self.watched(), [])
-
-    def test_a_file(self) -> None:
-        """Of which epoll knows nothing (EPERM)."""
-        with open(self.mktemp(), "w+b") as file:
-            one = FileDescriptor(self.reactor)
-            one.fileno = file.fileno  # type: ignore[method-assign]
-            one.startReading()
-            one.startWriting()
-            self.assertEqual(self.watched(), [one, one])
-            one.stopReading()
-            one.stopWriting()
-            self.assertEqual(self.watched(), [])
 
 
 class LeanTests(SynchronousTestCase):

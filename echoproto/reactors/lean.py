@@ -85,7 +85,7 @@ class Lean(PosixReactorBase):
                 while self._started:
                     self._turn()
             except BaseException:  # as Twisted has it: whatever it is, the others are to be served
-                log.err(None, "Unexpected error in main loop")
+                _log_of_twisted.failure("Unexpected error in main loop")
         _log_of_twisted.info("Main loop terminated.")
 
     def _turn(self) -> None:

@@ -30,10 +30,15 @@ LARGE = 256 << 10
 
 @define
 class Setting:
-    """What a trial may exchange, besides what it changes of modules and classes: each has a process of its own."""
+    """
+    What a trial may exchange, besides what it changes of modules and classes: each has a process of its own.
+
+    :ivar connected: is called when all clients are connected.
+    """
 
     reactor: type[Any] = leanepoll.LeanEPollReactor
     transport: type[Any] = TCPConnection
+    connected: Callable[[], object] = bool
 
 
 class Bare:
@@ -102,7 +107,6 @@ def methods_looked_up_once(_: Setting) -> None:
         made(self, *arguments)
         self.receive, self.send, self.received = self.socket.recv, self.socket.send, self.protocol.dataReceived
 
-    vars(reading)["keep"] = keep
     TCPConnection.__init__ = keep  # type: ignore[method-assign,assignment]
     _rewrite(
         TCPConnection,
@@ -128,15 +132,14 @@ def many_events(_: Setting) -> None:
     leanepoll.MOST_EVENTS = 4096
 
 
-def garbage_frozen(_: Setting) -> None:
-    """gc.freeze() after the start"""
-    gc.collect()
-    gc.freeze()
+def garbage_frozen(setting: Setting) -> None:
+    """gc.freeze() when all are connected"""
+    setting.connected = gc.freeze
 
 
-def no_collector(_: Setting) -> None:
-    """gc.disable() after the start"""
-    gc.disable()
+def no_collector(setting: Setting) -> None:
+    """gc.disable() when all are connected"""
+    setting.connected = gc.disable
 
 
 def timers_each_turn(_: Setting) -> None:

@@ -44,6 +44,27 @@ class ReloadingTests(TwistdCase):
         with server.connect() as client:
             self.assertEqual(receive(client, 4), b"Two", "idle is 1 now")
 
+    def test_rates(self) -> None:
+        """O8: how many are accepted, and how many lines are logged, a second."""
+        server = self.configured("greeting = 'x'\naccept-rate = 1000000\nlog-rate = 1000")
+        self.write("greeting = 'x'\naccept-rate = 10\nlog-rate = 1\nmax-connections = 15")
+        self.reload(server)
+        begun = time.monotonic()
+        clients = [self.enterContext(server.connect()) for _ in range(15)]
+        for client in clients:
+            self.assertEqual(receive(client, 1), b"x")
+        self.assertGreaterEqual(time.monotonic() - begun, 0.5, "10 at once, and 5 in half a second")
+        self.write("greeting = 'x'\nlog-rate = 1\nmax-connections = 15")
+        self.reload(server)
+        begun = time.monotonic()
+        for _ in range(100):
+            with server.connect() as client:
+                self.assertEqual(receive(client, 1), b"")
+        most = 2 + time.monotonic() - begun
+        self.assertEqual(server.tell()["refused"], {"max-connections": 100})
+        refused = [line for line in server.lines if "Refused a connection" in line]
+        self.assertTrue(1 <= len(refused) <= most, len(refused))
+
     def test_bad_input(self) -> None:
         """O8: the old settings are kept, and a line says what is wrong where."""
         server = self.configured("max-connections = 1")

@@ -100,6 +100,19 @@ class WrongTests(SynchronousTestCase):
         self.assertIs(verdict.finding.kind, Kind.REORDERED)
         self.assertTrue(place <= verdict.finding.offset <= place + 3)
 
+    def test_a_shift_of_one_byte(self) -> None:
+        """One byte is missing, comes twice, or is foreign; or two change places."""
+        for place in (1, 2, PROBE, 1000):
+            byte = SENT[place : place + 1]
+            swapped = SENT[: place - 1] + byte + SENT[place - 1 : place] + SENT[place + 1 :]
+            for came, finding in (
+                (SENT[:place] + SENT[place + 1 :], Finding(Kind.LOST, place, 1)),
+                (SENT[:place] + byte + SENT[place:], Finding(Kind.DUPLICATED, place + 1, 1)),
+                (SENT[:place] + bytes([byte[0] ^ 255]) + SENT[place:], Finding(Kind.INSERTED, place, 1)),
+                (swapped, Finding(Kind.CORRUPT, place - 1, 2)),
+            ):
+                self.assert_finding(came, [999], finding)
+
     def test_something_foreign_comes_in_between(self) -> None:
         for place in (0, 1000):
             came = SENT[:place] + b"Hello, hello\n" + SENT[place:]

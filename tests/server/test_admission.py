@@ -125,6 +125,18 @@ class AdmissionTests(SynchronousTestCase):
             connection.connectionLost(Failure(ConnectionDone()))
         self.assertEqual(len(self.admission._sources), 0)
 
+    def test_a_source_is_remembered_while_one_of_it_is_left(self) -> None:
+        """C4: a connection that ends makes room for one more, not for as many as the limit."""
+        self.limit(max_per_source=3)
+        inside = [self.come("192.0.2.7") for _ in range(3)]
+        for _ in range(5):
+            leaving = inside.pop()
+            assert leaving is not None
+            leaving.connectionLost(Failure(ConnectionDone()))
+            inside.append(self.come("192.0.2.7"))
+            self.assertIsNotNone(inside[-1])
+            self.assertIsNone(self.come("192.0.2.7"))
+
     def test_a_limit_that_comes_later_counts_who_is_there(self) -> None:
         self.limit()
         first, second = self.come("192.0.2.7"), self.come("192.0.2.7")
@@ -164,6 +176,16 @@ class AdmissionTests(SynchronousTestCase):
         self.assertEqual(self.admission.room(100), 0)
         self.admission.apply(Settings())
         self.assertEqual((self.admission.room(100), self.admission.wait()), (100, 0))
+
+    def test_another_rate_from_now_on(self) -> None:
+        """O8."""
+        self.limit(accept_rate=5)
+        self.admission.apply(Settings(accept_rate=7))
+        self.assertEqual(self.admission.room(100), 7)
+        for _ in range(7):
+            self.come("192.0.2.7")
+        self.clock.advance(0.5)
+        self.assertEqual(self.admission.room(100), 3)
 
     def test_a_line_a_second(self) -> None:
         """E4: of each kind, and how many more there were."""

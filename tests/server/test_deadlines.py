@@ -10,6 +10,7 @@ from zope.interface import alsoProvides
 
 from echoproto import Echo, EchoFactory
 from echoproto.server import deadlines
+from echoproto.server import drain as drain_module
 from echoproto.server.deadlines import IDLE_GRACE_SECONDS, LOOK_SECONDS, Deadlines
 from echoproto.server.settings import Settings
 
@@ -41,6 +42,12 @@ class DeadlinesTests(SynchronousTestCase):
         connection.ended_by = ended_by
         self.drained.append((connection, seconds, ended_by))
 
+    def ended(self, why: str) -> set[Echo]:
+        """Those who were ended for a reason; each of them once."""
+        ended = [connection for connection, _, ended_by in self.drained if ended_by == why]
+        self.assertEqual(len(ended), len(set(ended)))
+        return {*ended}
+
     def connect(self) -> Echo:
         connection = self.factory.buildProtocol(None)
         connection.makeConnection(Transport())
@@ -59,6 +66,23 @@ class DeadlinesTests(SynchronousTestCase):
         self.assertEqual(self.drained, [(connection, IDLE_GRACE_SECONDS, "idle")])
         self.pass_time(10)
         self.assertEqual(len(self.drained), 1, "once is enough")
+
+    def test_an_idle_peer_has_time_to_confirm_the_end(self) -> None:
+        """B4: half a second over TLS; a peer that does not confirm the end by then is aborted."""
+        self.patch(drain_module, "drain", lambda connection: connection.close())
+        self.patch(drain_module, "close_if_delivered", lambda connection: None)
+        made = Deadlines(Settings(idle=10), self.clock, self.factory.connections, drain_module.Drainer(self.clock))
+        self.factory.observers = (made,)
+        connection: Any = self.connect()
+        alsoProvides(connection.transport, ISSLTransport)
+        self.pass_time(10)
+        self.assertFalse(connection.transport.disconnecting)
+        self.pass_time(LOOK_SECONDS)
+        self.assertTrue(connection.transport.disconnecting)
+        self.clock.pump([0.05] * 9)
+        self.assertFalse(connection.transport.disconnected)
+        self.clock.pump([0.05] * 2)
+        self.assertTrue(connection.transport.disconnected)
 
     def test_who_sends_is_not_idle(self) -> None:
         """B3: a slow writer is kept as long as it writes."""
@@ -165,12 +189,76 @@ class DeadlinesTests(SynchronousTestCase):
             self.pass_time(1)
         self.assertTrue(connection.transport.disconnected)
 
+    def test_without_tls_more_that_waits_may_be_progress(self) -> None:
+        """B2: a peer that takes less than it sends, but takes something, is not stuck."""
+        self.limit(write_stall=60)
+        connection: Any = self.connect()
+        connection.dataReceived(b"x" * 10)
+        connection.transport.dataBuffer = b"x" * 10
+        for _ in range(62):
+            connection.dataReceived(b"x" * 10)
+            connection.transport.dataBuffer += b"x" * 9
+            self.pass_time(2)
+        self.assertFalse(connection.transport.disconnected)
+
     def test_one_that_is_ended_already_is_left_to_that(self) -> None:
         self.limit(idle=1, lifetime=2)
         connection = self.connect()
         connection.ended_by = "stop"
         self.pass_time(10)
         self.assertEqual(self.drained, [])
+
+    def test_each_is_looked_at(self) -> None:
+        """B3, B4: a look goes through all connections, silent, busy and ending, in any order."""
+        made = self.limit(idle=10, lifetime=1000, drain=7)
+        connections = [self.connect() for _ in range(30)]
+        self.pass_time(5)
+        # A third is silent, a third goes on sending, and a third is being ended already.
+        silent, busy, ended = connections[::3], connections[1::3], connections[2::3]
+        for each in busy:
+            each.dataReceived(b"x")
+        for each in ended:
+            each.ended_by = "stop"
+        self.pass_time(5 + 2 * LOOK_SECONDS)
+        self.assertEqual(self.ended("idle"), {*silent})
+        self.pass_time(5)
+        self.assertEqual(self.ended("idle"), {*silent, *busy})
+        for each in ended:
+            each.ended_by = ""
+        made.settings = Settings(lifetime=5, drain=7)
+        self.pass_time(LOOK_SECONDS)
+        self.assertEqual(self.ended("lifetime"), {*ended})
+
+    def test_the_end_of_one_is_not_the_end_of_looking(self) -> None:
+        """B4: the connections that stay are cut on time."""
+        self.limit(idle=10)
+        first, second = self.connect(), self.connect()
+        first.connectionLost(Failure(ConnectionError()))
+        self.pass_time(10 + 2 * LOOK_SECONDS)
+        self.assertEqual(self.ended("idle"), {second})
+
+    def test_what_one_had_to_be_sent_is_forgotten_with_it(self) -> None:
+        """B5: peers that connect, do not read, and leave again take no memory for ever."""
+        made = self.limit()
+        for _ in range(10):
+            connection: Any = self.connect()
+            connection.transport.dataBuffer = b"x"
+            connection.dataReceived(b"x")
+            self.pass_time(1)
+            self.assertEqual(list(made._unsent), [connection])
+            connection.connectionLost(Failure(ConnectionError()))
+            self.assertEqual(made._unsent, {})
+
+    def test_what_was_sent_is_forgotten(self) -> None:
+        """B2: a peer that has taken everything costs no more than the others."""
+        made = self.limit()
+        connection: Any = self.connect()
+        connection.transport.dataBuffer = b"x"
+        connection.dataReceived(b"x")
+        self.pass_time(1)
+        connection.transport.dataBuffer = b""
+        self.pass_time(1)
+        self.assertEqual(made._unsent, {})
 
     def test_while_it_is_suspended_nobody_is_idle(self) -> None:
         """E7: what a peer has sent waits for us; to cut it first would lose that."""

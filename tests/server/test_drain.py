@@ -138,6 +138,18 @@ class DrainerTests(SynchronousTestCase):
         self.clock.pump([0.05] * 3)
         self.assertEqual(set(self.delivered), {connection})
 
+    def test_when_a_peer_was_heard_is_forgotten_with_it(self) -> None:
+        """O7: peers that go on sending to the end take no memory for ever."""
+        for _ in range(5):
+            connection = self.connect()
+            self.drainer.add(connection, 10, "lifetime")
+            connection.quiet = False
+            self.clock.pump([0.05])
+            self.assertEqual(list(self.drainer._heard), [connection])
+            self.factory.remove(connection, Failure(ConnectionDone()))
+            self.clock.pump([0.05])
+            self.assertEqual((self.drainer._heard, self.drainer._deadlines), ({}, {}))
+
 
 class CloseIfDeliveredTests(SocketsCase):
     def closed(self, **transport: Any) -> bool:

@@ -3,6 +3,7 @@ from twisted.logger import formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.server.eventlog import BURST, EventLog, LineBudget
+from echoproto.server.settings import table
 from tests.logs import record_log
 
 
@@ -18,6 +19,11 @@ class LineBudgetTests(SynchronousTestCase):
         budget = self.budget()
         self.assertEqual([budget.take() for _ in range(BURST + 5)], [True] * BURST + [False] * 5)
         self.assertEqual(self.told, [])
+
+    def test_a_burst_is_of_20(self) -> None:
+        """As the guide says of ``log-rate``."""
+        self.assertEqual(BURST, 20)
+        self.assertIn("after a burst of 20;", next(each.help for each in table() if each.name == "log-rate"))
 
     def test_what_was_left_out_is_told_within_a_second(self) -> None:
         budget = self.budget()
@@ -98,6 +104,16 @@ class EventLogTests(SynchronousTestCase):
         self.assertEqual(
             [formatEvent(event) for event in self.logged], ["7 more refused connections, not logged one by one"]
         )
+
+    def test_another_rate_from_now_on(self) -> None:
+        """O8: kinds of line that were logged before change, too."""
+        self.assertTrue(self.events.room("refused connections"))
+        self.events.rate = 10
+        self.clock.advance(0.1)
+        self.assertTrue(self.events.room("refused connections"))
+        self.events.rate = 1
+        self.clock.advance(0.9)
+        self.assertFalse(self.events.room("refused connections"))
 
     def test_close_logs_what_is_left_out(self) -> None:
         for _ in range(3):

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from echoproto import __version__
+from echoproto.console import run
 from echoproto.reactors.choice import auto_name, candidates
 
 PIPE_WIDTH = 500
@@ -38,7 +39,14 @@ class LazyCommand(click.Command):
         return command.make_context(info_name, args, parent, **extra)
 
 
-@click.group()
+class Commands(click.Group):
+    """The group of all commands, whose output may be anything, and may go anywhere."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:  # noqa: D102
+        return run(lambda: super(Commands, self).main(*args, **extra))
+
+
+@click.group(cls=Commands)
 @click.version_option(__version__, prog_name="echoproto")
 def main() -> None:
     """Tools around the echo service, which itself is run by 'twistd -n echo'."""

@@ -28,6 +28,12 @@ class UnavailableError(EchoError):
     """What the user wrote is fine, but this machine can't do it now: a busy port, a reactor that it lacks."""
 
 
+class OutputError(EchoError):
+    """Standard output can't be written: it is closed, or its disk is full."""
+
+    exit_status = 2
+
+
 def one_line(text: str) -> str:
     """
     Make text safe to print as one line: whatever is not printable is shown as its escape.

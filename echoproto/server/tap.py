@@ -17,6 +17,7 @@ from twisted.logger import Logger, textFileLogObserver
 from twisted.python import usage
 
 from echoproto import __version__
+from echoproto.console import fill_standard_streams, print_out
 from echoproto.errors import ConfigurationError, EchoError, nearest, one_line
 from echoproto.reactors import choice
 from echoproto.reactors.clock import follow_monotonic_clock
@@ -26,7 +27,7 @@ from echoproto.server.owner import owner_ids
 from echoproto.server.service import EchoService
 from echoproto.server.settings import Given, Setting, Settings, join, table
 from echoproto.server.tomlfile import read_file
-from echoproto.server.twistd import ServiceForTwistd, fill_standard_streams, give_up, print_out, turn_reactor_once
+from echoproto.server.twistd import ServiceForTwistd, give_up, turn_reactor_once
 from echoproto.server.workers.service import WorkersForTwistd, processors
 from echoproto.server.workers.shares import count_of
 
@@ -86,7 +87,12 @@ class Options(usage.Options):
 
     def opt_version(self) -> NoReturn:
         """Display the version and exit."""
-        print(f"echoproto {__version__}")
+        print_out(f"echoproto {__version__}")
+        raise SystemExit(0)
+
+    def opt_help(self) -> NoReturn:
+        """Display this help and exit."""
+        print_out(str(self))
         raise SystemExit(0)
 
     def parseOptions(self, options: list[str] | None = None) -> None:

@@ -4,7 +4,6 @@ The service as ``twistd`` and ``twist`` run it: how it ends a process that can't
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
@@ -18,7 +17,8 @@ from twisted.logger import ILogObserver, Logger
 from twisted.python.components import Componentized
 from twisted.python.logfile import LogFile
 
-from echoproto.errors import EchoError, UnavailableError, one_line
+from echoproto import console
+from echoproto.errors import EchoError, one_line
 from echoproto.server.descriptors import set_descriptor_limit
 from echoproto.server.logformat import log_for_twistd, reopen
 from echoproto.server.service import EchoService
@@ -46,45 +46,9 @@ class StartFailed(SystemExit, Exception):
         return one_line(str(self.error))
 
 
-def fill_standard_streams() -> None:
-    """
-    Open /dev/null in place of a standard stream that was closed when this process was started.
-
-    Else the next descriptors that are opened, such as a reactor's own, take these places: a daemon closes them, and
-    whoever writes to standard output writes to a peer.
-    """
-    for number, name in enumerate(("stdin", "stdout", "stderr")):
-        if getattr(sys, name) is None:
-            try:
-                os.fstat(number)
-            except OSError:
-                descriptor = os.open(os.devnull, os.O_RDWR)
-                if descriptor != number:
-                    os.dup2(descriptor, number)
-                    os.close(descriptor)
-            stream = open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8")  # noqa: SIM115 - stays open
-            setattr(sys, name, stream)
-            setattr(sys, f"__{name}__", stream)
-
-
 def print_error(message: object) -> None:
-    """One line on the real standard error, which the log may have taken the place of; it may also be closed."""
-    if sys.__stderr__ is not None:
-        print(f"echo: {one_line(str(message))}", file=sys.__stderr__)
-
-
-def print_out(*lines: str) -> None:
-    """
-    Print to standard output, all at once.
-
-    :raise UnavailableError: if it can't be written to.
-    """
-    try:
-        print(*lines, sep="\n", flush=True)
-    except OSError as error:
-        # Else the interpreter would try again at its end, and complain in its own way.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise UnavailableError(f"can't write to standard output: {error.strerror}") from error
+    """Print one line to the real standard error, which the log may have taken the place of."""
+    console.print_error(f"echo: {message}")
 
 
 def give_up(error: EchoError) -> NoReturn:

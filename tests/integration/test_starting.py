@@ -170,15 +170,6 @@ class CommandTests(TwistdCase):
         ended = self.run_to_end(sys.executable, "-c", code, "--reactor", REACTOR)
         self.assertEqual(ended.stdout, f"{REACTOR} True\n", ended.stderr)
 
-    def test_check_into_a_full_disk(self) -> None:
-        if not os.path.exists("/dev/full"):
-            self.skipTest("this system has no /dev/full")
-        with open("/dev/full", "w", encoding="ascii") as full:
-            words = [script("twistd"), "-n", "echo", "--check", "--port", "0"]
-            ended = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
-        self.assertEqual(ended.returncode, 1)
-        self.assertEqual(ended.stderr, "echo: can't write to standard output: No space left on device\n")
-
     def test_json_log_that_can_not_be_written(self) -> None:
         words = ("-n", "--logfile", "/nonexistent/log", "echo", "--port", "0", "--log-format", "json")
         ended = self.run_to_end(script("twistd"), *words)

@@ -1,0 +1,194 @@
+"""
+The standard streams of a command: text that they can't encode, and output that they can't take.
+
+`run` is for a command line; ``twistd`` has streams of its own, which the other functions keep usable.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import select
+import sys
+from collections.abc import Callable
+from typing import IO, Any, NoReturn
+
+from echoproto.errors import OutputError, one_line
+
+NUMBERS = {"stdin": 0, "stdout": 1, "stderr": 2}
+
+RAISING = ("strict", "surrogateescape")
+"""Error handlers that raise for text which an encoding lacks; anything else was chosen by the user."""
+
+CLOSED = "it is closed"
+
+
+class Substitute(io.TextIOWrapper):
+    """/dev/null, in place of a standard stream that was closed when this process was started."""
+
+
+def fill_standard_streams() -> None:
+    """
+    Open /dev/null in place of a standard stream that was closed when this process was started.
+
+    Else the next descriptors that are opened, such as a reactor's own, take these places: a daemon closes them, and
+    whoever writes to standard output writes to a peer.
+    """
+    for name, number in NUMBERS.items():
+        if getattr(sys, name) is None:
+            _fill(number)
+            raw = open(os.devnull, "rb" if name == "stdin" else "wb")  # noqa: SIM115 - stays open
+            _replace(name, Substitute(raw, encoding="utf-8"))
+
+
+def _fill(number: int) -> None:
+    try:
+        os.fstat(number)
+    except OSError:
+        descriptor = os.open(os.devnull, os.O_RDWR)
+        if descriptor != number:
+            os.dup2(descriptor, number)
+            os.close(descriptor)
+
+
+def _replace(name: str, stream: IO[str]) -> None:
+    setattr(sys, name, stream)
+    setattr(sys, f"__{name}__", stream)
+
+
+def escape_unencodable(stream: IO[str] | None) -> None:
+    """Have a stream write what its encoding lacks as an escape, as Python's standard error does, and never raise."""
+    if isinstance(stream, io.TextIOWrapper) and stream.errors in RAISING:
+        stream.reconfigure(errors="backslashreplace")
+
+
+def discard(descriptor: int) -> None:
+    """
+    Send to /dev/null what is still to be written to a descriptor.
+
+    Python tries again to write it at the end of the process, and makes its failure exit status 120.
+    """
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)
+
+
+def print_out(*lines: str) -> None:
+    """
+    Print to standard output, all at once.
+
+    :raise OutputError: if it can't be written to.
+    """
+    if isinstance(sys.stdout, Substitute):
+        raise _unwritable(CLOSED)
+    escape_unencodable(sys.stdout)
+    try:
+        print(*lines, sep="\n", flush=True)
+    except OSError as error:
+        discard(sys.stdout.fileno())
+        raise _unwritable(error) from error
+
+
+def print_error(message: str) -> None:
+    """Print one line to the real standard error, which a log may have taken the place of; it may also be unusable."""
+    if sys.__stderr__ is not None:
+        try:
+            print(one_line(message), file=sys.__stderr__, flush=True)
+        except OSError:  # there is no other place to say so
+            discard(sys.__stderr__.fileno())
+
+
+def _unwritable(reason: OSError | str) -> OutputError:
+    if isinstance(reason, OSError):
+        reason = CLOSED if reason.errno == errno.EBADF else reason.strerror or str(reason)
+    return OutputError(f"can't write to standard output: {reason}")
+
+
+class _Stream(io.FileIO):
+    """
+    A standard stream; one that does not block, as some terminals, is waited for.
+
+    :ivar missing: whether it was closed when this process was started.
+    """
+
+    missing = False
+
+    def write(self, data: Any) -> int:
+        """Write all of it, and take what follows a failure for written."""
+        if self.missing:
+            self.missing = False
+            return self._failed(OSError(errno.EBADF, ""), len(data))
+        rest = memoryview(data).cast("B")
+        size = len(rest)
+        try:
+            while rest:
+                written = super().write(rest)
+                if written is None:
+                    select.select([], [self], [])
+                rest = rest[written or 0 :]
+        except OSError as error:
+            discard(self.fileno())
+            return self._failed(error, size)
+        return size
+
+    def _failed(self, error: OSError, size: int) -> int:
+        raise NotImplementedError
+
+
+class _Output(_Stream):
+    """Standard output; its failures are told from those of other files."""
+
+    def _failed(self, error: OSError, size: int) -> int:
+        raise _unwritable(error) from error
+
+
+class _Errors(_Stream):
+    """Standard error; a command goes on without it."""
+
+    def _failed(self, error: OSError, size: int) -> int:
+        return size
+
+
+def _guard(name: str, kind: type[_Stream]) -> None:
+    """Put a stream of a kind in place of a standard stream, unless a caller has put its own there."""
+    stream, number = getattr(sys, name), NUMBERS[name]
+    if stream is not getattr(sys, f"__{name}__"):
+        return
+    if stream is None:
+        _fill(number)
+    raw = kind(number, "wb", closefd=False)
+    raw.missing = stream is None
+    raw.name = f"<{name}>"
+    guarded = io.TextIOWrapper(
+        raw if stream and stream.write_through else io.BufferedWriter(raw),
+        encoding=stream.encoding if stream else "utf-8",
+        errors=stream.errors if stream else "backslashreplace",
+        line_buffering=bool(stream and stream.line_buffering),
+        write_through=bool(stream and stream.write_through),
+    )
+    escape_unencodable(guarded)
+    _replace(name, guarded)
+
+
+def run(command: Callable[[], object]) -> NoReturn:
+    """
+    Run a command to its end, and end the process: with one line and status 2 if its output can't be written.
+
+    Text that standard output can't encode is escaped. Standard error that can't be written is done without.
+
+    :param command: may raise `SystemExit`; what it returns is no exit status.
+    """
+    if sys.stdin is None:
+        _fill(NUMBERS["stdin"])
+    _guard("stderr", _Errors)
+    _guard("stdout", _Output)
+    try:
+        try:
+            command()
+        finally:
+            sys.stdout.flush()
+    except OutputError as error:
+        print_error(f"Error: {error}")
+        raise SystemExit(error.exit_status) from error
+    raise SystemExit(0)

@@ -34,13 +34,21 @@ class WritesAtOnce(tcp.Connection):
     :ivar _at_once: whether nothing is buffered, and nothing stands in the way of sending: TLS, which has to encrypt it
         first; an abort, after which nothing may be sent; a pull producer, which goes on only when a buffer was sent;
         the end of the connection, or of its sending side.
+    :ivar _deaf: whether it does not read until something was sent, since the system has refused to.
+    :ivar _paused: whether it does not read because its producer was paused.
     """
 
     _at_once = True
+    _deaf = False
+    _paused = False
 
     def write(self, data: bytes) -> None:
         """
         Send, or buffer what can't be sent.
+
+        Who writes does not expect to be told of an error meanwhile: in a turn of the reactor, doWrite tries again. Only
+        if that fails, too, it is the end. Up to then nothing is read: of a connection that was reset, the kernel tells
+        of a mere end to those who ask again.
 
         :raise TypeError: if it is not bytes.
         """
@@ -48,10 +56,10 @@ class WritesAtOnce(tcp.Connection):
             try:
                 sent = self.socket.send(data)
             except OSError as error:
-                # Who calls write does not expect to be told of the end meanwhile: doWrite will find it, in a turn of
-                # the reactor; and not doRead, which the kernel may tell of a mere end now that the error was told.
                 if error.errno not in NO_ROOM:
+                    self._deaf = True
                     self.stopReading()
+                    self.startWriting()
                 sent = 0
             if sent == size:
                 return
@@ -79,7 +87,21 @@ class WritesAtOnce(tcp.Connection):
         """Send of what is buffered; when that is done, further writes need not wait."""
         result = super().doWrite()
         self._at_once = self._may_write_at_once()
+        if self._deaf and result is None:
+            self._deaf = False
+            if not self._paused:
+                self.resumeProducing()
         return result
+
+    def pauseProducing(self) -> None:
+        """Read no more for a while."""
+        self._paused = True
+        super().pauseProducing()
+
+    def resumeProducing(self) -> None:
+        """Read on."""
+        self._paused = False
+        super().resumeProducing()
 
     def startTLS(self, ctx: Any, normal: bool = True) -> None:
         """From here on, what is written is encrypted first."""

@@ -13,7 +13,7 @@ from twisted.internet.posixbase import PosixReactorBase
 
 from echoproto.server.accepting import Accepting, TCPPort
 from echoproto.server.admission import Admission
-from echoproto.server.transport import TCPConnection, UnixConnection
+from echoproto.server.transport import BufferedTCPConnection, BufferedUnixConnection, TCPConnection, UnixConnection
 from echoproto.server.unixport import MODE, UnixPort
 
 Opener = Callable[[Any], None]
@@ -100,8 +100,10 @@ class PortReactor:
 
     def _start(self, port: Accepting) -> IListeningPort:
         port.admission = self._admission
-        if self._at_once:
-            port.transport = UnixConnection if isinstance(port, UnixPort) else TCPConnection
+        if isinstance(port, UnixPort):
+            port.transport = UnixConnection if self._at_once else BufferedUnixConnection
+        else:
+            port.transport = TCPConnection if self._at_once else BufferedTCPConnection
         self._open_port(port)
         if self._at_once and not isinstance(port, UnixPort):
             # What is written at once is to leave at once, and not wait as Nagle has it; connections inherit that.

@@ -1,14 +1,16 @@
 """
 The connections of an echo: they write at once, read more at a time where there is more, and end without detours.
+There are those that buffer what they write, too, as Twisted's own do.
 
 They are used by way of ``Port.transport``, which is there for that, on every reactor of Twisted's.
 """
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
-from twisted.internet import main
+from twisted.internet import main, tcp, unix
 from twisted.python.failure import Failure
 
 from echoproto.reactors.transports import TCPServer, UnixServer, WritesAtOnce
@@ -24,7 +26,44 @@ FEW = 1 << 14
 """Bytes in a large read that are so few that the next one is a small one again."""
 
 
-class _ReadsForAnEcho(WritesAtOnce):
+class _Connection(tcp.Connection):
+    """How a connection of an echo ends when the system fails it, however it writes."""
+
+    def startReading(self) -> None:
+        """Have the reactor watch it, if the system has room for that (``ENOMEM``, ``ENOSPC`` of epoll_ctl(2))."""
+        try:
+            self.reactor.addReader(self)
+        except OSError:
+            self._end_later()
+
+    def startWriting(self) -> None:
+        """The same for writing."""
+        try:
+            self.reactor.addWriter(self)
+        except OSError:
+            self._end_later()
+
+    def _end_later(self) -> None:
+        """End as one that is lost, in the next turn of the reactor: its protocol is at work."""
+        if not self._aborting:
+            self._aborting = True
+            self.doRead = self.doWrite = lambda: None  # type: ignore[method-assign]
+            self.reactor.callLater(0, self.connectionLost, Failure(main.CONNECTION_LOST))  # type: ignore[attr-defined]
+
+    def _closeWriteConnection(self) -> Any:
+        """Half-close; if the system can't, it ends: the peer would wait for a FIN that does not come."""
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            return main.CONNECTION_LOST
+        return None
+
+    def _closeSocket(self, orderly: bool) -> None:
+        """Reset it if something is unsent: the peer must not take a part of its echo for all of it."""
+        super()._closeSocket(orderly and not self.dataBuffer and not self._tempDataLen)
+
+
+class _ReadsForAnEcho(_Connection, WritesAtOnce):
     """Reading as it suits an echo: more at a time where there is more, and no detour at the end of the stream."""
 
     _read_size = SMALL_READ
@@ -76,3 +115,11 @@ class TCPConnection(_ReadsForAnEcho, TCPServer):
 
 class UnixConnection(_ReadsForAnEcho, UnixServer):
     """A connection of an echo over a Unix socket; descriptors that a peer sends are left to the kernel to close."""
+
+
+class BufferedTCPConnection(_Connection, tcp.Server):
+    """A TCP connection of an echo that writes as Twisted's own does."""
+
+
+class BufferedUnixConnection(_Connection, unix.Server):
+    """The same over a Unix socket."""

@@ -221,6 +221,7 @@ class WritesAtOnceTests(TransportCase):
             self.turn()
 
     def test_any_error_of_the_system(self) -> None:
+        """It may pass: what was written waits for the next turn, in order."""
         for number in (errno.EPIPE, errno.ECONNRESET, errno.ENOBUFS, errno.EWOULDBLOCK):
             with mock.patch.object(
                 self.transport, "socket", mock.Mock(send=mock.Mock(side_effect=OSError(number, "")))

@@ -38,7 +38,8 @@ WITHOUT_REACTOR = (
     ),
     *("tests.integration.test_load_command", "tests.integration.test_load_html"),
     *("tests.integration.test_compare_html", "tests.integration.test_compare_command"),
-    *("tests.test_console", "tests.integration.test_unwritable"),
+    *("tests.test_console", "tests.integration.test_unwritable", "tests.integration.test_runner_options"),
+    *("tests.server.test_pidfile", "tests.server.test_runneroptions", "tests.server.test_daemon"),
     *("tests.integration.test_workers_as_a_service", "tests.integration.test_privileges"),
     *("tests.server.workers.test_messages", "tests.server.workers.test_supervision"),
 )

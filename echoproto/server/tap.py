@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
 from twisted.logger import Logger, textFileLogObserver
@@ -21,13 +21,15 @@ from echoproto.console import fill_standard_streams, print_out
 from echoproto.errors import ConfigurationError, EchoError, nearest, one_line
 from echoproto.reactors import choice
 from echoproto.reactors.clock import follow_monotonic_clock
+from echoproto.server.daemon import StartErrors
 from echoproto.server.listeners import open_all
 from echoproto.server.logformat import json_observer
 from echoproto.server.owner import owner_ids
+from echoproto.server.runneroptions import is_daemon, is_twistd, prepare
 from echoproto.server.service import EchoService
 from echoproto.server.settings import Given, Setting, Settings, join, table
 from echoproto.server.tomlfile import read_file
-from echoproto.server.twistd import ServiceForTwistd, give_up, turn_reactor_once
+from echoproto.server.twistd import ServiceForTwistd, StartFailed, give_up, turn_reactor_once
 from echoproto.server.workers.service import WorkersForTwistd, processors
 from echoproto.server.workers.shares import count_of
 
@@ -124,7 +126,8 @@ class Options(usage.Options):
         """Join the options with the file, and install the reactor that they name."""
         if self["config"]:
             # twistd and twist may change the folder later; a name is shown as it was given.
-            self._config = os.path.abspath(self["config"])
+            with suppress(FileNotFoundError):  # the folder itself is gone, and reading the file says so
+                self._config = os.path.abspath(self["config"])
         self.settings = self.reread()
         with _naming(_origin(self, "reactor")):
             self.reactor_name = choice.settle(self.settings.reactor)
@@ -132,8 +135,15 @@ class Options(usage.Options):
 
         if not follow_monotonic_clock(reactor):
             log.warn("some timers were set before this service was made, so all of them follow the wall clock")
+        if is_twistd(self.runner_options):
+            prepare(self.runner_options, check=bool(self["check"]))
         if self["check"]:
             self._check()
+
+    @property
+    def runner_options(self) -> MutableMapping[str, Any]:
+        """Those of ``twistd`` or ``twist``; none, where these options are parsed by themselves."""
+        return getattr(self, "parent", None) or {}
 
     def reread(self) -> Settings:
         """
@@ -206,9 +216,12 @@ def makeService(options: Options) -> EchoService:
     :param options: parsed; they have installed the reactor.
     """
     try:
-        return _make(options)
+        service = _make(options)
     except EchoError as error:
         give_up(error)
+    if is_daemon(service.runner_options):
+        service.start_errors = StartErrors(StartFailed.__name__)
+    return service
 
 
 def _make(options: Options) -> ServiceForTwistd:
@@ -224,8 +237,7 @@ def _make(options: Options) -> ServiceForTwistd:
             if count == 1
             else WorkersForTwistd(wanted, options.reactor_name, reactor, workers=count, check=check)
         )
-    runner_options = getattr(options, "parent", None) or {}
-    service.runner_options = runner_options
+    runner_options = service.runner_options = options.runner_options
     service.reread = options.reread
     if wanted.log_format is not None and "fileLogObserverFactory" in runner_options:
         # twist chooses by whether its output is a terminal, and logs from here on with what it finds there.

@@ -19,6 +19,7 @@ from twisted.python.logfile import LogFile
 
 from echoproto import console
 from echoproto.errors import EchoError, one_line
+from echoproto.server.daemon import StartErrors
 from echoproto.server.descriptors import set_descriptor_limit
 from echoproto.server.logformat import log_for_twistd, reopen
 from echoproto.server.service import EchoService
@@ -65,11 +66,16 @@ def turn_reactor_once() -> None:
 
 
 class ServiceForTwistd(EchoService):
-    """The service as ``twistd`` and ``twist`` run it: its errors end the process, and its log may be JSON."""
+    """
+    The service as ``twistd`` and ``twist`` run it: its errors end the process, and its log may be JSON.
+
+    :ivar start_errors: where a daemon tells of them.
+    """
 
     runner_options: Mapping[str, Any]
     reread: Callable[[], Settings]
     stopped_by_signal = False
+    start_errors: StartErrors | None = None
     _log_file: LogFile | IO[Any] | None = None
 
     def setServiceParent(self, parent: Componentized) -> None:
@@ -95,7 +101,10 @@ class ServiceForTwistd(EchoService):
 
     def _fail(self, error: EchoError) -> NoReturn:
         turn_reactor_once()
-        print_error(error)
+        if self.start_errors is None:
+            print_error(error)
+        else:
+            self.start_errors.tell(f"echo: {error}")
         if self._logs_elsewhere():
             log.critical("{error}", error=one_line(str(error)))
         raise StartFailed(error) from error
@@ -108,6 +117,8 @@ class ServiceForTwistd(EchoService):
             super().startService()
         except EchoError as error:
             self._fail(error)
+        if self.start_errors is not None:
+            self.start_errors.close()
         reactor.callWhenRunning(self._take_signals)  # the reactor puts its own in their place as it starts
         reactor.addSystemEventTrigger("after", "shutdown", setattr, reactor, "_exitSignal", None)
         reactor.addSystemEventTrigger("after", "shutdown", self._close_log)

@@ -1,0 +1,122 @@
+"""
+The file in which ``twistd`` writes its process ID: whether that can be done, and whether an old one is in the way.
+
+``twistd`` itself takes any process of that number for another instance, and answers most other faults by a traceback.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+from contextlib import suppress
+
+from twisted.logger import Logger
+
+from echoproto.errors import ConfigurationError, UnavailableError, one_line
+
+log = Logger("echoproto")
+
+MAXIMUM_SIZE = 64
+"""Bytes that are read: more than the longest number of a process, with white space around it."""
+
+LARGEST_PID = 2**31 - 1
+
+
+def clear(path: str, *, keep: bool = False) -> None:
+    """
+    Look at a process ID file that an earlier start has left; if its process is gone, remove it.
+
+    :param path: of the file, which need not be there.
+    :param keep: leave it, and only find out whether it could be removed.
+    :raise OSError: if it can't be read, or removed.
+    :raise ConfigurationError: if it is not a file.
+    :raise UnavailableError: if its process runs, or it holds something else.
+    """
+    try:
+        pid, reason = _read(path), "no such process runs"
+    except FileNotFoundError:
+        return
+    if _runs(pid):
+        program = _program(pid, os.path.dirname(path))
+        if program is None:
+            raise UnavailableError(
+                f"process {pid} runs; stop it, or name another file, or none (--pidfile=); "
+                "if that is a different program, remove the file"
+            )
+        reason = f"that is {program}"
+    if not keep:
+        os.unlink(path)
+        log.info("Removed {path}, left by process {pid}: {reason}", path=one_line(path), pid=pid, reason=reason)
+    elif not os.access(os.path.dirname(path), os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+def _read(path: str) -> int:
+    # Not to wait for ever for a program to write into a named pipe.
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ConfigurationError("is not a regular file; name another, or none (--pidfile=)")
+        text = file.read(MAXIMUM_SIZE)
+    if re.fullmatch(rb"\s*0*[1-9][0-9]{0,9}\s*", text) is None or int(text) > LARGEST_PID:
+        raise UnavailableError("holds no process ID; remove it, or name another file, or none (--pidfile=)")
+    return int(text)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _program(pid: int, folder: str) -> str | None:
+    """
+    The name of a process, if it can't be the one that has written a file.
+
+    After a crash, and whenever a container starts anew, its number may be that of any other process, such as this one.
+
+    :param folder: the file's; only ``twistd``, or a program that is made with it and runs there, may have written it.
+    :return: ``None`` if it may be that one, or this system does not tell.
+    """
+    if pid == os.getpid():
+        return "this process itself"
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            words = [os.path.basename(word) for word in os.fsdecode(file.read()).rstrip("\0").split("\0")]
+    except OSError:
+        return None
+    program = words[0]
+    with suppress(OSError):  # of another user's process
+        program = os.path.basename(os.readlink(f"/proc/{pid}/exe"))
+    if not re.match("python|pypy", program):
+        return one_line(program) or "one that has ended"
+    if any(re.match(r"twistd|twisted\.scripts\.", word) for word in words):
+        return None
+    try:
+        home = os.readlink(f"/proc/{pid}/cwd")
+    except OSError:
+        return None
+    return None if home == os.path.realpath(folder) else one_line(" ".join(words[:2]))
+
+
+def try_write(path: str) -> None:
+    """
+    Find out whether a file can be written; all is as before afterwards.
+
+    :raise OSError: if it can't be.
+    """
+    path = os.path.realpath(path)  # a link may point to where nothing is yet
+    there = os.path.exists(path)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+    try:
+        if not there:
+            os.write(descriptor, b"%d" % os.getpid())
+    finally:
+        os.close(descriptor)
+        if not there:
+            os.unlink(path)

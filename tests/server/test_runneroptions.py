@@ -1,0 +1,141 @@
+"""What takes another user, or a process of its own, stands in tests/integration."""
+
+import errno
+import os
+import tempfile
+from typing import Any
+from unittest import mock
+
+from twisted.scripts._twistd_unix import ServerOptions
+from twisted.trial.unittest import SynchronousTestCase
+
+from echoproto.errors import ConfigurationError, EchoError, UnavailableError
+from echoproto.server import pidfile
+from echoproto.server.runneroptions import is_daemon, is_twistd, prepare
+
+
+class RunnerOptionsCase(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.folder = self.enterContext(tempfile.TemporaryDirectory(prefix="echo-"))
+        before = os.getcwd()
+        os.chdir(self.folder)
+        self.addCleanup(os.chdir, before)
+
+    def options(self, **given: object) -> Any:
+        options = ServerOptions()
+        options.update({"nodaemon": 1, **given})
+        return options
+
+    def refused(self, kind: type[EchoError], **given: object) -> str:
+        for check in (False, True):
+            error = self.assertRaises(kind, prepare, self.options(**given), check=check)
+        self.assertEqual(os.listdir(self.folder), [])
+        return str(error)
+
+
+class KindTests(RunnerOptionsCase):
+    def test_runners(self) -> None:
+        self.assertTrue(is_twistd(self.options()))
+        self.assertFalse(is_twistd({"nodaemon": 1}))
+
+    def test_daemon(self) -> None:
+        self.assertFalse(is_daemon(self.options()))
+        self.assertTrue(is_daemon(self.options(nodaemon=0)))
+        self.assertFalse(is_daemon(self.options(nodaemon=0, debug=True)))
+        self.assertFalse(is_daemon({}))
+
+
+class PrepareTests(RunnerOptionsCase):
+    def test_what_is_usual(self) -> None:
+        options = self.options()
+        prepare(options, check=False)
+        self.assertEqual((options["pidfile"], options["rundir"]), ("twistd.pid", "."))
+        self.assertEqual(os.listdir(self.folder), [])
+
+    def test_no_pid_file(self) -> None:
+        prepare(self.options(pidfile="", nodaemon=0), check=False)
+
+    def test_usual_pid_file_that_can_not_be_written(self) -> None:
+        with mock.patch.object(pidfile, "try_write", side_effect=OSError(errno.EACCES, "")):
+            options = self.options()
+            prepare(options, check=False)
+            self.assertEqual(options["pidfile"], "")
+            error = self.assertRaises(UnavailableError, prepare, self.options(nodaemon=0), check=False)
+        self.assertEqual(
+            str(error),
+            "--pidfile twistd.pid: Permission denied; "
+            "name a file in a folder that this user may write to, or none (--pidfile=)",
+        )
+
+    def test_the_same_name_given(self) -> None:
+        with mock.patch.object(pidfile, "try_write", side_effect=OSError(errno.ENOSPC, "")):
+            given = "".join(["twistd", ".pid"])
+            error = self.assertRaises(UnavailableError, prepare, self.options(pidfile=given), check=False)
+        self.assertIn("--pidfile twistd.pid: No space left on device", str(error))
+
+    def test_pid_file_of_another_instance(self) -> None:
+        with open("pid", "w", encoding="ascii") as file:
+            file.write("x")
+        error = self.assertRaises(UnavailableError, prepare, self.options(pidfile="pid"), check=False)
+        self.assertTrue(str(error).startswith("pid: holds no process ID"))
+
+    def test_wrong_names(self) -> None:
+        self.assertIn("--pidfile a/b: No such file or directory;", self.refused(ConfigurationError, pidfile="a/b"))
+        self.assertIn(
+            f"--pidfile {self.folder}: Is a directory;", self.refused(ConfigurationError, pidfile=self.folder)
+        )
+        self.assertIn("--rundir a: No such file or directory;", self.refused(ConfigurationError, rundir="a"))
+        self.assertIn("--rundir /dev/null: Not a directory;", self.refused(ConfigurationError, rundir="/dev/null"))
+
+    def test_folder_that_is_gone(self) -> None:
+        os.rmdir(self.folder)
+        options = self.options()
+        try:
+            prepare(options, check=False)
+        finally:
+            os.mkdir(self.folder)
+        self.assertEqual(options["pidfile"], "")
+
+    def test_folder_that_may_not_be_entered(self) -> None:
+        options = self.options()
+        enter = os.chdir
+
+        def chdir(folder: str) -> None:
+            if folder == ".":
+                raise PermissionError(errno.EACCES, "")
+            enter(folder)
+
+        with mock.patch.object(os, "chdir", chdir):
+            prepare(options, check=False)
+        self.assertEqual(options["rundir"], "/")
+
+    def test_run_folder(self) -> None:
+        """It is changed to by twistd, not here."""
+        prepare(self.options(rundir="/"), check=False)
+        self.assertEqual(os.getcwd(), os.path.realpath(self.folder))
+
+    def test_user_that_there_is_not(self) -> None:
+        for given in ({"uid": 2**31 - 7}, {"uid": 2**31 - 7, "gid": 1}, {"uid": 2**80}, {"uid": -7}):
+            complaint = self.refused(ConfigurationError, **given)
+            self.assertEqual(
+                complaint,
+                f"--uid {given['uid']}: this system has no such user; give the name or number of one that it has",
+            )
+        self.assertIn(f"--gid {2**80}: this system", self.refused(ConfigurationError, gid=2**80))
+
+    def test_user_that_it_is_already(self) -> None:
+        prepare(self.options(uid=os.getuid()), check=False)
+
+    def test_umask(self) -> None:
+        prepare(self.options(umask=0o77), check=False)
+        for umask in (-1, 0o1000, 8**20):
+            self.assertIn("--umask: must be up to three octal", self.refused(ConfigurationError, umask=umask))
+
+    def test_logger(self) -> None:
+        prepare(self.options(logger="twisted.logger.STDLibLogObserver"), check=False)
+        self.assertIn("--logger a.b: can't be imported", self.refused(ConfigurationError, logger="a.b"))
+
+    def test_profiler(self) -> None:
+        self.assertEqual(
+            self.refused(ConfigurationError, profiler="x"), "--profiler x: must be one of cprofile, profile"
+        )

@@ -17,7 +17,7 @@ from echoproto.reactors.choice import auto_name, candidates
 REACTORS = ("epoll", "poll", "select", "kqueue", "asyncio", "uvloop", "lean-epoll", "lean-poll", "lean-kqueue")
 """Those that servers run on; of others, nobody has asked how fast they are."""
 
-SERVERS = "{python} -m echoproto.compare.servers."
+SERVERS = "{python} -P -m echoproto.compare.servers."
 
 SERVICE = "{twistd} -n --pidfile= echo --greeting '' --log-connections off --idle 0"
 

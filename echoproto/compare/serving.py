@@ -6,20 +6,16 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import socket
-import subprocess
 import sys
 import sysconfig
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import cache
-
-import psutil
 
 from echoproto.errors import EchoError, one_line
+from echoproto.host.child import CannotStart, Child
 
 HOST = "127.0.0.1"
 
@@ -27,16 +23,13 @@ PATIENCE = 10.0
 """Seconds in which a server has to listen."""
 
 FAREWELL = 3.0
-"""Seconds in which it has to end, before it is killed."""
+"""Seconds in which it has to end, with all that it has started, before they are killed."""
+
+STAY = "; it has to stay in the foreground"
+"""A hint at what a server that has ended without a fault may have done: it is a daemon now."""
 
 LOOK_AGAIN = 0.02
 """Seconds between two looks whether it listens, or has ended."""
-
-LEASH = ("setpriv", "--pdeathsig", "TERM", "--")
-"""
-What util-linux has for it: a command that is started by this is sent SIGTERM when the process that has started it is
-gone, however that has ended (prctl(2), PR_SET_PDEATHSIG). It becomes the command, under the same process id.
-"""
 
 PROBE = b"is anybody there?"
 """The datagram by whose echo it is known that a server is up."""
@@ -59,8 +52,8 @@ def serving(
     """
     Run a server, and give its process id.
 
-    It is out of reach of the terminal's Ctrl-C, which is for the comparison. Should the latter be killed, it ends, too,
-    where the system can do that (Linux).
+    It is out of reach of the terminal's Ctrl-C, which is for the comparison. It ends with all that it has started, also
+    when the comparison is killed (see `echoproto.host.watcher`).
 
     :param command: with names in braces.
     :param values: for them; ``port`` is where it has to listen.
@@ -71,13 +64,14 @@ def serving(
     """
     words = [_filled_in(word, {"python": sys.executable, "twistd": twistd(), **values}) for word in command]
     with tempfile.TemporaryFile() as output:
-        with pinned(cores):
-            process = _start(words, output.fileno())
         try:
-            _wait_until_it_listens(process, transport, int(values["port"]), output.fileno(), patience)
-            yield process.pid
-        finally:
-            end(process, farewell)
+            with pinned(cores):
+                server = Child(words, output.fileno(), seconds=farewell)
+        except CannotStart as error:
+            raise NoServer(f"it can't be started: {one_line(str(error))}") from error
+        with server:
+            _wait_until_it_listens(server, transport, int(values["port"]), output.fileno(), patience)
+            yield server.pid
 
 
 def _filled_in(word: str, values: Mapping[str, str]) -> str:
@@ -108,37 +102,16 @@ def pinned(cores: Iterable[int] | None) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-@cache
-def leash() -> tuple[str, ...]:
-    """`LEASH`, or nothing where this system has no such command, or one that can't do it (BusyBox)."""
-    try:
-        subprocess.run([*LEASH, sys.executable, "-c", ""], capture_output=True, check=True)  # noqa: S603 - as it stands
-    except (OSError, subprocess.CalledProcessError):
-        return ()
-    return LEASH
-
-
-def _start(words: Sequence[str], output: int) -> subprocess.Popen[bytes]:
-    before = leash() if shutil.which(words[0]) else ()  # else the error is to be that of the command
-    try:
-        return subprocess.Popen(  # noqa: S603 - of the catalogue, or the user's own
-            [*before, *words], stdin=subprocess.DEVNULL, stdout=output, stderr=output, process_group=0
-        )
-    except (OSError, ValueError) as error:
-        raise NoServer(f"it can't be started: {one_line(str(error))}") from error
-
-
-def _wait_until_it_listens(
-    process: subprocess.Popen[bytes], transport: str, port: int, output: int, patience: float
-) -> None:
+def _wait_until_it_listens(server: Child, transport: str, port: int, output: int, patience: float) -> None:
     answers = _answers_datagrams if transport == "udp" else _takes_connections
     deadline = time.monotonic() + patience
+    listens = False
     while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise NoServer(f"it ended with status {process.returncode}{_last_words(output)}")
-        if answers(port):
+        if (status := server.wait(LOOK_AGAIN)) is not None:
+            raise NoServer(f"it ended with status {status}{_last_words(output)}{'' if status else STAY}")
+        if listens:  # and is still there: a daemon would listen when what has started it is about to end
             return
-        time.sleep(LOOK_AGAIN)
+        listens = answers(port)
     raise NoServer(f"it did not listen on the port that it was given within {patience:.0f} s{_last_words(output)}")
 
 
@@ -163,23 +136,3 @@ def _answers_datagrams(port: int) -> bool:
 def _last_words(output: int) -> str:
     said = os.pread(output, 1 << 16, 0).decode("utf-8", "replace").strip().splitlines()
     return f": {one_line(said[-1])}" if said else ""
-
-
-def end(process: subprocess.Popen[bytes], farewell: float) -> None:
-    """End a process and whatever it has started: politely, and then for sure."""
-    started: list[psutil.Process] = []
-    with suppress(psutil.NoSuchProcess):
-        started = psutil.Process(process.pid).children(recursive=True)
-    _signal(process.pid, signal.SIGTERM)
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(farewell)
-    _signal(process.pid, signal.SIGKILL)
-    for each in started:  # also those that have left its group
-        with suppress(psutil.NoSuchProcess):
-            each.kill()
-    process.wait()
-
-
-def _signal(group: int, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError, PermissionError):  # macOS says the latter of one that has ended
-        os.killpg(group, number)

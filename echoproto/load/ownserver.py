@@ -8,13 +8,13 @@ import os
 import random
 import shlex
 import socket
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from echoproto.errors import one_line
+from echoproto.host.child import CannotStart, Child
 from echoproto.load.errors import ClientLimit, Unreachable
 
 PATIENCE = 15.0
@@ -23,9 +23,11 @@ PATIENCE = 15.0
 LOOK_AGAIN = 0.05
 """Seconds between two attempts to connect."""
 
-FAREWELL = 10.0
-"""Seconds in which it has to end, before it is killed."""
+FAREWELL = 5.0
+"""Seconds in which it has to end, with all that it has started, before they are killed."""
 
+STAY = "; it has to stay in the foreground, as 'twistd -n' does"
+"""A hint at what a server that has ended without a fault may have done: it is a daemon now."""
 
 PORTS = range(20_000, 32_768)
 """No system gives these to connections by itself (Linux: from 32768 on): none is taken before the server is up."""
@@ -49,7 +51,8 @@ def serving(command: str, host: str, port: int) -> Iterator[int]:
     """
     Run a server, and give its process id.
 
-    It is out of reach of the terminal's Ctrl-C, which is for the load: it would take what is in flight with it.
+    It is out of reach of the terminal's Ctrl-C, which is for the load: it would take what is in flight with it. It ends
+    with all that it has started, also when this process is killed (see `echoproto.host.watcher`).
 
     :param command: as one would type it, but for what only a shell understands.
     :param host: on which it is to listen; likewise ``port``.
@@ -57,37 +60,34 @@ def serving(command: str, host: str, port: int) -> Iterator[int]:
     """
     if not command.strip():
         raise Unreachable("--server can't be started: it is empty")
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise Unreachable(f"--server can't be started: {error}") from error
     with tempfile.TemporaryFile() as output:
         try:
-            process = subprocess.Popen(  # noqa: S603 - it is the user's own command
-                shlex.split(command), stdin=subprocess.DEVNULL, stdout=output, stderr=output, process_group=0
-            )
-        except (OSError, ValueError) as error:
+            server = Child(words, output.fileno(), seconds=FAREWELL)
+        except CannotStart as error:
             raise Unreachable(f"--server can't be started: {error}") from error
-        try:
-            _wait_until_it_listens(process, (host, port), output.fileno())
-            yield process.pid
-        finally:
-            process.terminate()
-            try:
-                process.wait(FAREWELL)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        with server:
+            _wait_until_it_listens(server, (host, port), output.fileno())
+            yield server.pid
 
 
-def _wait_until_it_listens(process: subprocess.Popen[bytes], address: tuple[str, int], output: int) -> None:
+def _wait_until_it_listens(server: Child, address: tuple[str, int], output: int) -> None:
     deadline = time.monotonic() + PATIENCE
+    listens = False
     while time.monotonic() < deadline:
-        try:
-            status = process.wait(LOOK_AGAIN)
-        except subprocess.TimeoutExpired:
-            try:
-                socket.create_connection(address, timeout=1).close()
-            except OSError:
-                continue
+        if (status := server.wait(LOOK_AGAIN)) is not None:
+            raise Unreachable(f"--server ended with status {status}{_last_words(output)}{'' if status else STAY}")
+        if listens:  # and is still there: a daemon would listen when what has started it is about to end
             return
-        said = os.pread(output, 1 << 16, 0).decode("utf-8", "replace").strip().splitlines()
-        last = f": {one_line(said[-1])}" if said else ""
-        raise Unreachable(f"--server ended with status {status}{last}")
-    raise Unreachable(f"--server did not listen on port {address[1]} within {PATIENCE:.0f} s")
+        with suppress(OSError):
+            socket.create_connection(address, timeout=1).close()
+            listens = True
+    raise Unreachable(f"--server did not listen on port {address[1]} within {PATIENCE:.0f} s{_last_words(output)}")
+
+
+def _last_words(output: int) -> str:
+    said = os.pread(output, 1 << 16, 0).decode("utf-8", "replace").strip().splitlines()
+    return f": {one_line(said[-1])}" if said else ""

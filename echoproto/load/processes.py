@@ -1,9 +1,9 @@
 """
 Runs a load in processes of its own, and adds up what they find out.
 
-Also a single one: what draws on the terminal must not take the time of what measures. They are spawned, not forked: on
-every system they begin alike, without descriptors, threads and signal handlers of whoever runs the load; and they start
-to measure together, when all of them are ready.
+Also a single one: what draws on the terminal must not take the time of what measures. They are started anew, not
+forked: on every system they begin alike, without descriptors, threads and signal handlers of whoever runs the load; and
+they start to measure together, when all of them are ready. `echoproto.load.generator` is what they run.
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ from __future__ import annotations
 import math
 import os
 import signal
+import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from multiprocessing import get_context
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Pipe, wait
 from typing import Protocol
 
 from attrs import define, field
 
 from echoproto.errors import EchoError
+from echoproto.host.child import environment, python
 from echoproto.load.errors import ClientLimit
 from echoproto.load.histogram import Histogram
 from echoproto.load.interruption import SIGNALS
@@ -139,21 +140,27 @@ class _Child:
         self.outcome: Outcome | None = None
         self.glimpse = Glimpse()
         self._asked = False
-        context = get_context("spawn")
-        self.connection, there = context.Pipe()
-        # A daemon of multiprocessing's kind, which ends with this process if nothing else has ended it.
-        self._process = context.Process(target=_serve, args=(share, there, engine, every), daemon=True)
-        with _signals_held():
-            self._process.start()
-        there.close()
+        self.connection, there = Pipe()
+        with there, _signals_held():
+            try:
+                self._process = subprocess.Popen(  # noqa: S603 - it is our own
+                    python("echoproto.load.generator", str(there.fileno()), str(os.getpid())),
+                    env=environment(),
+                    stdin=subprocess.DEVNULL,
+                    pass_fds=[there.fileno()],
+                )
+            except OSError as error:
+                self.connection.close()
+                raise ClientLimit(f"client limit: no process of the generator can start: {error.strerror}") from error
+        with suppress(BrokenPipeError):  # it has ended already, which `receive` is going to tell
+            self.connection.send((share, engine, every))
 
     def receive(self) -> None:
         """Take what it says next; whatever keeps it from going on is raised here."""
         try:
             said = self.connection.recv()
         except (EOFError, ConnectionResetError):
-            self._process.join()
-            status = self._process.exitcode
+            status = self._process.wait()
             raise ClientLimit(f"client limit: a process of the generator died, with status {status}") from None
         if isinstance(said, EchoError):
             raise said
@@ -171,7 +178,7 @@ class _Child:
     def close(self) -> None:
         """It is not there any more."""
         self._process.kill()
-        self._process.join()
+        self._process.wait()
         self.connection.close()
 
 
@@ -190,48 +197,3 @@ def _signals_held() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _serve(share: Share, connection: Connection, engine: Engine | None, every: float | None) -> None:
-    """What each process does: it ends when it is told to, and when who has started it is gone."""
-    parent = os.getppid()
-    told: list[int] = []
-    # A terminal sends SIGINT to all processes; it is for the first one to say what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda number, frame: told.append(number))
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-    with suppress(EOFError, ConnectionError):  # nobody is there any more to tell
-        if engine is None:
-            from echoproto.load.engine import run
-
-            engine = run
-        connection.send(READY)
-        connection.recv()
-        try:
-            outcome = engine(
-                share.workload,
-                progress=None if every is None else _Teller(connection, every),
-                first=share.first,
-                interrupted=lambda: bool(told) or os.getppid() != parent,
-            )
-        except EchoError as error:
-            connection.send(error)
-        else:
-            connection.send(outcome)
-
-
-class _Teller:
-    """Tells what can be seen, but not each time that the engine would."""
-
-    def __init__(self, connection: Connection, every: float) -> None:
-        self._connection = connection
-        self._every = every
-        self._next = 0.0
-
-    def __call__(self, outcome: Outcome) -> None:
-        if outcome.elapsed < self._next:
-            return
-        self._next = outcome.elapsed + self._every
-        errors = outcome.errors.total() + outcome.findings.total()
-        self._connection.send(Glimpse(outcome.messages, errors, outcome.elapsed, outcome.service_time))

@@ -1,10 +1,7 @@
-import contextlib
 import os
 import shlex
 import signal
 import socket
-import subprocess
-import sys
 
 import psutil
 from twisted.trial.unittest import SynchronousTestCase
@@ -28,13 +25,6 @@ os.setsid()
 time.sleep(600)
 """
 STUBBORN = f"import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n{LISTENS}\ntime.sleep(600)"
-STARTS = """
-import sys, time
-from echoproto.compare.serving import serving
-with serving(["{python}", "-c", sys.argv[1], "{port}"], "tcp", values={"port": sys.argv[2]}) as pid:
-    print(pid, flush=True)
-    time.sleep(600)
-"""
 SLEEPS = "import time\ntime.sleep(600)"
 """Long enough to be ended, by whom it is tried."""
 
@@ -64,31 +54,6 @@ class ServingTests(SynchronousTestCase):
             pass
         self.assertFalse(psutil.pid_exists(pid))
 
-    def kill(self, process: psutil.Process) -> None:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-
-    def test_it_does_not_outlive_whom_it_was_started_by(self) -> None:
-        """Who is killed has no time to end anybody."""
-        if not module.leash():
-            self.skipTest("this system ends nobody with whom they were started by")
-        command = [sys.executable, "-c", STARTS, f"{LISTENS}\ntime.sleep(600)", str(free_port())]
-        with subprocess.Popen(command, stdout=subprocess.PIPE) as starter:
-            assert starter.stdout is not None
-            server = psutil.Process(int(starter.stdout.readline()))
-            self.addCleanup(self.kill, server)
-            starter.kill()
-        self.assertEqual(psutil.wait_procs([server], timeout=PATIENCE)[1], [])
-
-    def test_a_system_that_can_not_end_it(self) -> None:
-        """It is started all the same."""
-        for command in ("/no/such/program", "false"):
-            self.patch(module, "LEASH", (command, *module.LEASH[1:]))
-            self.addCleanup(module.leash.cache_clear)
-            module.leash.cache_clear()
-            with serving(words(f"{LISTENS}\ntime.sleep(600)"), "tcp", values={"port": str(free_port())}) as pid:
-                self.assertEqual(psutil.Process(pid).cmdline()[1], "-c")
-
     def test_one_that_ends_by_itself(self) -> None:
         with serving(words(f"{LISTENS}\ntime.sleep(600)"), "tcp", values={"port": str(free_port())}) as pid:
             os.kill(pid, signal.SIGKILL)
@@ -106,6 +71,11 @@ class ServingTests(SynchronousTestCase):
         """Its last words are told, made safe."""
         why = self.why(words("import sys\nsys.exit('first\\nport \\x1b busy')"))
         self.assertEqual(why, "it ended with status 1: port \\x1b busy")
+
+    def test_a_daemon(self) -> None:
+        """Nothing tells which process to look at; it has to stay what was started."""
+        why = self.why(words("import os, sys, time\nif os.fork(): sys.exit()\ntime.sleep(600)"))
+        self.assertEqual(why, "it ended with status 0; it has to stay in the foreground")
 
     def test_it_never_listens(self) -> None:
         for transport in ("tcp", "udp"):

@@ -63,6 +63,11 @@ class OwnServerTests(SynchronousTestCase):
         self.assert_unreachable(command("import sys\nsys.exit('busy\\x1b')"), "status 1: busy\\x1b")
         self.assert_unreachable(command("raise SystemExit(3)"), "status 3")
 
+    def test_a_daemon(self) -> None:
+        """Nothing tells which process to look at; it has to stay what was started."""
+        script = "import os, sys, time\nif os.fork(): sys.exit()\ntime.sleep(600)"
+        self.assert_unreachable(command(script), "status 0; it has to stay in the foreground")
+
     def test_it_does_not_listen(self) -> None:
         self.patch(ownserver, "PATIENCE", 0.2)
         self.assert_unreachable(command(SILENT), "did not listen")

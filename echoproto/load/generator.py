@@ -1,0 +1,77 @@
+"""
+A process of the load generator: ``python -P -m echoproto.load.generator DESCRIPTOR PARENT``, for
+`echoproto.load.processes` to start.
+
+It receives its share of the load over the descriptor, reports when it is ready, and begins when it is told to. It ends
+when it is told to, and when its parent is gone.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing.connection import Connection
+
+from echoproto.errors import EchoError
+from echoproto.host.linux import LINUX, end_with_parent
+from echoproto.load.interruption import SIGNALS
+from echoproto.load.outcome import Outcome
+from echoproto.load.processes import READY, Glimpse
+
+
+def serve(connection: Connection, parent: int) -> None:
+    """
+    Run a share of the load.
+
+    :param connection: to the process that has started this one.
+    :param parent: that process's id.
+    """
+    told: list[int] = []
+    # A terminal sends SIGINT to all processes; it is for the first one to say what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, frame: told.append(number))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    if LINUX:
+        end_with_parent()
+    with suppress(EOFError, ConnectionError):  # the parent is gone
+        share, engine, every = connection.recv()
+        if engine is None:
+            from echoproto.load.engine import run
+
+            engine = run
+        connection.send(READY)
+        connection.recv()
+        try:
+            outcome = engine(
+                share.workload,
+                progress=None if every is None else _reporter(connection, every),
+                first=share.first,
+                interrupted=lambda: bool(told) or os.getppid() != parent,
+            )
+        except EchoError as error:
+            connection.send(error)
+        else:
+            connection.send(outcome)
+
+
+def _reporter(connection: Connection, every: float) -> Callable[[Outcome], None]:
+    """Report progress, but not each time that the engine calls this."""
+    due = 0.0
+
+    def report(outcome: Outcome) -> None:
+        nonlocal due
+        if outcome.elapsed < due:
+            return
+        due = outcome.elapsed + every
+        errors = outcome.errors.total() + outcome.findings.total()
+        connection.send(Glimpse(outcome.messages, errors, outcome.elapsed, outcome.service_time))
+
+    return report
+
+
+if __name__ == "__main__":
+    serve(Connection(int(sys.argv[1])), int(sys.argv[2]))

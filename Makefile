@@ -10,7 +10,7 @@ bin := $(VENV)/bin
 # A folder with the day's downloads is no reason to install again, but another list of dependencies is.
 stamp = $(VENV)/.installed-$(1)
 
-.PHONY: help run test coverage figures soak bench conformance lint types package docs hooks clean
+.PHONY: help run test coverage figures soak bench conformance mutation lint types package docs hooks clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 18
@@ -37,6 +37,9 @@ bench: $(call stamp,dev) ## Measure our servers beside others, in 10 minutes (BE
 
 conformance: $(call stamp,dev) ## Run Twisted's own tests on the lean reactors, and on those that they are made of
 	$(bin)/python -m tests.conformance
+
+mutation: $(call stamp,dev) ## Change the code, and see which changes no test notices (MODULE=server/drain; all take an hour)
+	$(bin)/python -m checks.mutation $(MODULE)
 
 lint: $(call stamp,dev) ## Check the style, the hosted CI's workflow, and that each promise has its proof in the guide
 	$(bin)/ruff format --check .

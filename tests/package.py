@@ -32,7 +32,7 @@ INSTALLED = [f"tests.integration.test_{name}" for name in ("load_html", "reactor
 LEAST = 45
 """How many tests with real processes there are at least: trial is content with none."""
 
-UNWANTED = ("dropin.cache", "twisted/__init__.py", "twisted/plugins/__init__.py", "tests/")
+UNWANTED = ("dropin.cache", "twisted/__init__.py", "twisted/plugins/__init__.py", "tests/", "checks/")
 
 
 def run(*words: str, cwd: str = "/") -> str:

@@ -28,6 +28,7 @@ EMULATION = os.path.join(os.path.dirname(os.path.abspath(__file__)), "emulation"
 
 WITHOUT_REACTOR = (
     *(
+        "tests.checks",
         "tests.compare",
         "tests.host",
         "tests.load",

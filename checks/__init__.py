@@ -1,0 +1,1 @@
+"""Checks that take long, and are commands: none is part of the suite."""

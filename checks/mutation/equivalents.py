@@ -1,0 +1,54 @@
+"""
+Equivalent mutants: changes that make no difference that a test could see, each with the reason.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+
+from attrs import frozen
+
+from checks.mutation.mutants import Mutant
+
+FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "equivalents.toml")
+
+
+@frozen
+class Equivalent:
+    """
+    A row of the list.
+
+    :ivar where: the function or class that the change is in.
+    :ivar change: what becomes of a line, as in a diff.
+    :ivar reason: why no test can see it.
+    """
+
+    where: str
+    change: str
+    reason: str
+
+    def covers(self, mutant: Mutant) -> bool:
+        """Tell if a mutant is this one."""
+        return (mutant.where, str(mutant)) == (self.where, self.change)
+
+
+def read(file: str = FILE) -> dict[str, list[Equivalent]]:
+    """
+    Read the list.
+
+    :param file: TOML, with an array of tables for each path.
+    :return: by the path of a module.
+    :raise ValueError: if a row has no reason.
+    """
+    with open(file, "rb") as opened:
+        rows = tomllib.load(opened)
+    found = {
+        path: [Equivalent(row["where"], row["change"].strip("\n"), row["reason"].strip()) for row in table]
+        for path, table in rows.items()
+    }
+    for path, listed in found.items():
+        for each in listed:
+            if not each.reason:
+                raise ValueError(f"{path}: {each.change!r} has no reason")
+    return found

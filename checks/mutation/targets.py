@@ -1,0 +1,70 @@
+"""
+The modules that are mutated, and the tests that each of their mutants is run against.
+"""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+REACTOR = "epoll"
+
+
+@frozen
+class Target:
+    """
+    A module whose mutants have to be caught.
+
+    :ivar path: of its file, relative to the project's folder.
+    :ivar tests: names of test modules: the one that mirrors it first, which catches most.
+    :ivar reactors: that trial runs them on, one after the other.
+    """
+
+    path: str
+    tests: tuple[str, ...]
+    reactors: tuple[str, ...] = (REACTOR,)
+
+    @property
+    def module(self) -> str:
+        """Its name for ``import``."""
+        return self.path.removesuffix(".py").replace("/", ".")
+
+    @property
+    def name(self) -> str:
+        """Its name on the command line, such as ``server/drain``."""
+        return self.path.removeprefix("echoproto/").removesuffix(".py")
+
+
+TARGETS = (
+    Target("echoproto/protocol.py", ("tests.test_protocol", "tests.test_protocol_on_reactors")),
+    Target("echoproto/datagram.py", ("tests.test_datagram",)),
+    Target("echoproto/reactors/lean.py", ("tests.reactors.test_lean", "tests.reactors.test_leanepoll")),
+    Target("echoproto/reactors/leanepoll.py", ("tests.reactors.test_leanepoll", "tests.reactors.test_lean")),
+    Target("echoproto/reactors/leanpoll.py", ("tests.reactors.test_lean",)),
+    Target("echoproto/reactors/transports.py", ("tests.reactors.test_transports", "tests.reactors.test_lean")),
+    Target("echoproto/server/transport.py", ("tests.server.test_transport",)),
+    Target("echoproto/server/deadlines.py", ("tests.server.test_deadlines",)),
+    Target("echoproto/server/admission.py", ("tests.server.test_admission",)),
+    Target("echoproto/server/drain.py", ("tests.server.test_drain",)),
+    Target("echoproto/server/eventlog.py", ("tests.server.test_eventlog",)),
+    Target("echoproto/server/accepting.py", ("tests.server.test_accepting",)),
+    Target("echoproto/server/counters.py", ("tests.server.test_counters",)),
+    Target("echoproto/load/verdict.py", ("tests.load.test_verdict",)),
+)
+
+
+def named(words: list[str]) -> list[Target]:
+    """
+    Choose targets.
+
+    :param words: such as ``server/drain``, ``drain`` or ``echoproto/server/drain.py``; none for all.
+    :raise KeyError: with the word that names none.
+    """
+    chosen: list[Target] = []
+    for word in words:
+        matching = [
+            each for each in TARGETS if word in (each.name, each.path, each.module, each.name.rpartition("/")[2])
+        ]
+        if not matching:
+            raise KeyError(word)
+        chosen += matching
+    return chosen or [*TARGETS]

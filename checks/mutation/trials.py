@@ -1,0 +1,200 @@
+"""
+Tests run on mutants, each in a forked process of its own.
+
+What the tests import of other people's is imported before, once; the project's own modules are imported by each process
+anew, so that all of them see the mutant.
+"""
+
+from __future__ import annotations
+
+import importlib
+import multiprocessing
+import os
+import resource
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from enum import Enum
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.util import spec_from_file_location
+from multiprocessing.connection import wait
+from types import CodeType
+from typing import Any, NoReturn
+
+from attrs import frozen
+
+from checks.mutation.targets import Target
+
+PRELOADED = (
+    "click",
+    "hypothesis",
+    "hypothesis.stateful",
+    "OpenSSL.SSL",
+    "twisted.internet.tcp",
+    "twisted.internet.test.reactormixins",
+    "twisted.internet.testing",
+    "twisted.protocols.tls",
+    "twisted.trial.runner",
+)
+"""What takes long to import. None of it may make a reactor, which processes would share."""
+
+MEMORY = 4 << 30
+"""Bytes of address space that one process may take: a loop that does not end may fill a list."""
+
+FORK = multiprocessing.get_context("fork")
+
+
+class Outcome(Enum):
+    """What became of a mutant."""
+
+    CAUGHT = "caught"
+    TIMEOUT = "caught by time"
+    SURVIVED = "survived"
+
+
+@frozen
+class Trial:
+    """
+    Tests to be run on a text in place of a module's.
+
+    :ivar reactor: that they are run on.
+    :ivar text: of the mutant; the module's own to see that the tests pass.
+    :ivar path: of the module's file.
+    :ivar folder: where the tests may leave files.
+    """
+
+    target: Target
+    reactor: str
+    text: str
+    path: str
+    folder: str
+
+
+class _Loader(SourceFileLoader):
+    """Loads a text in place of a file's."""
+
+    def __init__(self, name: str, path: str, text: str) -> None:
+        super().__init__(name, path)
+        self._text = text
+
+    def get_code(self, fullname: str) -> CodeType:
+        code: CodeType = compile(self._text, self.path, "exec", dont_inherit=True)
+        return code
+
+
+class _Finder(MetaPathFinder):
+    """Finds the mutant, and nothing else."""
+
+    def __init__(self, trial: Trial) -> None:
+        self._trial = trial
+
+    def find_spec(self, fullname: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        trial = self._trial
+        if fullname != trial.target.module:
+            return None
+        return spec_from_file_location(fullname, trial.path, loader=_Loader(fullname, trial.path, trial.text))
+
+
+def preload() -> None:
+    """Import what the tests need of other people's; never the project's own."""
+    for name in PRELOADED:
+        importlib.import_module(name)
+    if "twisted.internet.reactor" in sys.modules:
+        raise AssertionError("a reactor was made, which all mutants would share")
+
+
+def run_all(trials: Iterable[tuple[Trial, float]], jobs: int, done: Callable[[Trial, Outcome, float], None]) -> None:
+    """
+    Run trials, some at a time.
+
+    :param trials: each with the seconds that it may take.
+    :param jobs: how many at a time, at least 1.
+    :param done: called with each, what became of it, and the seconds that it took.
+    """
+    running: dict[int, tuple[Any, Trial, float, float]] = {}
+    coming = iter(trials)
+    try:
+        while True:
+            while len(running) < jobs and (following := next(coming, None)) is not None:
+                trial, limit = following
+                process = FORK.Process(target=_run, args=(trial,))
+                process.start()
+                running[process.sentinel] = (process, trial, time.monotonic(), limit)
+            if not running:
+                return
+            _reap(running, done)
+    finally:
+        for process, *_ in running.values():
+            _kill(process)
+
+
+def _reap(running: dict[int, tuple[Any, Trial, float, float]], done: Callable[[Trial, Outcome, float], None]) -> None:
+    """Wait for the next one to end, or for the end of its time."""
+    now = time.monotonic()
+    next_end = min(begun + limit for _, _, begun, limit in running.values())
+    ended = wait([*running], max(0, next_end - now))
+    now = time.monotonic()
+    for sentinel, (process, trial, begun, limit) in [*running.items()]:
+        if sentinel in ended:
+            process.join()
+            outcome = Outcome.CAUGHT if process.exitcode else Outcome.SURVIVED
+        elif now - begun >= limit:
+            outcome = Outcome.TIMEOUT
+        else:
+            continue
+        _kill(process)  # and whatever it has started
+        del running[sentinel]
+        done(trial, outcome, now - begun)
+
+
+def _kill(process: Any) -> None:
+    """End a process and all that it has started, which is in its group."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        process.kill()  # it has not come as far as to make the group, or nothing is left of it
+    process.join()
+
+
+def _run(trial: Trial) -> NoReturn:
+    """Run the tests; the exit status tells what has become of it: 0 if they pass."""
+    status = 1
+    try:
+        os.setsid()
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        for fd in (1, 2):
+            os.dup2(_nowhere(), fd)
+        sys.meta_path.insert(0, _Finder(trial))
+        status = 0 if _passes(trial) else 1
+    finally:
+        os._exit(status)
+
+
+def _nowhere() -> int:
+    return os.open(os.devnull, os.O_WRONLY)
+
+
+def _passes(trial: Trial) -> bool:
+    from hypothesis import Phase, settings
+    from twisted.application.reactors import installReactor
+    from twisted.trial.reporter import Reporter
+    from twisted.trial.runner import TestLoader, TrialRunner
+
+    importlib.import_module("tests")  # which has a profile of its own
+    # The same examples each time, and none made smaller: that it fails is enough.
+    settings.register_profile(
+        "mutation", settings(), derandomize=True, database=None, phases=(Phase.explicit, Phase.generate)
+    )
+    settings.load_profile("mutation")
+    installReactor(trial.reactor)
+    suite = TestLoader().loadByNames([*trial.target.tests], True)
+    tempfile.tempdir = tempfile.mkdtemp(dir=trial.folder)
+    with open(os.devnull, "w", encoding="utf-8") as stream:
+        runner = TrialRunner(
+            Reporter, stream=stream, workingDirectory=os.path.join(tempfile.tempdir, "trial"), exitFirst=True
+        )
+        result: Any = runner.run(suite)
+        return bool(result.wasSuccessful() and result.testsRun)

@@ -10,18 +10,21 @@ bin := $(VENV)/bin
 # A folder with the day's downloads is no reason to install again, but another list of dependencies is.
 stamp = $(VENV)/.installed-$(1)
 
-.PHONY: help run test coverage figures soak bench conformance mutation lint types package docs hooks clean
+.PHONY: help run test test-all coverage figures soak bench conformance mutation lint types package docs hooks clean
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 20
 
 run: $(call stamp,run) ## Serve an echo (PORT=8888 REACTOR=auto)
 	$(bin)/twistd -n echo --port $(PORT) --reactor $(REACTOR)
 
-test: $(call stamp,dev) ## Run the whole suite, on every reactor that this platform has
+test: $(call stamp,dev) ## Run each test once, on the platform's default reactor, in less than 5 minutes
+	$(bin)/python -m tests.suite --quick
+
+test-all: $(call stamp,dev) ## Run the whole suite, on every reactor that this platform has, and under pytest
 	$(bin)/python -m tests.suite --coverage
 
-coverage: $(call stamp,dev) ## Report the coverage of the last "make test"; what has no I/O has to be covered whole
+coverage: $(call stamp,dev) ## Report the coverage of the last "make test-all"; what has no I/O has to be covered whole
 	$(bin)/coverage report
 	$(bin)/coverage report --include='$(shell $(bin)/python -m tests.without_io)' --fail-under=100
 
@@ -60,7 +63,7 @@ hooks: $(call stamp,dev) ## Have git check style and types before each commit
 	$(bin)/pre-commit install
 
 clean: ## Remove what these commands have made
-	rm -rf $(VENV) dist build .coverage* _trial_temp* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) dist build .coverage* _suite _trial_temp* .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("echoproto needs Python 3.11 or later, and $(PYTHON) is " + sys.version.split()[0] + "; name another: make PYTHON=python3.12")'

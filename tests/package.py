@@ -20,7 +20,7 @@ import zipfile
 
 from tests.clients import exchange
 from tests.integration.twistd import Server
-from tests.suite import read_trial
+from tests.tallies import read_trial
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PACKAGED = ("echoproto", "twisted/plugins")

@@ -1,9 +1,13 @@
 """
-Runs the whole suite: ``python -m tests.suite [--coverage] [REACTOR ...]``.
+Runs the suite: ``python -m tests.suite [--quick | --coverage] [REACTOR ...]``.
 
 trial once on each reactor, pytest once, and the tests of pytest-twisted on each reactor; what has nothing to do with a
 reactor is run by trial on the first of them only, apart from the rest. The reactors are those that this platform has;
-on Linux, kqueue runs on the emulation of tests/emulation. Ends with a count of all of them.
+on Linux, kqueue runs on the emulation of tests/emulation. ``--quick`` runs each test once, by trial, on the platform's
+default reactor.
+
+Prints when each part begins and ends, and how far all are; the output of each is kept in the folder ``_suite``. Ends
+with what failed, what was skipped, and a count of all of them.
 In CI (where the environment says ``CI``), a skipped test is a failure.
 """
 
@@ -12,19 +16,17 @@ from __future__ import annotations
 import argparse
 import os
 import pkgutil
-import re
 import subprocess
 import sys
-import time
-from concurrent.futures import ThreadPoolExecutor
 from signal import SIG_DFL, SIGHUP, signal
 
-from attrs import define, frozen
+from echoproto.reactors.choice import auto_name, candidates
+from tests.execution import EMULATION, OUTPUT, Part, environment_for, report, run
+from tests.tallies import Tally
 
-from echoproto.reactors.choice import candidates
+__all__ = ["KNOWN", "environment_for", "here", "parts"]
 
 KNOWN = ("select", "poll", "epoll", "kqueue", "asyncio", "uvloop")
-EMULATION = os.path.join(os.path.dirname(os.path.abspath(__file__)), "emulation")
 
 WITHOUT_REACTOR = (
     *(
@@ -40,6 +42,7 @@ WITHOUT_REACTOR = (
     ),
     *("tests.integration.test_load_command", "tests.integration.test_load_html"),
     *("tests.integration.test_compare_html", "tests.integration.test_compare_command"),
+    *("tests.test_execution", "tests.test_tallies"),
     *("tests.test_console", "tests.integration.test_unwritable", "tests.integration.test_runner_options"),
     *("tests.server.test_pidfile", "tests.server.test_runneroptions", "tests.server.test_daemon"),
     *("tests.integration.test_workers_as_a_service", "tests.integration.test_privileges"),
@@ -48,55 +51,8 @@ WITHOUT_REACTOR = (
 )
 """Tests that have nothing to do with a reactor: trial runs them once, on the first."""
 
-LEAST = {"trial": 200, "pytest": 200, "pytest-twisted": 4}
-"""How many tests each part has to have at least: trial is content with none."""
-
 ONCE, DEFAULT = "once", "default"
 """Names of parts: of what has nothing to do with a reactor, and of what pytest runs on Twisted's default."""
-
-
-@frozen
-class Part:
-    """
-    A part of the suite that is run in a process of its own.
-
-    :ivar kind: what runs it: ``trial``, ``pytest`` or ``pytest-twisted``.
-    :ivar name: of its reactor, or one of those above.
-    :ivar arguments: of Python.
-    :ivar reactor: that it runs on, if that is not Twisted's default.
-    """
-
-    kind: str
-    name: str
-    arguments: str
-    reactor: str = ""
-
-
-@define
-class Tally:
-    passed: int = 0
-    failed: int = 0
-    skipped: int = 0
-
-    def __add__(self, other: Tally) -> Tally:
-        return Tally(self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped)
-
-
-def read_trial(output: str) -> Tally:
-    """Read the closing lines of trial, such as ``FAILED (skips=1, failures=1, errors=2, successes=9)``."""
-    closing = re.findall(r"^(?:PASSED|FAILED)(?: \((.*)\))?$", output, re.MULTILINE)
-    counts = {name: int(count) for name, count in re.findall(r"(\w+)=(\d+)", closing[-1] if closing else "")}
-    return Tally(
-        counts.get("successes", 0), counts.get("failures", 0) + counts.get("errors", 0), counts.get("skips", 0)
-    )
-
-
-def read_pytest(output: str) -> Tally:
-    """Read the closing line of pytest, such as ``1 failed, 9 passed, 1 skipped in 3.21s``."""
-    closing = re.findall(r"^=*\s?((?:\d+ \w+(?:, )?)+) in \d", output, re.MULTILINE)
-    counts = {name: int(count) for count, name in re.findall(r"(\d+) (\w+)", closing[-1] if closing else "")}
-    failed = counts.get("failed", 0) + counts.get("error", 0) + counts.get("errors", 0)
-    return Tally(counts.get("passed", 0), failed, counts.get("skipped", 0))
 
 
 def here() -> list[str]:
@@ -105,14 +61,6 @@ def here() -> list[str]:
     if sys.platform.startswith("linux"):
         usable.add("kqueue")
     return [name for name in KNOWN if name in usable]
-
-
-def environment_for(name: str) -> dict[str, str]:
-    """The environment of a process that is to run on a reactor: on Linux, kqueue has to be emulated."""
-    environment = dict(os.environ)
-    if name == "kqueue" and sys.platform.startswith("linux"):
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [EMULATION, environment.get("PYTHONPATH", "")]))
-    return environment
 
 
 def modules() -> tuple[list[str], list[str]]:
@@ -124,21 +72,21 @@ def modules() -> tuple[list[str], list[str]]:
     return [name for name in tests if name not in once], once
 
 
-def parts(reactors: list[str], *, coverage: bool) -> list[Part]:
+def parts(reactors: list[str], *, coverage: bool = False, quick: bool = False) -> list[Part]:
     """All parts of the suite, the longest first, so that no processor is left without work at the end."""
     with_reactor, once = modules()
     found = []
-    for name, tests in ((ONCE, once), (DEFAULT, with_reactor)):
+    for name, tests in () if quick else ((ONCE, once), (DEFAULT, with_reactor)):
         measure = f"-m coverage run --data-file={data_file(name)} " if coverage else ""
         files = " ".join(f"{each.replace('.', os.sep)}.py" for each in tests)
-        found.append(Part("pytest", name, f"{measure}-m pytest -q -rs {files}"))
+        found.append(Part("pytest", name, f"{measure}-m pytest -v -rs {files}"))
     for name, tests in ((ONCE, once), *((name, with_reactor) for name in reactors)):
         reactor = reactors[0] if name == ONCE else name
         words = f"--random=0 --temp-directory=_trial_temp_{name} --reactor={reactor}"
         found.append(Part("trial", name, f"-m twisted.trial {words} {' '.join(tests)}", reactor))
     for name in reactors:
         plugin = f"-p tests.pytest_twisted.reactors -c tests/pytest_twisted/pytest.ini --reactor={name}"
-        found.append(Part("pytest-twisted", name, f"-m pytest -q -rs {plugin} tests/pytest_twisted", name))
+        found.append(Part("pytest-twisted", name, f"-m pytest -v -rs {plugin} tests/pytest_twisted", name))
     return found
 
 
@@ -147,50 +95,30 @@ def data_file(name: str) -> str:
     return f".coverage_{name}"
 
 
-def run(part: Part) -> Tally:
-    """Run one part of the suite in a process of its own; its output is shown if it fails, or skips."""
-    begun = time.monotonic()
-    ended = subprocess.run(
-        [sys.executable, *part.arguments.split()],
-        env=environment_for(part.reactor),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    tally = (read_trial if part.kind == "trial" else read_pytest)(ended.stdout)
-    if (
-        tally.passed < LEAST[part.kind]
-        or (tally.skipped and os.environ.get("CI"))
-        or (ended.returncode and not tally.failed)
-    ):
-        tally.failed += 1
-    if tally.failed or tally.skipped:
-        print(ended.stdout)
-    word = "FAILED" if tally.failed else "passed"
-    skipped = f", {tally.skipped} skipped" if tally.skipped else ""
-    seconds = time.monotonic() - begun
-    print(f"{part.kind:<15} {part.name:<8} {word}  {tally.passed:>4} tests{skipped}  {seconds:6.1f} s", flush=True)
-    return tally
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.suite", description=(__doc__ or "").split("\n\n")[1])
     parser.add_argument("--coverage", action="store_true", help="measure the coverage of pytest's run")
+    parser.add_argument("--quick", action="store_true", help="run each test once, on the default reactor")
     parser.add_argument("--jobs", type=int, default=3, help="parts that are run at once (default 3)")
     parser.add_argument(
         "reactors", nargs="*", metavar="REACTOR", help=f"of {', '.join(KNOWN)}; default: all of this platform"
     )
     arguments = parser.parse_args()
+    if arguments.quick and arguments.coverage:
+        parser.error("--quick and --coverage exclude each other")
     signal(SIGHUP, SIG_DFL)  # nohup has it ignored, and what is started here inherits that: nothing would be reloaded
+    os.makedirs(OUTPUT, exist_ok=True)
+    reactors = arguments.reactors or ([auto_name()] if arguments.quick else here())
+    planned = parts(reactors, coverage=arguments.coverage, quick=arguments.quick)
     # Much of the time, a part waits for a clock or for a process: three of them keep two processors busy.
-    with ThreadPoolExecutor(arguments.jobs) as pool:
-        total = sum(pool.map(run, parts(arguments.reactors or here(), coverage=arguments.coverage)), Tally())
+    ended = list(run(planned, arguments.jobs))
+    report(ended)
+    total = sum((each.tally for each in ended), Tally())
     if arguments.coverage:
         files = [data_file(name) for name in (ONCE, DEFAULT)]
         joined = subprocess.run([sys.executable, "-m", "coverage", "combine", "--quiet", *files], check=False)
         total.failed += bool(joined.returncode)
-    print(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped")
+    print(total)
     return 1 if total.failed else 0
 
 

@@ -46,7 +46,7 @@ TARGETS = (
     Target("echoproto/server/admission.py", ("tests.server.test_admission",)),
     Target("echoproto/server/drain.py", ("tests.server.test_drain",)),
     Target("echoproto/server/eventlog.py", ("tests.server.test_eventlog",)),
-    Target("echoproto/server/accepting.py", ("tests.server.test_accepting",)),
+    Target("echoproto/server/accepting.py", ("tests.server.test_accept_errors", "tests.server.test_accepting")),
     Target("echoproto/server/counters.py", ("tests.server.test_counters",)),
     Target("echoproto/load/verdict.py", ("tests.load.test_verdict",)),
 )

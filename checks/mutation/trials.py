@@ -25,6 +25,7 @@ from types import CodeType
 from typing import Any, NoReturn
 
 from attrs import frozen
+from hypothesis import Phase
 
 from checks.mutation.targets import Target
 
@@ -43,6 +44,9 @@ PRELOADED = (
 
 MEMORY = 4 << 30
 """Bytes of address space that one process may take: a loop that does not end may fill a list."""
+
+PHASES = (Phase.explicit, Phase.generate)
+"""Of hypothesis: an example that fails need not be made smaller. The same few are tried each time."""
 
 FORK = multiprocessing.get_context("fork")
 
@@ -178,15 +182,14 @@ def _nowhere() -> int:
 
 
 def _passes(trial: Trial) -> bool:
-    from hypothesis import Phase, settings
+    from hypothesis import settings
     from twisted.application.reactors import installReactor
     from twisted.trial.reporter import Reporter
     from twisted.trial.runner import TestLoader, TrialRunner
 
     importlib.import_module("tests")  # which has a profile of its own
-    # The same examples each time, and none made smaller: that it fails is enough.
     settings.register_profile(
-        "mutation", settings(), derandomize=True, database=None, phases=(Phase.explicit, Phase.generate)
+        "mutation", derandomize=True, database=None, phases=PHASES, max_examples=20, deadline=None
     )
     settings.load_profile("mutation")
     installReactor(trial.reactor)

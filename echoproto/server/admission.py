@@ -4,6 +4,7 @@ Who may come in: so many in all, so many from one source, so many a second.
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Collection
 
@@ -76,15 +77,16 @@ class Admission:
         self._connections = connections
         self.counters = counters
         self.events = events
-        self._sources: Counter[str] = Counter()
         self._bucket: TokenBucket | None = None
-        self.budget = 1 << 30
+        self.budget = sys.maxsize
         self.apply(settings)
 
     def apply(self, settings: Settings) -> None:
         """Hold to other limits from here on; no more than the budget has room for, which is said aloud."""
         self.settings = settings
-        self._sources = Counter(map(_source, self._connections)) if settings.max_per_source else Counter()
+        self._sources: Counter[str] = Counter()
+        if settings.max_per_source:
+            self._sources.update(map(_source, self._connections))
         self.limit = self.budget if settings.max_connections is None else min(settings.max_connections, self.budget)
         if settings.max_connections is not None and self.limit < settings.max_connections:
             log.warn(

@@ -8,6 +8,7 @@ finds out who has sent or taken a byte since the last one. So a connection is cu
 from __future__ import annotations
 
 from collections.abc import Collection
+from math import inf
 
 from twisted.internet.interfaces import IReactorTime, ISSLTransport
 from twisted.internet.task import LoopingCall
@@ -57,7 +58,6 @@ class Deadlines:
     def connected(self, connection: Echo) -> None:
         """Somebody is there to be looked at."""
         if not self._looking.running:
-            self._looked_at = self._clock.seconds()
             self._looking.start(LOOK_SECONDS, now=False)
 
     def disconnected(self, connection: Echo, reason: Failure) -> None:
@@ -70,8 +70,8 @@ class Deadlines:
         now = self._clock.seconds()
         self._awake += min(now - self._looked_at, 2 * LOOK_SECONDS)
         self._looked_at = now
-        born_before = now - (self.settings.lifetime or now + 1)
-        quiet_since = self._awake - (self.settings.idle or self._awake + 1)
+        born_before = now - (self.settings.lifetime or inf)
+        quiet_since = self._awake - (self.settings.idle or inf)
         for connection in tuple(self._connections):
             # Most are silent; and what has got nothing more can have nothing more to send.
             if (
@@ -103,9 +103,11 @@ class Deadlines:
         waiting += unconfirmed(connection)
         # Of TLS, what waits is encrypted: only that it gets less tells that some of it was taken.
         taken = -waiting if ISSLTransport.providedBy(connection.transport) else connection.bytes_given - waiting
-        before, since = self._unsent.get(connection, (taken - 1, 0.0))
-        if taken > before:
+        known = self._unsent.get(connection)
+        if known is None or taken > known[0]:
             since = connection.active_at = self._awake
+        else:
+            since = known[1]
         self._unsent[connection] = (taken, since)
         limit = self.settings.write_stall
         if limit and self._awake - since >= limit:

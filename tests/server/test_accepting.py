@@ -1,13 +1,10 @@
-import errno
 import os
 import socket
 from typing import Any
-from unittest import mock
 
 from twisted.internet.error import ConnectionDone
 from twisted.logger import formatEvent
 from twisted.python.failure import Failure
-from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto import Echo, EchoFactory
 from echoproto.server.accepting import TCPPort
@@ -147,115 +144,16 @@ class AcceptingBuilder(EchoReactorBuilder):
             self.reactor.iterate(0.01)
             if self.port._resting is not None:
                 break
-        self.assertIsNotNone(self.port._resting)
+        resting, spare = self.port._resting, self.port._spare
+        assert resting is not None
+        assert spare is not None
+        os.fstat(spare)
         self.port.stopListening()
-        self.assertEqual((self.port._resting, self.port._spare), (None, None))
+        self.assertEqual((self.port._resting, self.port._spare, resting.active()), (None, None, False))
+        self.assertRaises(OSError, os.fstat, spare)
         while self.port.connected:
             self.reactor.iterate(0.01)
 
 
 globals().update(AcceptingBuilder.makeTestCaseClasses())
 del AcceptingBuilder, EchoReactorBuilder
-
-
-class AcceptErrorsTests(SynchronousTestCase):
-    """What accept(2) may answer, on a port whose socket is not real; the real errors stand in tests/integration."""
-
-    def setUp(self) -> None:
-        from twisted.internet.task import Clock
-
-        self.clock = Clock()
-        self.factory = EchoFactory(b"")
-        self.reactor: Any = mock.Mock(callLater=self.clock.callLater)
-        self.port: Any = TCPPort(0, self.factory, 50, "127.0.0.1", self.reactor)
-        self.port.admission = admission(self.clock, None, self.factory.connections)
-        self.counters = self.port.admission.counters
-        self.port.connected = True
-        self.port.numberAccepts = 10
-        self.port.socket = mock.Mock()
-        self.events = record_log(self)
-
-    def read(self, *answers: BaseException) -> int:
-        """Have accept answer so, then that there is nobody; how often it was called."""
-        self.port.socket.accept.side_effect = [*answers, *[BlockingIOError(errno.EAGAIN, "")] * 20]
-        self.port.socket.accept.reset_mock()
-        self.port.doRead()
-        return int(self.port.socket.accept.call_count)
-
-    def test_of_one_connection(self) -> None:
-        """C7: the next one is accepted at once."""
-        errors = [OSError(number, "") for number in (errno.ECONNABORTED, errno.EPERM, errno.EPROTO)]
-        self.assertEqual(self.read(*errors), 4)
-        self.assertEqual(self.counters.errors, {"ECONNABORTED": 1, "EPERM": 1, "EPROTO": 1})
-        self.assertEqual(self.clock.getDelayedCalls(), [])
-
-    def test_of_the_system(self) -> None:
-        """C7: to try again at once would be to turn in circles."""
-        for number in (errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
-            self.reactor.reset_mock()
-            self.assertEqual(self.read(OSError(number, "")), 1)
-            self.reactor.removeReader.assert_called_once_with(self.port)
-            self.reactor.addReader.assert_not_called()
-            self.clock.advance(0.1)
-            self.reactor.addReader.assert_called_once_with(self.port)
-        self.assertEqual(self.counters.errors, {"ENFILE": 1, "ENOBUFS": 1, "ENOMEM": 1})
-
-    def test_without_any_descriptor(self) -> None:
-        """C6: not even a spare one, so it waits."""
-        self.assertEqual(self.port._spare, None)
-        with mock.patch.object(os, "open", side_effect=OSError(errno.EMFILE, "")):
-            self.assertEqual(self.read(OSError(errno.EMFILE, "")), 1)
-        self.assertEqual(self.counters.errors, {"EMFILE": 1})
-        self.assertEqual(len(self.clock.getDelayedCalls()), 1)
-
-    def test_a_line_a_second(self) -> None:
-        """E4: under any number of errors."""
-        for _ in range(100):
-            self.read(OSError(errno.ENFILE, "Too many"))
-            self.clock.advance(0.1)
-        lines = [formatEvent(event) for event in self.events]
-        self.assertEqual(lines[0], "Could not accept a connection: ENFILE, Too many")
-        self.assertLessEqual(len(lines), 11)
-
-    def test_an_error_of_ours_leaves_the_port_open(self) -> None:
-        """E10."""
-        near, far = socket.socketpair()
-        self.addCleanup(far.close)
-        self.port.socket.accept.side_effect = [(near, ("192.0.2.7", 1)), BlockingIOError(errno.EAGAIN, "")]
-        with mock.patch.object(self.factory, "buildProtocol", side_effect=ZeroDivisionError):
-            self.port.doRead()
-        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
-        self.assertEqual(near.fileno(), -1)
-        self.assertEqual(self.counters.errors, {"ZeroDivisionError": 1})
-
-    def test_the_spare_descriptor_turns_somebody_away(self) -> None:
-        """C6: who waits is closed, and counted."""
-        near, far = socket.socketpair()
-        self.addCleanup(far.close)
-        self.port._spare = os.open(os.devnull, os.O_RDONLY)
-        self.addCleanup(lambda: os.close(self.port._spare))
-        self.assertEqual(self.read(OSError(errno.EMFILE, ""), (near, ("192.0.2.7", 1))), 3)  # type: ignore[arg-type]
-        self.assertEqual(near.fileno(), -1)
-        self.assertEqual(self.counters.refused, {"descriptors": 1})
-
-    def test_what_else_may_happen_meanwhile(self) -> None:
-        """C6: whoever it was is gone, or the system has not enough of something else."""
-        for answer, calls in ((BlockingIOError(errno.EAGAIN, ""), 3), (OSError(errno.ENFILE, ""), 2)):
-            self.port._spare = os.open(os.devnull, os.O_RDONLY)
-            self.assertEqual(self.read(OSError(errno.EMFILE, ""), answer), calls)
-            os.close(self.port._spare)
-        self.assertEqual(self.counters.refused, {})
-
-    def test_as_many_as_there_were_are_expected(self) -> None:
-        self.read()
-        self.assertEqual(self.port.numberAccepts, 1)
-        self.read(*[OSError(errno.EPROTO, "")])
-        self.assertEqual(self.port.numberAccepts, 21)
-
-    def test_a_peer_of_a_link(self) -> None:
-        """Its address is only whole with the name of the link."""
-        self.port.addressFamily = socket.AF_INET6
-        with mock.patch.object(socket, "getnameinfo", return_value=("fe80::1%eth0", "1")):
-            who = self.port._who(("fe80::1", 1, 0, 2))
-        self.assertEqual(who, ("fe80::1%eth0", ("fe80::1%eth0", 1, 0, 2)))
-        self.assertEqual(self.port._who(("::ffff:192.0.2.7", 1, 0, 0))[0], "192.0.2.7")

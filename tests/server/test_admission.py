@@ -29,6 +29,17 @@ class TokenBucketTests(SynchronousTestCase):
         self.assertEqual(bucket.available(), 1)
         self.assertEqual(bucket.wait(), 0)
 
+    def test_a_clock_that_has_run_for_long(self) -> None:
+        """Only the time since it was filled last counts."""
+        clock = Clock()
+        clock.advance(1000)
+        bucket = TokenBucket(clock, 8)
+        for available, pause in ((8, 0.125), (1, 0.125), (1, 0.25), (2, 0)):
+            self.assertEqual(bucket.available(), available)
+            for _ in range(available):
+                bucket.take()
+            clock.advance(pause)
+
     @given(st.integers(1, 1000), st.lists(st.floats(0, 10), max_size=50))
     def test_never_more_than_the_rate(self, rate: int, pauses: list[float]) -> None:
         clock = Clock()
@@ -89,7 +100,10 @@ class AdmissionTests(SynchronousTestCase):
         self.admission.budget = 990
         self.admission.apply(Settings(max_connections=5000))
         self.assertEqual(self.admission.limit, 990)
-        self.assertIn("max-connections is lowered from 5000 to 990", formatEvent(self.events[-1]))
+        self.assertEqual(
+            formatEvent(self.events[-1]),
+            "max-connections is lowered from 5000 to 990, which the limit of open descriptors has room for",
+        )
 
     def test_the_budget_is_the_default(self) -> None:
         self.limit()
@@ -200,3 +214,9 @@ class AdmissionTests(SynchronousTestCase):
                 "999 more connections refused, max-connections, not logged one by one",
             ],
         )
+        self.assertEqual({event["log_namespace"] for event in self.events}, {"echoproto"})
+
+    def test_a_line_about_somebody_without_an_address(self) -> None:
+        self.limit(max_connections=0)
+        self.come(None)
+        self.assertEqual(formatEvent(self.events[-1]), "Refused a connection from unix: max-connections")

@@ -1,5 +1,8 @@
 import select
 import socket
+import sys
+import termios
+from importlib.util import find_spec, module_from_spec
 from typing import Any
 from unittest import mock
 
@@ -10,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto import Echo, EchoFactory
 from echoproto.server import drain as drain_module
-from echoproto.server.drain import close_if_delivered, drain
+from echoproto.server.drain import close_if_delivered, drain, unconfirmed
 
 
 class SocketsCase(SynchronousTestCase):
@@ -88,6 +91,7 @@ class DrainerTests(SynchronousTestCase):
         for each in (first, second):
             self.drainer.add(each, 10, "stop")
         self.assertEqual((self.drained, first.ended_by), ([first, second], "stop"))
+        self.assertEqual([call.getTime() for call in self.clock.getDelayedCalls()], [0.05])
         self.clock.pump([0.05])
         self.factory.remove(first, Failure(ConnectionDone()))
         self.clock.pump([0.05])
@@ -138,6 +142,21 @@ class DrainerTests(SynchronousTestCase):
         self.clock.pump([0.05] * 3)
         self.assertEqual(set(self.delivered), {connection})
 
+    def test_to_the_moment(self) -> None:
+        """O7: a deadline that is reached is over, and a second of silence is enough; neither is over before."""
+        self.patch(drain_module, "SWEEP_SECONDS", 0.25)
+        slow, sending = self.connect(), self.connect()
+        self.drainer.add(slow, 1, "lifetime")
+        self.drainer.add(sending, 10, "lifetime")
+        sending.quiet = False
+        self.clock.pump([0.25] * 3)
+        slow.transport.abortConnection.assert_not_called()
+        self.clock.pump([0.25])
+        slow.transport.abortConnection.assert_called()
+        self.assertNotIn(sending, self.delivered, "0.75 s since it was heard, in the first look")
+        self.clock.pump([0.25])
+        self.assertIn(sending, self.delivered)
+
     def test_when_a_peer_was_heard_is_forgotten_with_it(self) -> None:
         """O7: peers that go on sending to the end take no memory for ever."""
         for _ in range(5):
@@ -166,6 +185,7 @@ class CloseIfDeliveredTests(SocketsCase):
         """Then it is up to the peer to close, or to the end of the time."""
         with mock.patch("echoproto.server.drain.UNCONFIRMED", 0):
             self.assertFalse(self.closed())
+            self.assertEqual(unconfirmed(mock.Mock(transport=self.near)), 1)
 
     def test_one_that_waits_for_the_peer_s_end_is_watched_anew(self) -> None:
         """O7: libuv forgets a socket that was reset while there was more to read (seen with Twisted on uvloop)."""
@@ -185,3 +205,16 @@ class CloseIfDeliveredTests(SocketsCase):
         while select.select([], [self.near], [], 0)[1]:
             self.near.send(b"x" * 65536)
         self.assertFalse(self.closed())
+
+
+class SystemsTests(SynchronousTestCase):
+    def test_what_asks_for_the_send_queue(self) -> None:
+        """O7: each system has a number of its own for it; that of BSD is _IOR('f', 119, int) of sys/ttycom.h."""
+        for platform, number in (("freebsd14", 1 << 30 | 4 << 16 | ord("f") << 8 | 119), ("linux", termios.TIOCOUTQ)):
+            spec = find_spec(drain_module.__name__)
+            assert spec is not None
+            assert spec.loader is not None
+            module = module_from_spec(spec)
+            with mock.patch.object(sys, "platform", platform):
+                spec.loader.exec_module(module)
+            self.assertEqual(module.UNCONFIRMED, number)

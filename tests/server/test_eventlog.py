@@ -54,6 +54,7 @@ class LineBudgetTests(SynchronousTestCase):
             lines += budget.take()
             self.clock.advance(0.01)
         self.assertTrue(9 * 60 <= lines + len(self.told) <= 10 * 60 + BURST + 1, (lines, self.told))
+        self.assertLessEqual(len(self.told), 60, "what was left out is told once a second all the same")
 
     def test_a_share_of_a_rate(self) -> None:
         """E4: several processes that share it have so many lines together."""
@@ -63,6 +64,17 @@ class LineBudgetTests(SynchronousTestCase):
             lines += budget.take()
             self.clock.advance(0.01)
         self.assertTrue(14 <= lines + len(self.told) <= 15 + BURST + 1, (lines, self.told))
+
+    def test_the_line_that_tells_is_a_line(self) -> None:
+        """E4: it takes the place of one, and not of two."""
+        budget = LineBudget(self.clock, 1, 1, self.told.append)
+        self.assertEqual([budget.take(), budget.take()], [True, False])
+        self.clock.advance(1)
+        self.assertEqual((self.told, budget.take()), ([1], False))
+        self.clock.advance(1)
+        self.assertEqual((self.told, budget.take()), ([1, 1], False))
+        self.clock.advance(2)
+        self.assertEqual((self.told, budget.take()), ([1, 1, 1], True))
 
     def test_recovers_its_burst(self) -> None:
         budget = self.budget()
@@ -94,6 +106,8 @@ class EventLogTests(SynchronousTestCase):
         self.assertTrue(self.events.room("refused connections"))
         self.assertFalse(self.events.room("refused connections"))
         self.assertTrue(self.events.room("refused datagrams"))
+        self.clock.advance(0.5)
+        self.assertFalse(self.events.room("refused datagrams"), "one a second, if nothing else is said")
         self.assertEqual([self.events.room("new connections", 2) for _ in range(3)], [True, True, False])
 
     def test_what_was_left_out_is_logged(self) -> None:
@@ -101,6 +115,7 @@ class EventLogTests(SynchronousTestCase):
         for _ in range(8):
             self.events.room("refused connections")
         self.clock.advance(1)
+        self.assertEqual([event["log_namespace"] for event in self.logged], ["echoproto"])
         self.assertEqual(
             [formatEvent(event) for event in self.logged], ["7 more refused connections, not logged one by one"]
         )

@@ -70,7 +70,7 @@ def reactors() -> None:
             candidate.class_name,
             style="dim" if candidate.why_not else None,
         )
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False, emoji=False)  # of modules, which say what they like
     if not console.is_terminal:
         console.width = PIPE_WIDTH
     console.print(table)

@@ -44,11 +44,17 @@ def one_line(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
+def not_installed(package: str, extra: str) -> str:
+    """Say that a package is missing, and how to get it with an extra of this one."""
+    return f"{package} is not installed: pip install 'echoproto[{extra}]', which adds the extra '{extra}'"
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """
     A hint at the known name that is nearest to an unknown one.
 
     :return: `` (did you mean 'port'?)``, or nothing if none is near.
     """
-    close = get_close_matches(name, list(known), n=1)
+    names = {each.lower(): each for each in known}
+    close = [names[each] for each in get_close_matches(name.lower(), names, n=1)]
     return f" (did you mean {close[0]!r}?)" if close else ""

@@ -1,12 +1,21 @@
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.errors import ConfigurationError, EchoError, UnavailableError, nearest, one_line
+from echoproto.errors import (
+    ConfigurationError,
+    EchoError,
+    OutputError,
+    UnavailableError,
+    nearest,
+    not_installed,
+    one_line,
+)
 
 
 class ErrorsTests(SynchronousTestCase):
     def test_exit_statuses_tell_whose_fault_it_is(self) -> None:
         self.assertEqual(ConfigurationError.exit_status, 2)
         self.assertEqual(UnavailableError.exit_status, 1)
+        self.assertEqual(OutputError.exit_status, 2)
         self.assertTrue(issubclass(ConfigurationError, EchoError))
         self.assertTrue(issubclass(UnavailableError, EchoError))
 
@@ -23,9 +32,20 @@ class OneLineTests(SynchronousTestCase):
         self.assertEqual(one_line("\udcff"), r"\udcff")
 
 
+class NotInstalledTests(SynchronousTestCase):
+    def test_says_how_to_get_it(self) -> None:
+        self.assertEqual(
+            not_installed("uvloop", "uvloop"),
+            "uvloop is not installed: pip install 'echoproto[uvloop]', which adds the extra 'uvloop'",
+        )
+
+
 class NearestTests(SynchronousTestCase):
     def test_near(self) -> None:
         self.assertEqual(nearest("prot", ["port", "listen"]), " (did you mean 'port'?)")
+
+    def test_capital_letters(self) -> None:
+        self.assertEqual(nearest("PORT", ["Port", "listen"]), " (did you mean 'Port'?)")
 
     def test_far(self) -> None:
         self.assertEqual(nearest("zzz", iter(["port", "listen"])), "")

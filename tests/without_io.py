@@ -60,6 +60,7 @@ FILES = (
     "echoproto/server/eventlog.py",
     "echoproto/server/kinds.py",
     "echoproto/server/settings.py",
+    "echoproto/server/tomlvalues.py",
     "echoproto/server/workers/messages.py",
     "echoproto/server/workers/shares.py",
     "echoproto/server/workers/totals.py",

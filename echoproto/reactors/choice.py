@@ -22,6 +22,26 @@ INSTALLED = "twisted.internet.reactor"
 """The module that importing, or installing a reactor, puts into ``sys.modules``."""
 
 
+ONLY_BSD = "only on BSD and macOS"
+ONLY_LINUX = "only on Linux"
+NOT_ON_MACOS = "only where Python has poll(2), which it has not on macOS"
+
+REASONS = {
+    "kqueue": ONLY_BSD,
+    "epoll": ONLY_LINUX,
+    "poll": NOT_ON_MACOS,
+    "cf": "only on macOS, with pyobjc-framework-CFNetwork",
+    "win32": "only on Windows, with pywin32",
+    "iocp": "only on Windows, with pywin32 and twisted-iocpsupport",
+    "gi": "needs PyGObject",
+    "gtk3": "needs PyGObject",
+    "gtk2": "needs PyGTK, which is for Python 2",
+    "glib2": "needs PyGTK, which is for Python 2",
+    "wx": "needs wxPython",
+}
+"""Why a reactor of Twisted's can't be imported, by its name."""
+
+
 @frozen
 class Candidate:
     """
@@ -70,13 +90,21 @@ def _look(installer: Reactor) -> Candidate:
             warnings.simplefilter("ignore", DeprecationWarning)
             module = namedModule(namedModule(installer.moduleName).install.__module__)
     except Exception as error:  # whatever a foreign module raises as it is imported is the answer
-        return Candidate(name, description, why_not=one_line(str(error) or type(error).__name__))
+        return Candidate(name, description, why_not=_reason(name, error))
     classes = [
         found.__name__
         for found in vars(module).values()
         if isinstance(found, type) and issubclass(found, ReactorBase) and found.__module__ == module.__name__
     ]
     return Candidate(name, description, module.__name__, classes[-1] if classes else "")
+
+
+def _reason(name: str, error: Exception) -> str:
+    """Why a reactor is missing: where it belongs, if that is known, and which module there is not."""
+    said = one_line(str(error) or type(error).__name__)
+    if name not in REASONS:
+        return said
+    return f"{said} ({REASONS[name]})" if isinstance(error, ModuleNotFoundError) else REASONS[name]
 
 
 def candidates() -> list[Candidate]:

@@ -6,10 +6,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.epollreactor import EPollReactor
 from twisted.internet.main import installReactor
 
+from echoproto.reactors.choice import ONLY_LINUX
 from echoproto.reactors.lean import LeanPollLike
+
+try:
+    from twisted.internet.epollreactor import EPollReactor
+except ImportError as error:
+    raise ImportError(ONLY_LINUX) from error
 
 __all__ = ["LeanEPollReactor", "install"]
 

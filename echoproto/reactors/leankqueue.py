@@ -7,11 +7,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from twisted.internet.kqreactor import KQueueReactor
 from twisted.internet.main import installReactor
 from twisted.python import log
 
+from echoproto.reactors.choice import ONLY_BSD
 from echoproto.reactors.lean import Lean, LogContext
+
+try:
+    from twisted.internet.kqreactor import KQueueReactor
+except ImportError as error:
+    raise ImportError(ONLY_BSD) from error
 
 __all__ = ["LeanKQueueReactor", "install"]
 

@@ -5,9 +5,14 @@ Twisted's poll reactor, lean; installed by ``twistd --reactor lean-poll`` for an
 from __future__ import annotations
 
 from twisted.internet.main import installReactor
-from twisted.internet.pollreactor import PollReactor
 
+from echoproto.reactors.choice import NOT_ON_MACOS
 from echoproto.reactors.lean import LeanPollLike
+
+try:
+    from twisted.internet.pollreactor import PollReactor
+except ImportError as error:
+    raise ImportError(NOT_ON_MACOS) from error
 
 __all__ = ["LeanPollReactor", "install"]
 

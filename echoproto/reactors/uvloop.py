@@ -10,10 +10,12 @@ from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 from twisted.internet.main import installReactor
 from twisted.internet.process import reapAllProcesses
 
+from echoproto.errors import not_installed
+
 try:
     import uvloop
 except ImportError as error:
-    raise ImportError("uvloop is not installed: pip install 'echoproto[uvloop]'") from error
+    raise ImportError(not_installed("uvloop", "uvloop")) from error
 
 __all__ = ["UvloopReactor", "install"]
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from ipaddress import ip_address
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from attrs import frozen
 
 ENDPOINTS = ("tcp", "tcp6", "unix", "systemd", "ssl", "tls")
 """The endpoint strings that can be served without losing a byte; others are refused."""
+
+USUAL_PORT = 8888
 
 AUTO = "auto"
 """In place of a number, where the machine suggests one."""
@@ -26,6 +28,14 @@ class Kind(Protocol):
     @property
     def allowed(self) -> str:
         """What is allowed, in words."""
+
+    @property
+    def types(self) -> tuple[type, ...]:
+        """The types that a value of the TOML reader can have, allowed or not."""
+
+    @property
+    def example(self) -> object:
+        """A value that is allowed."""
 
     def from_text(self, text: str) -> object:
         """Read a word of the command line."""
@@ -43,12 +53,18 @@ def _require(condition: bool) -> None:
 class WholeNumber:
     """A whole number, both bounds included."""
 
+    types: ClassVar[tuple[type, ...]] = (int,)
+
     minimum: int
     maximum: int
 
     @property
     def allowed(self) -> str:
         return f"a whole number from {self.minimum} to {self.maximum}"
+
+    @property
+    def example(self) -> int:
+        return max(self.minimum, min(USUAL_PORT, self.maximum))
 
     def from_text(self, text: str) -> int:
         value = int(text)
@@ -65,6 +81,9 @@ class WholeNumber:
 @frozen
 class Text:
     """Text of limited length, taken as it stands."""
+
+    types: ClassVar[tuple[type, ...]] = (str,)
+    example: ClassVar[str] = "Hello"
 
     maximum: int
 
@@ -86,11 +105,17 @@ class Text:
 class Choice:
     """One of a few words."""
 
+    types: ClassVar[tuple[type, ...]] = (str,)
+
     words: Sequence[str]
 
     @property
     def allowed(self) -> str:
         return " or ".join(self.words)
+
+    @property
+    def example(self) -> str:
+        return self.words[0]
 
     def from_text(self, text: str) -> str:
         return self.from_toml(text)
@@ -106,6 +131,8 @@ class Choice:
 class NumberOrAuto(WholeNumber):
     """A whole number, or ``auto`` for the one that this machine suggests."""
 
+    types: ClassVar[tuple[type, ...]] = (int, str)
+
     @property
     def allowed(self) -> str:
         return f"{super().allowed}, or auto"
@@ -120,6 +147,9 @@ class NumberOrAuto(WholeNumber):
 @frozen
 class Switch:
     """On or off."""
+
+    types: ClassVar[tuple[type, ...]] = (bool,)
+    example: ClassVar[bool] = True
 
     allowed: str = "on or off (in a file: true or false)"
 
@@ -137,6 +167,9 @@ class Switch:
 @frozen
 class Address:
     """An IP address of this host; empty for all of them."""
+
+    types: ClassVar[tuple[type, ...]] = (str,)
+    example: ClassVar[str] = "127.0.0.1"
 
     allowed: str = (
         'an IP address such as 127.0.0.1 or ::1; "0.0.0.0" is all of IPv4, "::" all of IPv6, empty all of both'
@@ -157,6 +190,9 @@ class Address:
 class Mode:
     """Permissions of a file; a number of a TOML file would be a decimal one, which nobody means."""
 
+    types: ClassVar[tuple[type, ...]] = (str,)
+    example: ClassVar[str] = "660"
+
     allowed: str = "three octal digits, such as 660 (in a file: as text)"
 
     def from_text(self, text: str) -> str:
@@ -173,6 +209,9 @@ class Mode:
 class Owner:
     """Whom a file is to belong to; whether there is such a user is for the system to say."""
 
+    types: ClassVar[tuple[type, ...]] = (str,)
+    example: ClassVar[str] = "echo:echo"
+
     allowed: str = "an owner as USER, USER:GROUP or :GROUP, names or numbers"
 
     def from_text(self, text: str) -> str:
@@ -188,6 +227,9 @@ class Owner:
 @frozen
 class Endpoints:
     """A list of Twisted endpoint strings; on the command line, one at a time."""
+
+    types: ClassVar[tuple[type, ...]] = (list,)
+    example: ClassVar[tuple[str, ...]] = ("tcp:8888:interface=127.0.0.1",)
 
     allowed: str = (
         f"an endpoint string that begins with {', '.join(ENDPOINTS)}, such as tcp:8888:interface=127.0.0.1 "

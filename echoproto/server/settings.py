@@ -14,6 +14,7 @@ from echoproto.errors import ConfigurationError
 from echoproto.protocol import GREETING
 from echoproto.server.kinds import (
     ENDPOINTS,
+    USUAL_PORT,
     Address,
     Choice,
     Endpoints,
@@ -26,7 +27,7 @@ from echoproto.server.kinds import (
     WholeNumber,
 )
 
-DEFAULT_PORT = 8888
+DEFAULT_PORT = USUAL_PORT
 
 SECONDS = WholeNumber(0, 10**9)
 

@@ -108,14 +108,24 @@ class Options(usage.Options):
             give_up(error)
 
     def _hint(self, complaint: str) -> str:
-        """What was meant by an option that is none: another one, or one of twistd's."""
-        found = re.fullmatch(r"option (--?\S+) not recognized", complaint)
+        """What was meant by an option that is none: another one, or one of the runner's."""
+        found = re.fullmatch(r"option (--?\S*) (not recognized|not a unique prefix)", complaint)
         if found is None:
             return ""
-        of_twistd = getattr(getattr(self, "parent", None), "longOpt", ())
-        if found[1].removeprefix("--") in {name.removesuffix("=") for name in of_twistd}:
+        given, problem = found.groups()
+        ours, theirs = (
+            [f"--{name.removesuffix('=')}" for name in getattr(options, "longOpt", ())]
+            for options in (self, self.runner_options)
+        )
+        if problem == "not a unique prefix":
+            return f": it may be {', '.join(name for name in ours if name.startswith(given))}"
+        is_letter = len(given) == len("-x") and given[1] in getattr(self.runner_options, "shortOpt", "")
+        if is_letter or any(name.startswith(given) for name in theirs):
             return ": it is one of the runner's, and goes before 'echo'"
-        return nearest(found[1], [f"--{name.removesuffix('=')}" for name in self.longOpt])
+        hint = nearest(given, [*ours, *theirs])
+        meant = re.search(r"'(.*)'", hint)
+        of_runner = meant is not None and meant[1] not in ours
+        return f"{hint}: that is one of the runner's, and goes before 'echo'" if of_runner else hint
 
     def parseArgs(self, *words: str) -> None:
         """There is nothing to give but options."""

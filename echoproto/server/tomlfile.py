@@ -6,19 +6,18 @@ from __future__ import annotations
 
 import os
 import re
-import reprlib
 import tomllib
 from collections.abc import Mapping
 
 from echoproto.errors import ConfigurationError, nearest
-from echoproto.server.kinds import Kind
-from echoproto.server.settings import Given, table
+from echoproto.server.settings import Given, Setting, table
+from echoproto.server.tomlvalues import element_hint, hint, shown, table_hint, text_hint
 
 MAXIMUM_SIZE = 65536
 """Bytes; no set of settings comes near it, and /dev/zero has no end."""
 
 LONG = 64
-"""Bits of a number that is not worth showing."""
+"""Characters of a key beyond which it is cut."""
 
 LIKELY = 50
 """How many lines are tried that look like a key; each takes as long as reading the file anew."""
@@ -37,9 +36,14 @@ def read_file(path: str, at: str = "") -> dict[str, Given]:
     text = _read_text(path, at or path)
     try:
         document = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # also digits and brackets beyond Python's own limits
+    except RecursionError as error:
+        raise ConfigurationError(f"{path}:1: not TOML: brackets are nested too deeply") from error
+    except tomllib.TOMLDecodeError as error:
         problem, line = _where(str(error), text)
-        raise ConfigurationError(f"{path}:{line}: not TOML: {problem}") from error
+        quotes = text_hint(text.split("\n")[line - 1])
+        raise ConfigurationError(f"{path}:{line}: not TOML: {problem}{quotes}") from error
+    except ValueError as error:  # of Python, whose integers are read from no more than so many digits
+        raise ConfigurationError(f"{path}:1: not TOML: a number has too many digits") from error
     return _settings(document, path, text)
 
 
@@ -74,36 +78,32 @@ def _settings(document: Mapping[str, object], path: str, text: str) -> dict[str,
     known = {setting.name: setting for setting in table()}
     given = {}
     for key, value in document.items():
-        origin = f"{path}:{_line_of(key, text)}: {key}"
+        number = _line_of(key, text)
+        origin = f"{path}:{number}: {_short(key)}"
         if key not in known:
-            hint = nearest(key, known)
-            raise ConfigurationError(f"{origin}: unknown key{hint}; known are {', '.join(known)}")
+            hint = nearest(_short(key), known)
+            raise ConfigurationError(f"{origin}: unknown key{hint}; known are {', '.join(known)}{table_hint(value)}")
         try:
             given[key] = Given(known[key].kind.from_toml(value), origin)
         except ValueError as error:
-            raise ConfigurationError(
-                f"{origin}: {_shown(_culprit(known[key].kind, value))} is not {known[key].kind.allowed}"
-            ) from error
+            complaint = _complaint(known[key], value, text.split("\n")[number - 1])
+            raise ConfigurationError(f"{origin}: {complaint}") from error
     return given
 
 
-def _culprit(kind: Kind, value: object) -> object:
-    """Of an array, the first element that is not allowed by itself; else the value."""
-    for element in value if isinstance(value, list) else ():
+def _complaint(setting: Setting, value: object, line: str) -> str:
+    """What is wrong with a value that is not allowed; of an array, with its first element that is not."""
+    for number, element in enumerate(value if isinstance(value, list) and list in setting.kind.types else (), 1):
         try:
-            kind.from_toml([element])
+            setting.kind.from_toml([element])
         except ValueError:
-            return element
-    return value
+            place = f"; it is element {number}" if number > 1 else ""
+            return f"{shown(element)} is not {setting.kind.allowed}{element_hint(setting, element)}{place}"
+    return f"{shown(value)} is not {setting.kind.allowed}{hint(setting, value, line)}"
 
 
-def _shown(value: object) -> str:
-    """A value much as it was written, but short."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int) and value.bit_length() > LONG:  # Python refuses to write out a very long one
-        return f"a number of {value.bit_length()} bits"
-    return reprlib.repr(value)
+def _short(key: str) -> str:
+    return key if len(key) <= LONG else f"{key[:LONG]}…"
 
 
 def _line_of(key: str, text: str) -> int:
@@ -125,6 +125,6 @@ def _line_of(key: str, text: str) -> int:
 def _is_toml(text: str) -> bool:
     try:
         tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return False
     return True

@@ -1,4 +1,4 @@
-"""The options of ``twistd`` itself, and the folder and the user that it is started in and by."""
+"""The options of ``twistd`` itself, its folder and user, and reactors that are missing."""
 
 import grp
 import os
@@ -164,3 +164,25 @@ class ChrootTests(FailingCase):
         self.assertIn(
             "--uid 1: the etc/passwd of --chroot has no such user", self.complaint("-p", "0", status=2, twistd=words)
         )
+
+
+class ReactorTests(FailingCase):
+    def test_reactors_without_uvloop(self) -> None:
+        """The hint holds brackets, which are no markup."""
+        code = "import sys; sys.modules['uvloop'] = None; from echoproto.cli import main; main(['reactors'])"
+        ended = self.run_to_end(sys.executable, "-c", code)
+        self.assertEqual((ended.returncode, ended.stderr), (0, ""))
+        self.assertIn(" no: uvloop is not installed: pip install 'echoproto[uvloop]', which adds the ", ended.stdout)
+
+    def test_reactor_that_belongs_elsewhere(self) -> None:
+        """O14: for twistd's own option, that is in Twisted's words."""
+        if not sys.platform.startswith("linux"):
+            self.skipTest("kqueue is here")
+        for reactor in ("kqueue", "lean-kqueue"):
+            ended = self.run_to_end(script("twistd"), "-n", "echo", "--reactor", reactor)
+            self.assertEqual(ended.returncode, 1)
+            self.assertIn(
+                f"the reactor '{reactor}' is not available here (linux): only on BSD and macOS;", ended.stderr
+            )
+        ended = self.run_to_end(script("twistd"), "-n", "--reactor", "lean-kqueue", "echo")
+        self.assertIn("only on BSD and macOS", ended.stdout)

@@ -52,6 +52,18 @@ class CandidatesTests(SynchronousTestCase):
         self.assertIn("No module named", found["iocp"].why_not)
         self.assertEqual(found["iocp"].class_name, "")
 
+    def test_one_that_belongs_elsewhere(self) -> None:
+        """Where it belongs, or what it needs; Python's own words only where they name a module."""
+        found = {candidate.name: candidate.why_not for candidate in choice.candidates()}
+        self.assertEqual([why for why in found.values() if "attribute" in why], [])
+        for name, expected in choice.REASONS.items():
+            if found[name]:
+                self.assertRegex(found[name], rf"^{expected}$|^No module named '\w+' \({expected}\)$")
+        if sys.platform.startswith("linux") and found["kqueue"]:  # it is emulated otherwise
+            self.assertEqual(
+                (found["kqueue"], found["lean-kqueue"]), ("only on BSD and macOS", "only on BSD and macOS")
+            )
+
     def test_what_breaks_at_import_is_an_answer(self) -> None:
         broken = Reactor("broken", "tests.reactors.no_such_module\n", "Broken.")
         with mock.patch.object(choice, "getReactorTypes", return_value=[broken]):
@@ -128,7 +140,7 @@ class UvloopTests(SynchronousTestCase):
             "import sys\nsys.modules['uvloop'] = None\nfrom echoproto.reactors import choice\nchoice.settle('uvloop')"
         )
         answer = in_new_process(script).splitlines()[-1]
-        self.assertIn("uvloop is not installed: pip install 'echoproto[uvloop]'", answer)
+        self.assertIn("uvloop is not installed: pip install 'echoproto[uvloop]', which adds the extra 'uvloop'", answer)
 
     def test_it_runs_on_uvloop(self) -> None:
         script = (

@@ -111,6 +111,27 @@ class OptionsTests(OptionsCase):
         _, _, err = self.ending(lambda: self.parse("--logfile", "x", parent=parent))
         self.assertIn("option --logfile not recognized: it is one of the runner's, and goes before 'echo'", err)
 
+    def test_option_that_is_near_one_of_the_runner(self) -> None:
+        parent = mock.Mock(longOpt=["logfile=", "nodaemon", "uid="], shortOpt="nl:")
+        for word, expected in (
+            ("-n", ": it is one of the runner's, and goes before 'echo'"),
+            ("--logf", ": it is one of the runner's, and goes before 'echo'"),
+            ("--noddaemon", " (did you mean '--nodaemon'?): that is one of the runner's, and goes before 'echo'"),
+            ("--prot", " (did you mean '--port'?)"),
+            ("--PORT", " (did you mean '--port'?)"),
+            ("--log_rate", " (did you mean '--log-rate'?)"),
+            ("-z", ""),
+        ):
+            _, _, err = self.ending(lambda word=word: self.parse(word, "x", parent=parent))
+            self.assertEqual(err, f"echo: option {word} not recognized{expected}; see 'twistd echo --help'\n")
+
+    def test_option_that_may_be_several(self) -> None:
+        self.assertEqual(
+            self.complaint("--log", "x"),
+            "echo: option --log not a unique prefix: it may be --log-connections, --log-rate, --log-format; "
+            "see 'twistd echo --help'\n",
+        )
+
     def test_word_that_is_no_option(self) -> None:
         self.assertIn("unexpected '8888': all settings are options, such as --port 8888", self.complaint("8888"))
 

@@ -1,8 +1,12 @@
+import json
 import os
 
+from hypothesis import given as hypothesis_given
+from hypothesis import strategies
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.errors import ConfigurationError
+from echoproto.errors import ConfigurationError, one_line
+from echoproto.server.settings import join, table
 from echoproto.server.tomlfile import MAXIMUM_SIZE, read_file
 
 
@@ -74,11 +78,31 @@ class ReadFileTests(SynchronousTestCase):
             self.refused('listen=["tcp:1", "nope:1", "tcp:2"]'),
         )
 
+    def test_wrong_type_is_named_with_what_to_write(self) -> None:
+        """O4; see also the tests of tomlvalues."""
+        complaint = self.refused('port = "88"')
+        self.assertEqual(complaint, ":1: port: '88' is not a whole number from 0 to 65535: it is text; write port = 88")
+        self.assertIn("432 is not three octal digits", complaint := self.refused("unix-mode = 0o660 # rw"))
+        self.assertTrue(complaint.endswith(': it is a number; write, for example, unix-mode = "660"'), complaint)
+
+    def test_element_of_an_array(self) -> None:
+        self.assertTrue(self.refused('listen = ["tcp:1", "x:1"]').endswith("array of such strings); it is element 2"))
+        complaint = self.refused("listen = [5]")
+        self.assertIn("(in a file: an array of such strings): it is a number; write, for example, listen =", complaint)
+
     def test_many_lines_that_look_like_the_key(self) -> None:
         """O4: within two seconds; each line that is tried takes as long as reading the file."""
         likely = "port=\n" * 10_000
         complaint = self.refused(f'listen = ["""tcp:1:\n{likely}"""]\nport = "x"')
         self.assertRegex(complaint, r"^:\d+: port: 'x' is not a whole number")
+
+    def test_text_without_quotes(self) -> None:
+        self.assertIn(
+            ':2: not TOML: Invalid value; text stands in quotes: reactor = "epoll"', self.refused("\nreactor = epoll")
+        )
+
+    def test_long_key(self) -> None:
+        self.assertLess(len(self.refused("a" * 60000 + " = 1")), 600)
 
     def test_no_file(self) -> None:
         error = self.assertRaises(ConfigurationError, read_file, "")
@@ -94,8 +118,9 @@ class ReadFileTests(SynchronousTestCase):
         self.assertIn(":2: not TOML: Cannot overwrite", self.refused("port = 1\nport = 2\n"))
 
     def test_beyond_the_limits_of_python(self) -> None:
-        self.assertIn("not TOML: ", self.refused("a = " + "[" * 60000))
-        self.assertIn("not TOML: ", self.refused("a = " + "9" * 60000))
+        self.assertIn("not TOML: brackets are nested too deeply", self.refused("a = " + "[" * 60000))
+        self.assertIn("not TOML: a number has too many digits", self.refused("a = " + "9" * 60000))
+        self.assertIn("port: [a number of 24000 bits] is not", self.refused(f"port = [0x{'f' * 6000}]"))
 
     def test_empty(self) -> None:
         self.assertIn(": is empty; it should hold settings", self.refused(""))
@@ -127,3 +152,83 @@ class ReadFileTests(SynchronousTestCase):
         os.write(writing, b"port = 7")
         os.close(writing)
         self.assertEqual(read_file(f"/dev/fd/{reading}")["port"].value, 7)
+
+
+NUMBERS = strategies.one_of(
+    strategies.integers().map(str),
+    strategies.integers(0, 2**20000).map(hex),
+    strategies.floats().map(str),
+    strategies.sampled_from(["inf", "-inf", "nan", "1e400", "0o660", "0b1", "1_0", "07", "9" * 5000]),
+)
+VALUES = strategies.recursive(
+    strategies.one_of(
+        NUMBERS,
+        strategies.text().map(json.dumps),
+        strategies.sampled_from(
+            ["true", "false", "1979-05-27", "07:32:00", "1979-05-27T07:32:00Z", "2024-02-31", "''"]
+        ),
+    ),
+    lambda inner: strategies.one_of(
+        strategies.lists(inner, max_size=3).map(lambda each: f"[{', '.join(each)}]"),
+        inner.map(lambda each: f"{{ a = {each} }}"),
+    ),
+    max_leaves=5,
+)
+KEYS = strategies.one_of(
+    strategies.sampled_from([setting.name for setting in table()]), strategies.text().map(json.dumps)
+)
+LINES = strategies.tuples(KEYS, VALUES).map(" = ".join) | KEYS.map("[{}]".format) | KEYS.map("[[{}]]".format)
+
+GOOD = b"""\
+# echo.toml
+port = 8888
+listen = ["unix:/run/echo.sock:mode=660", "tcp:0"]
+greeting = \"\"\"
+Hello
+\"\"\"
+reactor = "epoll" # the usual one
+log-format = "json"
+log-connections = false
+"""
+
+
+class MutatedFileTests(SynchronousTestCase):
+    """O4: any content is read, or refused in one line that names the file."""
+
+    def assert_read_or_refused(self, content: bytes) -> None:
+        path = str(self.mktemp())
+        with open(path, "wb") as file:
+            file.write(content)
+        try:
+            given = read_file(path)
+        except ConfigurationError as error:
+            line = one_line(str(error))
+            self.assertTrue(line.startswith(path), line)
+            self.assertLess(len(line), len(path) + 1000)
+        else:
+            self.assertLessEqual(set(given), {setting.name for setting in table()})
+            join(given)
+
+    @hypothesis_given(
+        strategies.lists(LINES, max_size=3), strategies.sampled_from(["\n", "\r\n", "\r"]), strategies.booleans()
+    )
+    def test_any_values(self, lines: list[str], end: str, mark: bool) -> None:
+        self.assert_read_or_refused(b"\xef\xbb\xbf" * mark + end.join(lines).encode("utf-8", "surrogatepass"))
+
+    @hypothesis_given(strategies.data())
+    def test_bytes_that_were_changed(self, data: strategies.DataObject) -> None:
+        content = bytearray(GOOD)
+        for _ in range(data.draw(strategies.integers(1, 5))):
+            place = data.draw(strategies.integers(0, len(content)))
+            if data.draw(strategies.booleans()):
+                content[place : place + data.draw(strategies.integers(0, 5))] = data.draw(strategies.binary(max_size=3))
+            else:
+                del content[place:]
+        self.assert_read_or_refused(bytes(content))
+
+    def test_deep_nesting(self) -> None:
+        """At any depth, also the one that Python's own limit is at."""
+        for depth in (*range(1, 1000, 13), 5000):
+            self.assert_read_or_refused(b"port = " + b"[" * depth + b"]" * depth)
+            self.assert_read_or_refused(b"port = " + b"{a=" * depth + b"1" + b"}" * depth)
+            self.assert_read_or_refused(b".".join([b"a"] * depth) + b" = 1")

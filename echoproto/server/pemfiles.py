@@ -1,0 +1,151 @@
+"""
+The PEM files of a TLS endpoint: which there are, and the blocks in them.
+
+Nothing here knows of certificates, OpenSSL or Twisted.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Sequence
+from typing import Protocol
+
+from attrs import field, frozen
+
+from echoproto.errors import ConfigurationError
+
+SUFFIX = ".pem"
+"""End of the names of files in a folder that are read."""
+
+LARGEST_FILE = 16 << 20
+"""Bytes; the certificates of all public authorities take a quarter of a MiB."""
+
+BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTALL)
+"""A block of PEM, with its label (RFC 7468)."""
+
+BEGIN = re.compile(rb"^-----BEGIN ", re.MULTILINE)
+
+
+@frozen
+class PEMBlock:
+    """
+    One block of a PEM file.
+
+    :ivar file: name of the file, for messages.
+    :ivar label: its kind, such as ``CERTIFICATE``.
+    :ivar content: the whole block.
+    """
+
+    file: str
+    label: str
+    content: bytes
+
+
+class PEMSource(Protocol):
+    """Where PEM files are; they may change."""
+
+    def __str__(self) -> str:
+        """The name for messages."""
+
+    def read(self) -> list[PEMBlock]:
+        """
+        Read them as they are now.
+
+        :return: the blocks of all files, in the order of the files.
+        :raise ConfigurationError: which names the file that can't be used.
+        """
+
+
+@frozen
+class PEMFolder:
+    """
+    The files of a folder that end in ``.pem``, in the order of their names; folders in it are not looked into.
+
+    :ivar path: of the folder, as it was given; it is found again when the process has changed to another one.
+    """
+
+    path: str
+    _at: str = field(init=False)
+
+    @_at.default
+    def _absolute(self) -> str:
+        return os.path.abspath(self.path)
+
+    def __str__(self) -> str:
+        return self.path
+
+    def read(self) -> list[PEMBlock]:
+        """Read them as they are now; see `PEMSource`."""
+        try:
+            names = sorted(name for name in os.listdir(self._at) if name.endswith(SUFFIX))
+        except OSError as problem:
+            raise ConfigurationError(f"{self.path}: {problem.strerror}") from problem
+        if not names:
+            raise ConfigurationError(f"{self.path}: holds no {SUFFIX} file with a certificate and its key")
+        return [
+            block
+            for name in names
+            for block in read_blocks(os.path.join(self.path, name), at=os.path.join(self._at, name))
+        ]
+
+
+@frozen
+class PEMFiles:
+    """
+    Files by name.
+
+    :ivar paths: as they were given; each is read once.
+    """
+
+    paths: Sequence[str]
+    _at: Sequence[str] = field(init=False)
+
+    @_at.default
+    def _absolute(self) -> Sequence[str]:
+        return [os.path.abspath(path) for path in self.paths]
+
+    def __str__(self) -> str:
+        return ", ".join(dict.fromkeys(self.paths))
+
+    def read(self) -> list[PEMBlock]:
+        """Read them as they are now; see `PEMSource`."""
+        files = dict(zip(self._at, self.paths, strict=True))
+        return [block for at, path in files.items() for block in read_blocks(path, at=at)]
+
+
+def read_blocks(path: str, *, at: str) -> list[PEMBlock]:
+    """
+    Read the blocks of one file.
+
+    :param path: its name, for messages.
+    :param at: where it is.
+    :raise ConfigurationError: if it can't be read, holds no block, or one without an end.
+    """
+    try:
+        content = _read(at)
+    except OSError as problem:
+        raise ConfigurationError(f"{path}: {problem.strerror}") from problem
+    except ValueError as problem:
+        raise ConfigurationError(f"{path}: {problem}") from problem
+    if not content.strip():
+        raise ConfigurationError(f"{path}: is empty")
+    blocks = [PEMBlock(path, found[1].decode("ascii"), found[0]) for found in BLOCK.finditer(content)]
+    if len(BEGIN.findall(content)) > len(blocks):
+        raise ConfigurationError(f"{path}: is cut short: a block of PEM has no end")
+    if not blocks:
+        raise ConfigurationError(f"{path}: holds neither a certificate nor a private key in PEM format")
+    return blocks
+
+
+def _read(path: str) -> bytes:
+    """Read a regular file; a pipe, such as ``mkfifo`` makes, would never end."""
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            raise ValueError("is not a regular file")
+        content = file.read(LARGEST_FILE + 1)
+    if len(content) > LARGEST_FILE:
+        raise ValueError(f"is larger than {LARGEST_FILE >> 20} MiB")
+    return content

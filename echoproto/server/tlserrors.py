@@ -1,0 +1,35 @@
+"""
+Why TLS has ended a connection, in few words: those of OpenSSL's own table, and of the alerts of RFC 8446.
+
+None of it is made by the peer, though a peer chooses among them.
+"""
+
+from __future__ import annotations
+
+import re
+
+PREFIXES = re.compile(r"^(?:ssl/tls|sslv3|tlsv1|tlsv13) alert ")
+"""Of alerts that the peer has sent; which version's table they are from says nothing."""
+
+UNNAMED = "TLS error"
+"""In place of a reason that OpenSSL does not give."""
+
+
+def reason_of(error: BaseException) -> str:
+    """
+    The reason of an error of OpenSSL's.
+
+    :param error: of pyOpenSSL: its argument is a list of library, function and reason, the cause first.
+    :return: such as ``http request`` or ``no shared cipher``; of an alert that the peer has sent, its name.
+    """
+    try:
+        reason = error.args[0][0][2]
+    except (IndexError, TypeError):
+        return UNNAMED
+    words = PREFIXES.sub("", reason) if isinstance(reason, str) else ""
+    return words.removesuffix(" while reading") or UNNAMED
+
+
+def is_tls_error(error: BaseException) -> bool:
+    """Whether an error is one of OpenSSL's; its module may not be installed."""
+    return type(error).__module__.startswith("OpenSSL.")

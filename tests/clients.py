@@ -6,9 +6,11 @@ import fcntl
 import hashlib
 import select
 import socket
+import ssl
 import struct
 import termios
 
+from cryptography import x509
 from OpenSSL import SSL
 
 PATIENCE = 30.0
@@ -78,6 +80,29 @@ def reset(client: socket.socket) -> None:
     """Close with RST instead of FIN."""
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     client.close()
+
+
+def name_served(port: int, *, trusted: bytes = b"") -> str:
+    """
+    The common name of the certificate that a TLS port of this host shows, whose first line comes, too.
+
+    :param trusted: a certificate in PEM that its chain has to lead to; empty for any.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    if trusted:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(cadata=trusted.decode("ascii"))
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as client,
+        context.wrap_socket(client) as secure,
+    ):
+        shown = secure.getpeercert(binary_form=True)
+        if secure.recv(6) != b"Hello\n" or shown is None:
+            raise AssertionError("it does not greet")
+    [name] = x509.load_der_x509_certificate(shown).subject
+    return str(name.value)
 
 
 class TLSClient:

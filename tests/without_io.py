@@ -58,7 +58,6 @@ FILES = (
     "echoproto/server/certificates.py",
     "echoproto/server/connectionlog.py",
     "echoproto/server/counters.py",
-    "echoproto/server/endpointstrings.py",
     "echoproto/server/eventlog.py",
     "echoproto/server/kinds.py",
     "echoproto/server/settings.py",

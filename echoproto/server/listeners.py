@@ -6,43 +6,22 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import socket
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 
 from attrs import frozen
 from twisted.internet import error
-from twisted.internet.defer import Deferred, execute
-from twisted.internet.endpoints import _parse, serverFromString
+from twisted.internet.endpoints import AdoptedStreamServerEndpoint
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
-from echoproto.errors import ConfigurationError, EchoError, UnavailableError
-from echoproto.server.kinds import Kind, Mode, WholeNumber
+from echoproto.errors import ConfigurationError, EchoError, UnavailableError, one_line
+from echoproto.server.endpoints import TCPEndpoint, make_endpoint
+from echoproto.server.endpointstrings import TLS_TYPES, EndpointString
+from echoproto.server.pemfiles import PEMBlock
 from echoproto.server.ports import PortReactor
 from echoproto.server.settings import Settings
-from echoproto.server.socketfile import check_path
-
-WITHOUT_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EINVAL, errno.ENOPROTOOPT)
-"""How a system answers that has no IPv6, has it switched off, or keeps it apart from IPv4 (OpenBSD)."""
-
-NUMBERS: Mapping[str, Kind] = {
-    "port": WholeNumber(0, 65535),
-    "backlog": WholeNumber(1, 65535),
-    "mode": Mode(),
-}
-"""Arguments of endpoint strings that are numbers."""
-
-POSITIONS = {
-    "tcp": ("port", "interface", "backlog"),
-    "tcp6": ("port", "backlog", "interface"),
-    "tls": ("path", "port", "backlog"),
-    "ssl": ("port",),
-    "unix": ("address", "mode", "backlog"),
-}
-"""What the arguments of endpoint strings are that are given without a name, as Twisted's parsers have it."""
+from echoproto.server.socketfile import check_path, socket_name
 
 EXAMPLE = "an endpoint string looks like tcp:8888:interface=127.0.0.1"
 
@@ -65,53 +44,21 @@ class Listener:
     endpoint: IStreamServerEndpoint
 
 
-@implementer(IStreamServerEndpoint)
-@frozen
-class TCPEndpoint:
-    """
-    Listen on one TCP port with one socket.
-
-    :ivar interface: an IP address; ``0.0.0.0`` for all of IPv4, ``::`` for all of IPv6, empty for both at once.
-    :ivar port: 0 to 65535; 0 for one that the system picks.
-    """
-
-    reactor: PortReactor
-    port: int
-    interface: str
-    backlog: int
-
-    def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
-        """Listen; the Deferred has its result already."""
-        return execute(self._listen, protocolFactory)
-
-    def _listen(self, factory: IProtocolFactory) -> IListeningPort:
-        return open_on(self.interface, partial(self.reactor.listenTCP, self.port, factory, self.backlog))
-
-
-def open_on(interface: str, open_port: Callable[..., IListeningPort]) -> IListeningPort:
-    """
-    Open one port, on both IPv6 and IPv4 where no interface is named and the system has both.
-
-    :param interface: an IP address; ``0.0.0.0`` for all of IPv4, ``::`` for all of IPv6, empty for both at once.
-    :param open_port: takes an address, and ``ipv6_only``: whether a socket of IPv6 is to leave IPv4 alone.
-    """
-    if interface:
-        return open_port(interface, ipv6_only=True)
-    try:
-        return open_port("::", ipv6_only=False)
-    except error.CannotListenError as problem:
-        if getattr(problem.socketError, "errno", None) not in WITHOUT_IPV6:
-            raise
-        return open_port("0.0.0.0", ipv6_only=True)  # noqa: S104 - all addresses are what was asked for
-
-
-def listeners(settings: Settings, reactor: PortReactor) -> list[Listener]:
+def listeners(
+    settings: Settings, reactor: PortReactor, certificates: Sequence[Sequence[PEMBlock]] | None = None
+) -> list[Listener]:
     """
     Where the settings say to listen; nothing is opened yet.
 
-    :raise ConfigurationError: if an endpoint string can't be understood, or a file that it names can't be used.
+    :param certificates: of each TLS listener, in their order, in place of what their files hold.
+    :raise ConfigurationError: if an endpoint string can't be understood, or what it names can't be used.
     """
-    found = [_from_string(reactor, description, settings) for description in settings.listen]
+    given = iter(certificates) if certificates is not None else None
+    found = [_from_string(reactor, description, settings, given) for description in settings.listen]
+    descriptors = [each.endpoint.fileno for each in found if isinstance(each.endpoint, AdoptedStreamServerEndpoint)]
+    for descriptor in descriptors:
+        if descriptors.count(descriptor) > 1:
+            raise ConfigurationError(f"descriptor {descriptor}, which was handed over, can't be listened on twice")
     port = settings.served_port
     if port is not None:
         endpoint = TCPEndpoint(reactor, port, settings.interface, settings.backlog)
@@ -119,39 +66,22 @@ def listeners(settings: Settings, reactor: PortReactor) -> list[Listener]:
     return found
 
 
-def _from_string(reactor: PortReactor, description: str, settings: Settings) -> Listener:
+def _from_string(
+    reactor: PortReactor, description: str, settings: Settings, given: Iterator[Sequence[PEMBlock]] | None
+) -> Listener:
     try:
-        words, given = _parse(description)
-        given |= dict(zip(POSITIONS.get(words[0], ()), words[1:], strict=False))
-        for name, kind in NUMBERS.items():
-            if name in given:
-                _check_number(name, given[name], kind)
-        if words[0] == "unix":
-            check_path(os.fsencode(given.get("address", "")))
-        if words[0] == "tls":
-            _check_certificates(given.get("path", ""))
-        # In place of Twisted's own 50; systemd's socket has its own already.
-        ours = "" if words[0] == "systemd" or "backlog" in given else f":backlog={settings.backlog}"
-        if words[0] == "unix" and "mode" not in given:
-            ours += f":mode={settings.unix_mode}"
-        return Listener(description, serverFromString(reactor, description + ours))
-    except Exception as problem:  # each endpoint's parser raises what it likes
-        hint = r"; a colon within a value is written \:" if "::" in description else ""
-        raise ConfigurationError(f"{description!r}: {_reason(problem)}{hint or f'; {EXAMPLE}'}") from problem
-
-
-def _check_number(name: str, value: str, kind: Kind) -> None:
-    """Twisted leaves it to the socket to find a wrong number, and then leaves that socket open."""
+        words = EndpointString.parse(description)
+        if words.type == "unix":
+            check_path(socket_name(words["address"]))
+    except ConfigurationError as problem:
+        hint = r"a colon within a value is written \:" if "::" in description else EXAMPLE
+        raise ConfigurationError(f"{description!r}: {problem}; {hint}") from problem
     try:
-        kind.from_text(value)
-    except ValueError as problem:
-        raise ConfigurationError(f"{name} {value!r} is not {kind.allowed}") from problem
-
-
-def _check_certificates(path: str) -> None:
-    """Twisted reads the certificates when a client comes, and has nothing for it if there are none."""
-    if not any(name.endswith(".pem") for name in os.listdir(path)):
-        raise ConfigurationError(f"{path}: holds no .pem file with a certificate and its key")
+        blocks = next(given) if given is not None and words.type in TLS_TYPES else None
+        endpoint = make_endpoint(reactor, words, backlog=settings.backlog, mode=settings.unix_mode, blocks=blocks)
+    except ConfigurationError as problem:
+        raise ConfigurationError(f"{description!r}: {problem}") from problem
+    return Listener(one_line(description), endpoint)
 
 
 def open_all(listeners: Sequence[Listener], factory: IProtocolFactory) -> list[IListeningPort]:
@@ -181,46 +111,30 @@ def _open(listener: Listener, factory: IProtocolFactory) -> IListeningPort:
     port = results[0]
     if isinstance(port, Failure):
         raise UnavailableError(f"can't listen on {listener.description}: {_reason(port.value)}") from port.value
-    _check_family(listener, port)
-    _keep_tail(port)
     return port
-
-
-def _check_family(listener: Listener, port: IListeningPort) -> None:
-    """A socket that was handed over is taken for one of the domain that the endpoint string says; find out."""
-    skt: socket.socket | None = getattr(port, "socket", None)
-    if skt is None or not hasattr(socket, "SO_DOMAIN"):
-        return
-    domain = skt.getsockopt(socket.SOL_SOCKET, socket.SO_DOMAIN)
-    if domain != skt.family:
-        port.stopListening()
-        name = socket.AddressFamily(domain).name.removeprefix("AF_")
-        raise ConfigurationError(f"can't listen on {listener.description}: the socket is one of domain {name}")
-
-
-def _keep_tail(port: IListeningPort) -> None:
-    """Without pyOpenSSL there is no TLS to keep the tail of."""
-    try:
-        from echoproto.server.tls import keep_tail
-    except ImportError:
-        return
-    keep_tail(getattr(port, "factory", None))
 
 
 def _reason(problem: BaseException | None) -> str:
     """Why, without the numbers and the names of functions that exceptions are full of."""
+    interface = ""
     if isinstance(problem, error.CannotListenError):
-        problem = problem.socketError
+        interface, problem = problem.interface or "", problem.socketError
     if isinstance(problem, EchoError):
         return str(problem)
+    if isinstance(problem, socket.gaierror):
+        return _unresolved(interface)
     if isinstance(problem, OSError) and problem.strerror:
         advice = ADVICE.get(problem.errno or 0)
+        if problem.errno == errno.EINVAL and interface.lower().startswith("fe80:"):
+            advice = f"a link-local address needs its network interface, as in {interface}%eth0"
         name = f"{os.fsdecode(problem.filename)}: " if problem.filename else ""
         return name + problem.strerror + (f"; {advice}" if advice else "")
-    if isinstance(problem, LookupError):
-        return "systemd has handed over no such socket"
-    if "AF_" in str(problem):
-        return "there is no such domain; for TCP, it is INET6 or INET"
-    if type(problem).__module__.startswith("OpenSSL"):
-        return "its files hold no certificate and private key in PEM format that go together"
-    return re.sub(r"^[\w.]+\(\) ", "", str(problem)) or type(problem).__name__
+    return str(problem) or type(problem).__name__
+
+
+def _unresolved(interface: str) -> str:
+    """Why an address to listen on is none."""
+    address, scope, link = interface.partition("%")
+    if scope and ":" in address:
+        return f"this host has no network interface {link!r}"
+    return f"{interface!r} is neither an IP address, such as 127.0.0.1, nor the name of a host with one"

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
-from twisted.internet.posixbase import PosixReactorBase
 
 from echoproto.server.accepting import Accepting, TCPPort
 from echoproto.server.admission import Admission
@@ -68,8 +67,6 @@ class PortReactor:
         made = TCPPort(port, factory, backlog, interface, self._reactor)
         made.ipv6_only = ipv6_only
         return self._start(made)
-
-    listenSSL = PosixReactorBase.listenSSL  # which is listenTCP, and TLS around the factory
 
     def listenUNIX(
         self,

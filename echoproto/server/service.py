@@ -5,15 +5,18 @@ The echo service: listens when it starts, stops listening when it stops, and has
 from __future__ import annotations
 
 import json
+import socket
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred, succeed
 from twisted.internet.interfaces import IAddress, IListeningPort
 from twisted.logger import Logger
 
 from echoproto.datagram import EchoDatagram
+from echoproto.errors import EchoError, one_line
 from echoproto.protocol import EchoFactory
 from echoproto.server.admission import Admission
 from echoproto.server.connectionlog import ConnectionLog
@@ -21,14 +24,20 @@ from echoproto.server.counters import Counters, Snapshot
 from echoproto.server.deadlines import Deadlines
 from echoproto.server.descriptors import descriptor_budget
 from echoproto.server.drain import Drainer
+from echoproto.server.endpoints import TLSEndpoint
 from echoproto.server.eventlog import EventLog
 from echoproto.server.listeners import listeners, open_all
 from echoproto.server.owner import owner_ids
+from echoproto.server.pemfiles import PEMBlock
 from echoproto.server.ports import Opener, PortReactor, start_listening
 from echoproto.server.settings import Settings, table
+from echoproto.server.socketfile import shown_name
 from echoproto.server.udpport import LISTENING_FOR_UDP, EchoDatagramPort, limit, udp_listeners
 
 log = Logger("echoproto")
+
+ANY_IPV6 = "::"
+"""All of IPv6, and of IPv4, too, if the socket does not leave it alone (RFC 3493, section 5.3)."""
 
 LISTENING = "Listening, server socket fd is {fd}, address {address}, port {port}, reactor {reactor}"
 
@@ -42,9 +51,11 @@ class EchoService(Service):
     :param reactor: serves it, and tells the time.
     :param check: whether this is to try a start out, after which all is to be as it was before.
     :param open_port: how ports are opened.
+    :param certificates: of each TLS listener, in place of what its files hold now.
     :raise ConfigurationError: if it can't be understood where to listen, or ``unix_owner`` names nobody.
 
     :ivar listeners: where it listens.
+    :ivar credentials: of each TLS listener.
     :ivar ports: what is open now, in the order of the listeners.
     :ivar factory: makes the connections, and knows them.
     :ivar datagrams: echoes datagrams, if there is a UDP port.
@@ -59,6 +70,7 @@ class EchoService(Service):
         *,
         check: bool = False,
         open_port: Opener = start_listening,
+        certificates: Sequence[Sequence[PEMBlock]] | None = None,
     ) -> None:
         self.settings = settings
         self.reactor_name = reactor_name
@@ -83,9 +95,11 @@ class EchoService(Service):
             open_port=open_port,
         )
         self.listeners = [
-            *listeners(settings, ports),
+            *listeners(settings, ports, certificates),
             *udp_listeners(settings, self.datagrams, self._counters, reactor, self.events, open_port=open_port),
         ]
+        endpoints = [listener.endpoint for listener in self.listeners]
+        self.credentials = [each.credentials for each in endpoints if isinstance(each, TLSEndpoint)]
 
     def privilegedStartService(self) -> None:
         """
@@ -113,12 +127,31 @@ class EchoService(Service):
 
     def _log_ports(self) -> None:
         for port in self.ports:
-            log.info(
-                LISTENING_FOR_UDP if isinstance(port, EchoDatagramPort) else LISTENING,
-                fd=port.fileno(),  # type: ignore[attr-defined]
-                reactor=self.reactor_name,
-                **_address_of(port.getHost()),
-            )
+            fields = _address_of(port.getHost()) | _families_of(port)
+            line = LISTENING + " (IPv6 only)" * bool(fields.get("ipv6_only"))
+            if isinstance(port, EchoDatagramPort):
+                line = LISTENING_FOR_UDP
+            log.info(line, fd=port.fileno(), reactor=self.reactor_name, **fields)  # type: ignore[attr-defined]
+        for warning in self.warnings():
+            log.warn("{warning}", warning=warning)
+
+    def warnings(self) -> list[str]:
+        """What a person should know of certificates that are served nonetheless, in a line each."""
+        return [one_line(warning) for each in self.credentials for warning in each.warnings()]
+
+    def renew_certificates(self) -> list[EchoError]:
+        """
+        Read the files of certificates anew, for connections to come.
+
+        :return: what is wrong with them; of each listener that something is wrong with, all certificates stay.
+        """
+        problems: list[EchoError] = []
+        for credentials in self.credentials:
+            try:
+                credentials.renew()
+            except EchoError as problem:
+                problems.append(problem)
+        return problems
 
     def snapshot(self) -> Snapshot:
         """What has been served, refused, cut and lost up to now."""
@@ -128,6 +161,10 @@ class EchoService(Service):
         """Log the snapshot, as JSON."""
         counters = self.snapshot().as_dict()
         log.info("Counters: {json}", json=json.dumps(counters), counters=counters)
+
+    def when_reloaded(self) -> Deferred[None]:
+        """Fires when what was applied and renewed last holds for all connections to come."""
+        return succeed(None)
 
     def apply(self, settings: Settings) -> list[str]:
         """
@@ -181,9 +218,15 @@ class EchoService(Service):
 
 
 def _address_of(host: IAddress) -> dict[str, object]:
-    """Where a port listens, as fields of a log event: a Unix socket has a path and no port; @ stands for a NUL."""
+    """Where a port listens, as fields of a log event: a Unix socket has a path and no port."""
     name = getattr(host, "name", None)
     if name is not None:
-        name = name.replace(b"\0", b"@")
-        return {"address": name.decode("utf-8", "backslashreplace"), "port": None}
+        return {"address": shown_name(name), "port": None}
     return {"address": getattr(host, "host", "?"), "port": getattr(host, "port", None)}
+
+
+def _families_of(port: Any) -> dict[str, object]:
+    """Whether a socket that listens on all of IPv6 leaves IPv4 alone, as a field of a log event; else none."""
+    if port.addressFamily != socket.AF_INET6 or port.getHost().host != ANY_IPV6:
+        return {}
+    return {"ipv6_only": bool(port.socket.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY))}

@@ -42,6 +42,27 @@ Identity = tuple[int, int]
 """Device and inode."""
 
 
+def socket_name(text: str) -> bytes:
+    """
+    The name of a Unix socket, as ``bind(2)`` takes it.
+
+    :param text: a path, or an abstract name with a leading ``@`` (or NUL); of a file, ``./@name`` is a path.
+    """
+    name = os.fsencode(text)
+    return b"\0" + name[1:] if name.startswith(b"@") else name
+
+
+def shown_name(name: bytes) -> str:
+    """
+    The name of a Unix socket as one line that stands for no other name.
+
+    :return: what `socket_name` takes, and backslashes, unprintable characters and bytes beside UTF-8 as escapes.
+    """
+    if name.startswith(b"\0"):
+        name = b"@" + name[1:]
+    return one_line(name.replace(b"\\", rb"\\").decode("utf-8", "backslashreplace"))
+
+
 def check_path(path: bytes) -> None:
     """
     Refuse a path that no socket can have; ``bind`` says it badly, or cuts it at its first NUL.
@@ -49,9 +70,12 @@ def check_path(path: bytes) -> None:
     :param path: of a file, or, on Linux, with a leading NUL an abstract name, which may be longer by that.
     :raise ConfigurationError: if it is empty, too long, or has a NUL in it.
     """
-    limit = PATH_LIMIT + path.startswith(b"\0")
-    if not path:
+    abstract = path.startswith(b"\0")
+    limit = PATH_LIMIT + abstract
+    if path in (b"", b"\0"):
         raise ConfigurationError("its path is missing")
+    if abstract and not sys.platform.startswith("linux"):
+        raise ConfigurationError("only Linux has abstract names; a file whose name begins with @ is written ./@name")
     if len(path) > limit:
         raise ConfigurationError(f"its path is {len(path)} bytes long, and the limit of this system is {limit}")
     if b"\0" in path[1:]:
@@ -178,7 +202,7 @@ class SocketFile:
             self._aside = aside
         else:
             os.unlink(self.path)
-            log.info("Removed {path}, which a server had left that is gone", path=one_line(os.fsdecode(self.path)))
+            log.info("Removed {path}, which a server had left that is gone", path=shown_name(self.path))
 
     def _remove(self) -> None:
         if self._made is None and self._aside is None:

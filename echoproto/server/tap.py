@@ -29,7 +29,7 @@ from echoproto.server.runneroptions import is_daemon, is_twistd, prepare
 from echoproto.server.service import EchoService
 from echoproto.server.settings import Given, Setting, Settings, join, table
 from echoproto.server.tomlfile import read_file
-from echoproto.server.twistd import ServiceForTwistd, StartFailed, give_up, turn_reactor_once
+from echoproto.server.twistd import ServiceForTwistd, StartFailed, give_up, print_error, turn_reactor_once
 from echoproto.server.workers.service import WorkersForTwistd, processors
 from echoproto.server.workers.shares import count_of
 
@@ -185,6 +185,8 @@ class Options(usage.Options):
         finally:
             service.stopService()
             turn_reactor_once()
+        for warning in service.warnings():
+            print_error(f"warning: {warning}")
         places = [f"  {listener.description}" for listener in service.listeners]
         count = count_of(self.settings, processors())
         print_out(

@@ -28,8 +28,6 @@ class EchoTLS(TLSMemoryBIOProtocol):
     """
     TLS without aggregation of writes (an echo writes once per read), which flushes before it closes.
 
-    Set it as the ``protocol`` of a `TLSMemoryBIOFactory`.
-
     :ivar truncated: whether the peer has closed without a close_notify, so that its data may not be all of it.
     """
 
@@ -112,11 +110,7 @@ class EchoTLS(TLSMemoryBIOProtocol):
         """``connectionLost`` follows."""
 
 
-def keep_tail(factory: object) -> None:
-    """
-    Have TLS connections made by `EchoTLS`.
+class EchoTLSFactory(TLSMemoryBIOFactory):
+    """Makes an `EchoTLS` for each connection."""
 
-    :param factory: that of a listening port; if it is not TLS's, nothing is changed.
-    """
-    if isinstance(factory, TLSMemoryBIOFactory):
-        factory.protocol = EchoTLS
+    protocol = EchoTLS

@@ -173,7 +173,13 @@ class ServiceForTwistd(EchoService):
             return
         for name in self.apply(settings):
             log.warn("{name} can't change while the service runs; restart it", name=name)
-        log.info("Received SIGHUP, reloaded")
+        problems = self.renew_certificates()
+        for problem in problems:
+            self._not_reloaded(problem)
+        for warning in self.warnings():
+            log.warn("{warning}", warning=warning)
+        verdict = "Received SIGHUP, reloaded the rest" if problems else "Received SIGHUP, reloaded"
+        self.when_reloaded().addCallback(lambda _: log.info(verdict))
 
     def _not_reloaded(self, error: EchoError) -> None:
         log.error("Received SIGHUP, but {error}; what was, is kept", error=one_line(str(error)))

@@ -29,8 +29,9 @@ from echoproto.errors import UnavailableError
 from echoproto.server import ancillary
 from echoproto.server.accepting import bound_address
 from echoproto.server.counters import Counters
+from echoproto.server.endpoints import open_on
 from echoproto.server.eventlog import EventLog
-from echoproto.server.listeners import Listener, open_on
+from echoproto.server.listeners import Listener
 from echoproto.server.ports import Opener, start_listening
 from echoproto.server.settings import Settings
 

@@ -12,10 +12,11 @@ from twisted.internet import tcp, unix
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.logger import Logger
+from twisted.python import log as twisted_log
 from twisted.python.failure import Failure
 
-from echoproto.errors import EchoError, one_line
-from echoproto.server.socketfile import SocketFile, check_path
+from echoproto.errors import EchoError
+from echoproto.server.socketfile import SocketFile, check_path, shown_name
 
 log = Logger("echoproto")
 
@@ -113,6 +114,9 @@ class UnixPort(unix.Port):
         self._remove_file()
         tcp.Port.connectionLost(self, reason)  # unix.Port's own removes whatever is on the path
 
+    def _logConnectionLostMsg(self) -> None:
+        twisted_log.msg(f"(UNIX Port {shown_name(self._bindPath)} Closed)")
+
     def _remove_file(self) -> None:
         file, self._file = self._file, None
         if file is None:
@@ -122,6 +126,6 @@ class UnixPort(unix.Port):
         except (OSError, EchoError) as problem:
             log.warn(
                 "Left behind {path}: {reason}; the next start removes it",
-                path=one_line(os.fsdecode(self._bindPath)),
+                path=shown_name(self._bindPath),
                 reason=problem.strerror if isinstance(problem, OSError) else str(problem),
             )

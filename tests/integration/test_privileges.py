@@ -14,7 +14,8 @@ from pathlib import Path
 
 import echoproto
 from echoproto.server.workers.handover import kernel_balances
-from tests.clients import exchange
+from tests.certificates import issue
+from tests.clients import exchange, name_served
 from tests.integration.twistd import PATIENCE, REACTOR, script, tool
 from tests.integration.workers import WorkersCase
 
@@ -149,6 +150,26 @@ class PrivilegesTests(WorkersCase):
             self.wait_until_gone(pid)
         self.logged(log, "Server Shut Down")
         self.assertEqual(set(os.listdir(self.home)), {"log", "log.1"})
+
+    def test_certificates_that_only_root_may_read(self) -> None:
+        """S11: a worker that replaces another has those that root has read; it need not be able to."""
+        pem = Path(self.folder(), "pem")
+        pem.touch(0o600)
+        pem.write_bytes(issue("old").both)
+        log, served = f"{self.home}/log", r"Worker \d serves, process (\d+)"
+        daemon = self.start("--listen", f"ssl:0:privateKey={pem}", "--workers", "2")
+        pids = self.logged(log, served, 2)
+        [port] = self.logged(log, r"address 0\.0\.0\.0, port (\d+)")
+        pem.write_bytes(issue("new").both)
+        os.kill(daemon, signal.SIGHUP)
+        self.logged(log, r"Received SIGHUP, but \S+/pem: (?:Permission denied|No such file).*; what was, is kept")
+        os.kill(int(pids[0]), signal.SIGKILL)
+        *pids, successor = self.logged(log, served, 3)
+        for _ in range(6):
+            self.assertEqual(name_served(int(port)), "old")
+        self.end_daemon()
+        for pid in (daemon, *map(int, (*pids, successor))):
+            self.wait_until_gone(pid)
 
     def test_python_that_the_user_may_only_run(self) -> None:
         """O11: that is all it takes."""

@@ -9,35 +9,18 @@ from unittest import mock
 from OpenSSL import SSL
 from twisted.internet import ssl
 from twisted.internet.error import ConnectionDone
-from twisted.internet.protocol import ServerFactory
+from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
-from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto import EchoFactory
-from echoproto.server.tls import HEADER, EchoTLS, keep_tail
+from echoproto.server.tls import HEADER, EchoTLS, EchoTLSFactory
 from tests.certificates import make_pem
 from tests.clients import TLSClient, exchange, payload
 from tests.reactorbuilder import EchoReactorBuilder, T
 
 PEM = make_pem()
-
-
-class KeepTailTests(SynchronousTestCase):
-    def test_tls(self) -> None:
-        options = ssl.PrivateCertificate.loadPEM(PEM).options()
-        factory = TLSMemoryBIOFactory(options, False, EchoFactory())
-        self.assertIs(factory.protocol, BufferingTLSTransport)
-        keep_tail(factory)
-        self.assertIs(factory.protocol, EchoTLS)
-
-    def test_anything_else_is_left_alone(self) -> None:
-        factory = ServerFactory()
-        before = factory.protocol
-        keep_tail(factory)
-        self.assertIs(factory.protocol, before)
-        keep_tail(None)
 
 
 def record(size: int, kind: int = 23) -> bytes:
@@ -82,8 +65,7 @@ class OneRecordTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         options = ssl.PrivateCertificate.loadPEM(PEM).options()
-        factory = TLSMemoryBIOFactory(options, False, EchoFactory(b""))
-        keep_tail(factory)
+        factory = EchoTLSFactory(options, False, EchoFactory(b""), Clock())
         self.tls: Any = factory.buildProtocol(None)
         self.transport: Any = StringTransport()
         self.tls.makeConnection(self.transport)
@@ -168,8 +150,8 @@ class TLSBuilder(EchoReactorBuilder):
     def talk(self, client: Callable[[socket.socket, TLSClient], T], *, greeting: bytes = b"") -> T:
         reactor = self.buildReactor()
         options = ssl.PrivateCertificate.loadPEM(PEM).options()
-        port = reactor.listenSSL(0, EchoFactory(greeting), options, interface="127.0.0.1")
-        keep_tail(port.factory)
+        factory = EchoTLSFactory(options, False, EchoFactory(greeting), reactor)
+        port = reactor.listenTCP(0, factory, interface="127.0.0.1")
 
         def run() -> T:
             with socket.create_connection(("127.0.0.1", port.getHost().port)) as connected:

@@ -1,23 +1,27 @@
 """
 What the service and its workers tell each other: lines of a kind, and content in JSON.
 
-To a worker, by its standard input: `Start` first, then `SETTINGS`, `TELL` and `ABORT`; it stops at the end of the
-stream, since then whoever has started it is gone. From it, by a pipe of its own: `READY`, `COUNTERS`, `TOLD`, `LOG`,
-`STOPPING`.
+To a worker, by its standard input: `Start` first, then `SETTINGS`, `CERTIFICATES`, `TELL` and `ABORT`; it stops at the
+end of the stream, since then whoever has started it is gone. From it, by a pipe of its own: `READY`, `COUNTERS`,
+`TOLD`, `RELOADED`, `LOG`, `STOPPING`.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from attrs import asdict, frozen
 from twisted.logger import LogEvent, eventAsJSON, eventFromJSON
 
+from echoproto.server.pemfiles import PEMBlock
 from echoproto.server.settings import Settings
 
 SETTINGS = "settings"
 """Hold to these from here on."""
+CERTIFICATES = "certificates"
+"""Use these from here on."""
 TELL = "tell"
 """Say what the counters are, as `TOLD`."""
 ABORT = "abort"
@@ -30,6 +34,8 @@ COUNTERS = "counters"
 TOLD = "told"
 STOPPING = "stopping"
 """It is about to accept nobody any more, and to wait for its connections to end: time for its successor to start."""
+RELOADED = "reloaded"
+"""It uses the certificates, and holds to the settings, that it was told before."""
 LOG = "log"
 """An event for the log; see `event_line`."""
 
@@ -100,6 +106,7 @@ class Start:
     :ivar reactor: the name of the one to run on.
     :ivar sockets: how many it is handed.
     :ivar settings: of the whole service.
+    :ivar certificates: of each TLS listener.
     """
 
     number: int
@@ -107,18 +114,35 @@ class Start:
     reactor: str
     sockets: int
     settings: Settings
+    certificates: Sequence[Sequence[PEMBlock]] = ()
 
     def to_json(self) -> bytes:
         """As one line."""
-        return json.dumps(asdict(self)).encode("ascii") + b"\n"
+        fields = asdict(self, recurse=False)
+        fields |= {"settings": asdict(self.settings), "certificates": certificates_to_send(self.certificates)}
+        return json.dumps(fields).encode("ascii") + b"\n"
 
     @classmethod
     def from_json(cls, text: bytes) -> Start:
         """The opposite of `to_json`."""
         fields: dict[str, Any] = json.loads(text)
-        return cls(**{**fields, "settings": settings_from(fields["settings"])})
+        fields["settings"] = settings_from(fields["settings"])
+        fields["certificates"] = certificates_from(fields["certificates"])
+        return cls(**fields)
 
 
 def settings_from(fields: dict[str, Any]) -> Settings:
     """Settings that were sent as JSON, which has no tuples."""
     return Settings(**fields | {"listen": tuple(fields["listen"])})
+
+
+def certificates_to_send(certificates: Sequence[Sequence[PEMBlock]]) -> list[list[tuple[str, str, str]]]:
+    """The certificates and keys of each TLS listener, as JSON has them: PEM is ASCII, and stays as it is if not."""
+    return [[(each.file, each.label, each.content.decode("latin-1")) for each in blocks] for blocks in certificates]
+
+
+def certificates_from(sent: list[list[list[str]]]) -> tuple[tuple[PEMBlock, ...], ...]:
+    """The opposite of `certificates_to_send`."""
+    return tuple(
+        tuple(PEMBlock(file, label, content.encode("latin-1")) for file, label, content in blocks) for blocks in sent
+    )

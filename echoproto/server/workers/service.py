@@ -10,21 +10,23 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from attrs import asdict
-from twisted.internet.defer import Deferred, gatherResults
-from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.defer import Deferred, gatherResults, succeed
 from twisted.logger import Logger
 
 import twisted
 from echoproto.errors import EchoError, UnavailableError, one_line
 from echoproto.server.counters import Snapshot
 from echoproto.server.eventlog import BURST
+from echoproto.server.pemfiles import PEMBlock
 from echoproto.server.service import EchoService
 from echoproto.server.settings import Settings
 from echoproto.server.twistd import ServiceForTwistd
 from echoproto.server.workers import messages
+from echoproto.server.workers.answers import Answers
 from echoproto.server.workers.handover import SHORT_SECONDS, Handover, kernel_balances
 from echoproto.server.workers.messages import Start
 from echoproto.server.workers.totals import Totals
@@ -36,9 +38,6 @@ log = Logger("echoproto")
 
 GRACE_SECONDS = 5
 """How much longer than ``drain`` a worker may take to end, before it is killed."""
-
-ANSWER_SECONDS = 1
-"""How long all workers may take to say what they have counted; of the others, it is what they reported last."""
 
 
 def processors() -> int:
@@ -78,8 +77,8 @@ class Workers(EchoService):
         self._totals = Totals()
         self._handover = Handover(workers, kernel_balances())
         self._supervisor: Supervisor | None = None
-        self._asked: set[WorkerProcess] = set()
-        self._patience: IDelayedCall | None = None
+        self._counted: Answers | None = None
+        self._reloaded: Answers | None = None
         super().__init__(settings, reactor_name, reactor, check=check, open_port=self._handover.open)
 
     def _open(self) -> None:
@@ -148,6 +147,20 @@ class Workers(EchoService):
         self._tell_all(messages.SETTINGS, asdict(self.settings))
         return names
 
+    def renew_certificates(self) -> list[EchoError]:
+        """Read them anew, and have the workers use them; they need not be able to read them."""
+        problems = super().renew_certificates()
+        certificates = messages.certificates_to_send(self._certificates())
+        self._reloaded = Answers(self._reactor, self._tell_all(messages.CERTIFICATES, certificates))
+        return problems
+
+    def when_reloaded(self) -> Deferred[None]:
+        """Fires when all workers hold to what they were told, or have had time to."""
+        return succeed(None) if self._reloaded is None else self._reloaded.complete
+
+    def _certificates(self) -> tuple[Sequence[PEMBlock], ...]:
+        return tuple(credentials.blocks for credentials in self.credentials)
+
     def _tell_all(self, kind: str, content: object = None) -> set[WorkerProcess]:
         """Give all workers an order; those who have it."""
         running = self._supervisor.worker_processes if self._supervisor is not None else set()
@@ -160,31 +173,18 @@ class Workers(EchoService):
         return self._totals.total()
 
     def log_counters(self) -> None:
-        """Ask all workers, and log what they say together."""
-        if self._patience is not None:
-            return  # it is about to be logged
-        self._asked = self._tell_all(messages.TELL)
-        if self._asked:
-            self._patience = self._reactor.callLater(ANSWER_SECONDS, self._asked_long_enough)
-        else:
-            super().log_counters()
-
-    def _answered(self, process: WorkerProcess) -> None:
-        self._asked.discard(process)
-        if self._patience is not None and not self._asked:
-            self._patience.cancel()
-            self._asked_long_enough()
-
-    def _asked_long_enough(self) -> None:
-        self._patience = None
-        super().log_counters()
+        """Ask all workers, and log what they say together; of those that take too long, what they reported last."""
+        if self._counted is None or self._counted.complete.called:
+            self._counted = Answers(self._reactor, self._tell_all(messages.TELL))
+            log_them = super().log_counters
+            self._counted.complete.addCallback(lambda _: log_them())
 
     # As the observer of the supervisor:
 
     def start_message(self, worker: int) -> bytes:
         """Which one it is, where it serves, and how."""
         sockets = len(self._handover.descriptors(worker))
-        return Start(worker, self._workers, self.reactor_name, sockets, self.settings).to_json()
+        return Start(worker, self._workers, self.reactor_name, sockets, self.settings, self._certificates()).to_json()
 
     def descriptors(self, worker: int) -> list[int]:
         """The sockets that it is handed."""
@@ -198,13 +198,19 @@ class Workers(EchoService):
         """It serves, has counted, or stops."""
         if kind == messages.READY:
             log.info("Worker {worker} serves, process {pid}", worker=process.worker, pid=json.loads(content))
+        elif kind == messages.RELOADED:
+            self._has_answered(process, self._reloaded)
         elif kind == messages.STOPPING:
             if self._supervisor is not None:
                 self._supervisor.replace(process)
         else:
             self._totals.report(process, Snapshot.from_dict(json.loads(content)))
             if kind == messages.TOLD:
-                self._answered(process)
+                self._has_answered(process, self._counted)
+
+    def _has_answered(self, process: WorkerProcess, answers: Answers | None) -> None:
+        if answers is not None:
+            answers.answered(process)
 
     def printed(self, worker: int, text: str) -> None:
         """Log it: nothing of ours prints, so it is an error of the interpreter, or of a library."""
@@ -219,7 +225,8 @@ class Workers(EchoService):
     def ended(self, process: WorkerProcess) -> None:
         """Its counters are history."""
         self._totals.ended(process)
-        self._answered(process)
+        self._has_answered(process, self._counted)
+        self._has_answered(process, self._reloaded)
 
 
 class WorkersForTwistd(ServiceForTwistd, Workers):

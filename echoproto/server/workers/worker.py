@@ -7,10 +7,10 @@ people who look at the list of processes.
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import signal
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -26,6 +26,7 @@ from echoproto.errors import EchoError
 from echoproto.reactors import choice
 from echoproto.reactors.clock import follow_monotonic_clock
 from echoproto.server.descriptors import set_descriptor_limit
+from echoproto.server.pemfiles import PEMBlock
 from echoproto.server.service import EchoService
 from echoproto.server.settings import Settings
 from echoproto.server.twistd import give_up, in_a_turn
@@ -38,6 +39,9 @@ log = Logger("echoproto")
 
 ORDERS, REPORTS, FIRST_SOCKET = 0, 3, 4
 """Descriptors: where orders come from, where reports go, and the first socket."""
+
+PORTION = 1 << 16
+"""Bytes of the first order that are read at once; there may be many certificates in it."""
 
 SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2})
 """Those that mean something to the service; to a worker, only the first does."""
@@ -91,7 +95,13 @@ class Worker(EchoService):
         self._reporting = LoopingCall(self._report)
         self._reporting.clock = reactor
         inheritance = Inheritance(range(FIRST_SOCKET, FIRST_SOCKET + start.sockets))
-        super().__init__(self._share(start.settings), start.reactor, reactor, open_port=inheritance.open)
+        super().__init__(
+            self._share(start.settings),
+            start.reactor,
+            reactor,
+            open_port=inheritance.open,
+            certificates=start.certificates,
+        )
 
     def _share(self, settings: Settings) -> Settings:
         return share_of(settings, self._start.number, self._start.workers)
@@ -116,10 +126,18 @@ class Worker(EchoService):
             kind, content = messages.parse(message)
             if kind == messages.SETTINGS:
                 self.apply(self._share(messages.settings_from(json.loads(content))))
+            elif kind == messages.CERTIFICATES:
+                self._use(messages.certificates_from(json.loads(content)))
             elif kind == messages.TELL:
                 self._reports.send(messages.TOLD, self.snapshot().as_dict())
             elif kind == messages.ABORT:
                 self.abort()
+
+    def _use(self, certificates: Sequence[Sequence[PEMBlock]]) -> None:
+        """Use certificates that the service has found to be good."""
+        for credentials, blocks in zip(self.credentials, certificates, strict=True):
+            credentials.use(blocks)
+        self._reports.send(messages.RELOADED)
 
     def childConnectionLost(self, name: int, reason: object) -> None:
         """Nobody is there any more to give orders: end as at a stop."""
@@ -151,10 +169,12 @@ def main() -> None:
     # What a terminal sends to all its processes is for the first of them to act upon.
     for number in SIGNALS - {signal.SIGTERM}:
         signal.signal(number, signal.SIG_IGN)
-    with io.FileIO(ORDERS, closefd=False) as orders:  # unbuffered, so that it takes no more than the line
-        text = orders.readline()
-    if not text:
-        raise SystemExit(0)
+    orders = bytearray()
+    while b"\n" not in (data := os.read(ORDERS, PORTION)):
+        if not data:
+            raise SystemExit(0)
+        orders += data
+    text, _, further = bytes(orders + data).partition(b"\n")
     start = Start.from_json(text)
     try:
         choice.settle(start.reactor)
@@ -167,6 +187,7 @@ def main() -> None:
         worker = Worker(start, reactor, reports)
         worker.privilegedStartService()
         worker.startService()
+        worker.childDataReceived(ORDERS, further)
     except EchoError as error:
         give_up(error)
     run: Any = reactor

@@ -4,6 +4,7 @@ from twisted.logger import ILogObserver, LogEvent, Logger, LogLevel, formatEvent
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from echoproto.server.pemfiles import PEMBlock
 from echoproto.server.settings import Settings
 from echoproto.server.workers.messages import FAILURE_TEXT, LOG, TELL, Lines, Start, event_from, event_line, line, parse
 
@@ -65,7 +66,7 @@ class StartTests(SynchronousTestCase):
     def test_there_and_back(self) -> None:
         """Also a greeting that is not UTF-8."""
         settings = Settings(port=0, listen=("tcp:1", "unix:/x"), greeting="\udcff\n", max_connections=7, workers="auto")
-        start = Start(1, 4, "poll", 3, settings)
+        start = Start(1, 4, "poll", 3, settings, ((), (PEMBlock("\udcff", "CERTIFICATE", b"\xff\n"),)))
         text = start.to_json()
         self.assertEqual(text.count(b"\n"), 1)
         self.assertEqual(Start.from_json(text), start)

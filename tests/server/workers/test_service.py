@@ -12,13 +12,15 @@ from twisted.internet.task import Clock
 from twisted.logger import formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.errors import UnavailableError
+from echoproto.errors import ConfigurationError, UnavailableError
 from echoproto.server.counters import Counters
+from echoproto.server.pemfiles import PEMBlock
 from echoproto.server.settings import Settings
 from echoproto.server.workers import messages
+from echoproto.server.workers.answers import ANSWER_SECONDS
 from echoproto.server.workers.handover import kernel_balances
 from echoproto.server.workers.messages import Start
-from echoproto.server.workers.service import ANSWER_SECONDS, GRACE_SECONDS, Workers, processors
+from echoproto.server.workers.service import GRACE_SECONDS, Workers, processors
 from tests.logs import record_log
 from tests.reactorbuilder import EchoReactorBuilder, turn
 
@@ -113,6 +115,27 @@ class WorkersTests(SynchronousTestCase):
         self.assertEqual((kind, content), (messages.SETTINGS, asdict(self.workers.settings)))
         self.assertEqual(Start.from_json(self.workers.start_message(0)).settings.idle, 7)
         self.assertEqual(self.supervised.killTime, 20 + GRACE_SECONDS)
+
+    def test_certificates(self) -> None:
+        """S11: all workers use them before the service says so; those that take too long, a moment later."""
+        self.successResultOf(self.workers.when_reloaded())
+        credentials = mock.Mock(blocks=[PEMBlock("x.pem", "CERTIFICATE", b"\xff")], warnings=list)
+        self.workers.credentials = [credentials, credentials]
+        credentials.renew.side_effect = [ConfigurationError("x.pem: is empty"), None]
+        self.assertEqual([str(each) for each in self.workers.renew_certificates()], ["x.pem: is empty"])
+        sent = [[("x.pem", "CERTIFICATE", "\xff")]] * 2
+        self.assertEqual([self.supervised.orders(number) for number in range(2)], [[(messages.CERTIFICATES, sent)]] * 2)
+        self.assertEqual(Start.from_json(self.workers.start_message(0)).certificates, (tuple(credentials.blocks),) * 2)
+        reloaded = self.workers.when_reloaded()
+        self.workers.heard(self.supervised.processes[0], messages.RELOADED, "null")
+        self.assertNoResult(reloaded)
+        self.workers.ended(self.supervised.processes[1])
+        self.successResultOf(reloaded)
+        credentials.renew.side_effect = None
+        self.assertEqual(self.workers.renew_certificates(), [])
+        reloaded = self.workers.when_reloaded()
+        self.clock.advance(ANSWER_SECONDS)
+        self.successResultOf(reloaded)
 
     def test_one_that_is_replaced_soon_keeps_its_place(self) -> None:
         """O11: who waits to be accepted by it waits for its successor."""

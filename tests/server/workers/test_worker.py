@@ -12,6 +12,7 @@ from twisted.logger import Logger, LogLevel, eventFromJSON
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.server.counters import Counters
+from echoproto.server.pemfiles import PEMBlock
 from echoproto.server.settings import Settings
 from echoproto.server.workers import messages, worker
 from echoproto.server.workers.messages import Lines, Start
@@ -97,6 +98,15 @@ class WorkerTests(SynchronousTestCase):
         self.worker.childDataReceived(0, text[100:])
         self.assertEqual((self.worker.settings.max_connections, self.worker.settings.idle), (2, 9))
         self.assertEqual(self.worker.events.rate, 2)
+
+    def test_other_certificates(self) -> None:
+        """S11: and it says when it uses them."""
+        credentials = mock.Mock()
+        self.worker.credentials = [credentials]
+        block = PEMBlock("x.pem", "CERTIFICATE", b"x")
+        self.order(messages.CERTIFICATES, messages.certificates_to_send([[block]]))
+        credentials.use.assert_called_once_with((block,))
+        self.reports.send.assert_called_once_with(messages.RELOADED)
 
     def test_says_that_it_is_ready_and_what_it_counts(self) -> None:
         self.serve()

@@ -1,0 +1,114 @@
+"""
+How a TLS endpoint proves who it is: OpenSSL's contexts made of PEM files, the choice among them, and their renewal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from OpenSSL import SSL, crypto
+from OpenSSL.SSL import Connection, Context, Error
+from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
+from twisted.internet.ssl import CertificateOptions, DiffieHellmanParameters
+from twisted.protocols.tls import TLSMemoryBIOProtocol
+from twisted.python.filepath import FilePath
+from zope.interface import implementer
+
+from echoproto.errors import ConfigurationError
+from echoproto.server.certificates import ByName, Identity, Pool, by_name
+from echoproto.server.pemfiles import PEMBlock, PEMSource
+from echoproto.server.tlserrors import reason_of
+
+METHODS = ("TLS_METHOD", "SSLv23_METHOD", "TLS_SERVER_METHOD", "TLSv1_2_METHOD", "TLSv1_1_METHOD", "TLSv1_METHOD")
+"""Names that ``sslmethod`` may have."""
+
+
+@implementer(IOpenSSLServerConnectionCreator)
+class Credentials:
+    """
+    Certificates and keys of one endpoint.
+
+    :param source: where they are.
+    :param blocks: in place of what is there now.
+    :param method: name of one of OpenSSL's methods, or empty for TLS 1.2 and 1.3.
+    :param dh_parameters: name of a file with parameters for the exchange of keys, or empty.
+    :raise ConfigurationError: if they can't be used.
+    :ivar blocks: what they are made of.
+    """
+
+    def __init__(
+        self, source: PEMSource, blocks: Sequence[PEMBlock] | None = None, *, method: str = "", dh_parameters: str = ""
+    ) -> None:
+        self._source = source
+        self._options: dict[str, Any] = {}
+        if method:
+            if method not in METHODS:
+                raise ConfigurationError(f"sslmethod {method!r} is not {' or '.join(METHODS)}")
+            self._options["method"] = getattr(SSL, method)
+        if dh_parameters:
+            self._options["dhParameters"] = _read_parameters(dh_parameters)
+        self.use(source.read() if blocks is None else blocks)
+
+    def renew(self) -> None:
+        """
+        Read them anew, for connections to come.
+
+        :raise ConfigurationError: if they can't be used; then those before stay.
+        """
+        self.use(self._source.read())
+
+    def use(self, blocks: Sequence[PEMBlock]) -> None:
+        """
+        Use these from here on; see `renew`.
+
+        :param blocks: what was read; at least one.
+        """
+        pool = Pool.from_blocks(str(self._source), blocks)
+        pairs = [(identity, self._make_context(identity)) for identity in pool.identities()]
+        contexts = by_name(pairs, datetime.now(UTC))
+        for _, context in pairs:
+            context.set_tlsext_servername_callback(_chooser(contexts))
+        self._pool, self._contexts, self.blocks = pool, contexts, blocks
+
+    def warnings(self) -> list[str]:
+        """What a person should know of them: which have expired, for one; in a line each."""
+        return self._pool.warnings(datetime.now(UTC))
+
+    def _make_context(self, identity: Identity) -> Context:
+        try:
+            return CertificateOptions(
+                privateKey=crypto.PKey.from_cryptography_key(identity.private_key),  # type: ignore[arg-type]
+                certificate=crypto.X509.from_cryptography(identity.certificate.x509),
+                extraCertChain=[crypto.X509.from_cryptography(each.x509) for each in identity.chain],
+                **self._options,
+            ).getContext()
+        except (Error, crypto.Error, TypeError) as problem:
+            reason = reason_of(problem) if isinstance(problem, Error) else str(problem)
+            certificate = identity.certificate
+            raise ConfigurationError(f"{certificate.file}: OpenSSL does not take {certificate}: {reason}") from problem
+
+    def serverConnectionForTLS(self, protocol: TLSMemoryBIOProtocol) -> Connection:
+        """Make OpenSSL's side of a connection."""
+        return Connection(self._contexts.default)
+
+
+def _chooser(contexts: ByName[Context]) -> Any:
+    def choose(connection: Connection) -> None:
+        connection.set_context(contexts.choose(connection.get_servername()))
+
+    return choose
+
+
+def _read_parameters(path: str) -> DiffieHellmanParameters:
+    """Twisted reads the file with each context."""
+    file = FilePath(path)
+    try:
+        with file.open():
+            Context(SSL.TLS_METHOD).load_tmp_dh(file.path)
+    except OSError as problem:
+        raise ConfigurationError(f"{path}: {problem.strerror}") from problem
+    except Error as problem:
+        raise ConfigurationError(f"{path}: holds no Diffie-Hellman parameters in PEM format") from problem
+    return DiffieHellmanParameters(file)

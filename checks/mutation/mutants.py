@@ -285,7 +285,8 @@ class _Visitor(ast.NodeVisitor):
             self.generic_visit(node)
 
     def visit_Assign(self, node: ast.Assign) -> None:
-        if not isinstance(node.targets[0], ast.Name):  # without which it would only be missing
+        names = [each for target in node.targets for each in ast.walk(target)]
+        if any(isinstance(each, ast.Attribute | ast.Subscript) for each in names):  # without others, names were missing
             self._remove(node)
         self.generic_visit(node)
 

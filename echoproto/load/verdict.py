@@ -125,15 +125,15 @@ class StreamCheck:
             if offset + length < sent and here == self._payload.read(offset + length, len(here)):
                 return Finding(Kind.CORRUPT, offset, length)
         begin, end = max(0, offset - REACH), min(sent, offset + REACH)
-        belongs = begin + self._payload.read(begin, end - begin).find(wrong[:PROBE])
+        found = self._payload.read(begin, end - begin).find(wrong[:PROBE])
+        belongs = None if found == -1 else begin + found
         skipped = wrong.find(self._payload.read(offset, min(PROBE, end - offset)))
-        if begin <= belongs < offset:
+        came_later = skipped != -1
+        if belongs is None:
+            return Finding(Kind.INSERTED, offset, skipped) if came_later else Finding(Kind.CORRUPT, offset, len(wrong))
+        if belongs < offset:
             return Finding(Kind.DUPLICATED, offset, offset - belongs)
-        if belongs > offset:
-            return Finding(Kind.REORDERED if skipped > 0 else Kind.LOST, offset, belongs - offset)
-        if skipped > 0:
-            return Finding(Kind.INSERTED, offset, skipped)
-        return Finding(Kind.CORRUPT, offset, len(wrong))
+        return Finding(Kind.REORDERED if came_later else Kind.LOST, offset, belongs - offset)
 
 
 def _common_prefix(one: bytes, two: bytes) -> int:

@@ -53,6 +53,8 @@ class MutantsTests(SynchronousTestCase):
 
     def test_statements(self) -> None:
         self.assertEqual(self.changes("a.b = c"), ["pass"])
+        self.assertEqual(self.changes("a, self.b = b, c"), ["pass"])
+        self.assertEqual(self.changes("a, b = b, c"), [], "without which the names would only be missing")
         self.assertEqual(self.changes("del a[b]"), ["pass"])
         self.assertEqual(self.changes("raise a"), ["pass"])
         self.assertEqual(self.changes("a.b(c)"), ["pass"])

@@ -10,7 +10,8 @@ SENT = PAYLOAD.read(0, 150_000)  # of three of its blocks
 places = strategies.integers(0, len(SENT) - 100)
 lengths = strategies.integers(PROBE + 4, 1000)
 """A part that begins like what stands in its place is found some bytes later, and has to be recognised from there."""
-chunks = strategies.lists(strategies.integers(1, 70_000), min_size=1, max_size=8)
+chunks = strategies.lists(strategies.integers(1, 70_000), max_size=7).map(lambda portions: [*portions, 30_000])
+"""One at least is large: single bytes alone would take a thousand times as long, and show no more."""
 
 
 def judge(came: bytes, portions: list[int] | None = None, *, due: int = len(SENT)) -> Verdict:
@@ -45,6 +46,9 @@ class GoodTests(SynchronousTestCase):
         verdict = judge(SENT[:length], portions, due=due)
         self.assertEqual(verdict, Verdict(len(SENT), length, due - length, len(SENT) - due, None))
         self.assertEqual(verdict.good, due == length)
+
+    def test_more_than_had_to_come_back(self) -> None:
+        self.assertEqual(judge(SENT[:10], due=5), Verdict(len(SENT), 10, 0, len(SENT) - 10, None))
 
     def test_acked_so_far(self) -> None:
         check = StreamCheck(PAYLOAD)
@@ -113,6 +117,42 @@ class WrongTests(SynchronousTestCase):
             ):
                 self.assert_finding(came, [999], finding)
 
+    def test_how_many_bytes_are_wrong(self) -> None:
+        """Up to 7, the stream is recognised behind them, even if it is wrong again soon; from 8 on, all are wrong."""
+        for length in (1, 2, 7, 8):
+            wrong = bytes(each ^ 255 for each in SENT[50 : 50 + length])
+            came = SENT[:50] + wrong + SENT[50 + length : 90] + b"Hello"
+            self.assert_finding(came, [999], Finding(Kind.CORRUPT, 50, length if length < 8 else len(came) - 50))
+
+    def test_a_wrong_end_and_more_than_was_sent(self) -> None:
+        came = SENT[:-1] + bytes([SENT[-1] ^ 255]) + PAYLOAD.read(len(SENT), 5)
+        self.assert_finding(came, [999], Finding(Kind.CORRUPT, len(SENT) - 1, 6))
+
+    def test_the_beginning_comes_twice(self) -> None:
+        self.assert_finding(SENT[:100] + SENT, [999], Finding(Kind.DUPLICATED, 100, 100))
+
+    def test_within_reach(self) -> None:
+        """A right place is looked for up to 1 MiB away, and no further."""
+        reach, place = 1 << 20, (1 << 20) + 1000
+        for length, finding in (
+            (reach - 8, Finding(Kind.LOST, place, reach - 8)),
+            (reach - 7, Finding(Kind.CORRUPT, place, 5000)),
+            (-reach, Finding(Kind.DUPLICATED, place, reach)),
+            (-reach - 1, Finding(Kind.CORRUPT, place, 5000)),
+        ):
+            check = StreamCheck(PAYLOAD)
+            check.received(PAYLOAD.read(0, place))
+            check.received(PAYLOAD.read(place + length, 5000))
+            self.assertEqual(check.finish(place + 2 * reach, due=0).finding, finding)
+
+    def test_much_that_is_foreign(self) -> None:
+        """1.5 MiB in between are recognised as such, in portions, too."""
+        check = StreamCheck(PAYLOAD)
+        check.received(SENT[:1000] + bytes(1000))
+        check.received(bytes((3 << 19) - 1000))
+        check.received(SENT[1000:])
+        self.assertEqual(check.finish(len(SENT), due=len(SENT)).finding, Finding(Kind.INSERTED, 1000, 3 << 19))
+
     def test_something_foreign_comes_in_between(self) -> None:
         for place in (0, 1000):
             came = SENT[:place] + b"Hello, hello\n" + SENT[place:]
@@ -127,6 +167,7 @@ class WrongTests(SynchronousTestCase):
             (0, b"Hello\n", Finding(Kind.INSERTED, 0, 6)),
             (1, b"Hello\n" + SENT[:1], Finding(Kind.INSERTED, 0, 6)),
             (1, SENT[:1] + b"Bye", Finding(Kind.INSERTED, 1, 3)),
+            (10, SENT[:9] + b"Hello" + SENT[9:10], Finding(Kind.INSERTED, 9, 5)),
         ):
             check = StreamCheck(PAYLOAD)
             check.received(came)
@@ -135,13 +176,19 @@ class WrongTests(SynchronousTestCase):
     def test_more_than_was_sent(self) -> None:
         """Even if it is what would have been sent next."""
         verdict = judge(SENT + PAYLOAD.read(len(SENT), 5))
-        self.assertEqual(verdict.finding, Finding(Kind.INSERTED, len(SENT), 5))
+        finding = Finding(Kind.INSERTED, len(SENT), 5)
+        self.assertEqual(verdict, Verdict(len(SENT), len(SENT) + 5, 0, 0, finding))
 
     def test_a_stream_that_goes_on_for_ever_is_not_kept(self) -> None:
         check = StreamCheck(PAYLOAD)
         for _ in range(100):
             check.received(bytes(1 << 20))
-        self.assertLessEqual(len(check._wrong or b""), 2 << 20)
+        self.assertEqual(len(check._wrong or b""), 2 << 20)
+        check = StreamCheck(PAYLOAD)
+        check.received(bytes(3 << 20))
+        check.received(bytes(100))
+        self.assertEqual(len(check._wrong or b""), 3 << 20, "nothing is added to what came at once")
 
     def test_in_words(self) -> None:
         self.assertEqual(str(Finding(Kind.LOST, 7, 3)), "3 bytes lost at offset 7")
+        self.assertEqual([each.value for each in Kind], ["corrupt", "duplicated", "inserted", "lost", "reordered"])

@@ -28,6 +28,32 @@ class CountersTests(SynchronousTestCase):
         self.connect(**transport).connectionLost(Failure(reason))
         return dict(self.counters.snapshot(self.factory.connections).closed)
 
+    def test_at_the_start(self) -> None:
+        nothing: dict[str, int] = {}
+        self.assertEqual(
+            self.counters.snapshot(()),
+            Snapshot(0, 0, nothing, nothing, 0, 0, 0, 0, nothing, nothing, 0, nothing),
+        )
+
+    def test_the_words_for_each_ending(self) -> None:
+        """Scripts read the keys, as counters, and people the words, in the log: none may change unawares."""
+        self.assertEqual(
+            ENDINGS,
+            {
+                "peer": "closed by peer",
+                "truncated": "closed by peer, without the end of TLS",
+                "reset": "reset or lost",
+                "idle": "closed here, idle for too long",
+                "lifetime": "closed here, connected for too long",
+                "write-stall": "aborted here, nothing could be sent for too long",
+                "stop": "closed here, the service stops",
+                "drain": "aborted here, the service stops and can't wait any longer",
+                "error": "ended by an error",
+                "worker": "lost with its worker",
+                "abort": "aborted here",
+            },
+        )
+
     def test_they_add_up(self) -> None:
         connections = [self.connect() for _ in range(5)]
         for connection in connections[:3]:

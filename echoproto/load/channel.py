@@ -32,14 +32,15 @@ class Channel(Exchange):
     :ivar send: the same.
     :ivar handle: what to do when it is ready for something.
     :ivar since: when anything happened on it last, in ns (but for what is in ``expected``).
+    :ivar connect_at: when it began to connect, in ns.
     """
 
     recv: Callable[[int], bytes]
     send: Callable[[Any], int]
 
     __slots__ = (
-        *("fd", "handle", "recv", "send", "since", "socket", "tls"),
-        *("_connect_at", "_first_byte_due", "_half_closed", "_mask", "_owner"),
+        *("connect_at", "fd", "handle", "recv", "send", "since", "socket", "tls"),
+        *("_first_byte_due", "_half_closed", "_mask", "_owner"),
     )
 
     def __init__(self, number: int, owner: Streams) -> None:
@@ -49,7 +50,7 @@ class Channel(Exchange):
         self.tls: TLSSocket | None = None
         self.fd = -1
         self.handle: Callable[[int], None] = lambda _mask: None
-        self.since = self._connect_at = self._mask = 0
+        self.since = self.connect_at = self._mask = 0
         self._first_byte_due = self._half_closed = False
 
     # What becomes of it is for the one who has it to say.
@@ -66,6 +67,10 @@ class Channel(Exchange):
         """It could not be connected, as errno says."""
         raise NotImplementedError
 
+    def no_room(self) -> None:
+        """The peer's queue of connections is full."""
+        raise NotImplementedError
+
     def failed(self, error: OSError) -> None:
         """Its socket says that it is over."""
         raise NotImplementedError
@@ -79,17 +84,25 @@ class Channel(Exchange):
         owner = self._owner
         self.renew()
         self._half_closed = False
+        self._first_byte_due = owner.churn is not None
+        self.since = self.connect_at = monotonic_ns()
+        self.connect_again()
+
+    def connect_again(self) -> None:
+        """Begin the same connection, also where the peer had no room for it before."""
+        owner = self._owner
         try:
             made = owner.address.make_socket()
         except OSError as error:
             self.not_opened(error.errno or 0)
             return
-        self.since = self._connect_at = monotonic_ns()
-        self._first_byte_due = owner.churn is not None
         code = made.connect_ex(owner.address.address)
         if code not in (0, errno.EINPROGRESS):
             made.close()
-            self.not_opened(code)
+            if code == errno.EAGAIN and made.family == socket.AF_UNIX:
+                self.no_room()
+            else:
+                self.not_opened(code)
             return
         self.socket = made
         self.recv = made.recv
@@ -112,7 +125,7 @@ class Channel(Exchange):
             self.not_opened(code)
             return
         self.since = monotonic_ns()
-        owner.meter.connect.add(self.since - self._connect_at)
+        owner.meter.connect.add(self.since - self.connect_at)
         owner.meter.outcome.connected += 1
         self._wait_for(READ)
         if owner.proxy:

@@ -50,7 +50,7 @@ class Churning(Streams):
 
     def offer(self, link: Link) -> None:
         """See `Sending.offer`: if it has no connection, it makes one."""
-        if link.socket is not None or link in self._resting:
+        if link.socket is not None or link in self._resting or link in self.held:
             return
         if link.waiting or link.messages or (self.agenda is None and link.draw()):
             self.working.add(link)
@@ -82,12 +82,16 @@ class Churning(Streams):
             self.offer(link)
 
     def stop(self, now: int) -> None:
-        """See `Sending.stop`; connections that have not sent anything yet are closed."""
+        """See `Sending.stop`."""
         self._resting.clear()
-        for link in list(self.working):
-            if not link.in_flight and link not in self.doubted:
-                link.close()
+        self.held.clear()
         super().stop(now)
+
+    def wind_up(self, link: Link) -> None:
+        """See `Sending.wind_up`: close a connection that has not sent anything; all others end by themselves."""
+        if not (link.in_flight or link.ending or link in self.doubted):
+            link.close()
+            self.rests(link)
 
     def check(self, now: int) -> None:
         """See `Streams.check`; nothing but failures for long is the end, too."""

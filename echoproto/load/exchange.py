@@ -162,22 +162,24 @@ class Exchange:
     def _compare(self, data: bytes, now: int) -> bytes:
         flight = self.flight
         service, response = self._settings.service, self._settings.response
-        while data:
+        position, end = 0, len(data)
+        while position < end:
             if not flight:
-                return data
+                return data[position:]
             message, sent_at, intended = flight[0]
             offset = self._offset
             missing = len(message) - offset
-            if len(data) < missing:
-                if not message.startswith(data, offset):
-                    return data
-                self._offset += len(data)
+            if end - position < missing:
+                rest = data[position:] if position else data
+                if not message.startswith(rest, offset):
+                    return rest
+                self._offset += len(rest)
                 return b""
-            if not data.startswith(message[offset:] if offset else message):
-                return data
+            if not data.startswith(message[offset:] if offset else message, position):
+                return data[position:]
             flight.popleft()
             self._offset = 0
-            data = data[missing:]
+            position += missing
             service.add(now - sent_at)
             if response is not None:
                 response.add(now - intended)

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 TOGETHER = 1 << 16
 """Bytes of messages that are given to one send, where several may be sent; at least one message."""
 
+BATCHES = 4
+"""Batches of `TOGETHER` bytes that a connection sends in a turn: the others, the clock and what has come back wait."""
+
 
 class Link(Channel):
     """
@@ -49,6 +52,10 @@ class Link(Channel):
         """See `Channel.not_opened`."""
         self._owner.not_connected(self, code)
 
+    def no_room(self) -> None:
+        """See `Channel.no_room`."""
+        self._owner.hold(self)
+
     def opened(self) -> None:
         """See `Channel.opened`."""
         if self.idle:
@@ -58,6 +65,8 @@ class Link(Channel):
             self.handle = self._open
         if self.idle or not self.greeting_due:
             self._owner.ready(self)
+        if self.tls is not None and self.tls.pending and not self.idle:
+            self._read()  # it came with the end of the handshake, and no event will tell
 
     # Messages
 
@@ -66,7 +75,12 @@ class Link(Channel):
         owner = self._owner
         self.unsettle()
         flight = self.flight
+        batches = 0
         while not self.unsent and len(flight) < owner.window:
+            if batches == BATCHES:
+                self._wait_for(READ | WRITE)  # which comes at once, after the events of the others
+                return
+            batches += 1
             now = self.since = monotonic_ns()
             batch: list[bytes] = []
             size = 0
@@ -139,7 +153,7 @@ class Link(Channel):
         self.since = owner.last = now
         if self._first_byte_due:
             self._first_byte_due = False
-            owner.meter.first_byte.add(now - self._connect_at)
+            owner.meter.first_byte.add(now - self.connect_at)
         was_due = self.greeting_due
         wrong = self.received(data, now)
         if wrong:
@@ -159,6 +173,11 @@ class Link(Channel):
             return False
         done = not (self.in_flight or self.unsent or self.greeting_due or self._half_closed)
         return not done or self._diagnosis is not None or self.handle != self._open
+
+    @property
+    def ending(self) -> bool:
+        """Whether all is back, and only the peer's end is waited for."""
+        return self.socket is not None and self._half_closed and not self.in_flight
 
     def stuck(self) -> None:
         """Nothing has happened on it for long."""

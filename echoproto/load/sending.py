@@ -82,6 +82,8 @@ class Sending(Generic[S]):
         if workload.rate:
             self.agenda = Agenda(workload.rate, workload.arrivals, f"{workload.seed} {first}")
         self._ring: list[S] = []
+        self._orphaned: deque[int] = deque()
+        self._assigning = False
         self._place = 0
         self._counted = False
 
@@ -123,10 +125,14 @@ class Sending(Generic[S]):
             self.unsent += len(sender.waiting)
             sender.waiting.clear()
             sender.give_back()
-            if self.half_close:
-                sender.close_sending()
-            elif not sender.in_flight:
-                self.rests(sender)
+            self.wind_up(sender)
+
+    def wind_up(self, sender: S) -> None:
+        """One sends no more: half-close it, or have it rest if nothing is in flight."""
+        if self.half_close:
+            sender.close_sending()
+        elif not sender.in_flight:
+            self.rests(sender)
 
     def is_dry(self, sender: S) -> bool:
         """Whether one has no more to send."""
@@ -148,10 +154,18 @@ class Sending(Generic[S]):
         self.working.discard(sender)
         if sender in self._ring:
             self._ring.remove(sender)
-            waiting = list(sender.waiting)
+            self._orphaned.extend(sender.waiting)
             sender.waiting.clear()
-            for due in waiting:
-                self._assign(due)
+            self._reassign()
+
+    def _reassign(self) -> None:
+        """Give what waited for those that are gone to others; what these leave while trying is for this loop, too."""
+        if self._assigning:
+            return
+        self._assigning = True
+        while self._orphaned:
+            self._assign(self._orphaned.popleft())
+        self._assigning = False
 
     def turn(self, until: int) -> None:
         """Deal with what happens, up to a time in ns, or until nothing is working."""

@@ -8,6 +8,7 @@ import errno
 import os
 from collections import deque
 from collections.abc import Callable
+from time import monotonic_ns
 
 from echoproto.load.address import LOCAL_LIMITS, Address, resolve
 from echoproto.load.errors import nothing_reached
@@ -22,6 +23,9 @@ from echoproto.load.workload import Transport, Workload
 AT_ONCE = 64
 """Connections that are being made at the same time: fewer than any backlog."""
 
+AGAIN = NS // 100
+"""ns after which a connection that the listener's queue had no room for is tried again."""
+
 DOUBT = 3 * NS // 10
 """ns that a harmed connection is looked at further, after it was last heard of: what is wrong shows by what follows."""
 
@@ -34,12 +38,14 @@ class Streams(Sending[Link]):
     All connections of a load.
 
     :ivar doubted: those on which harm was found, and more is looked at.
+    :ivar held: those that the listener's queue had no room for yet.
     """
 
     def __init__(self, workload: Workload, meter: Meter, first: int, patience: float) -> None:
         super().__init__(workload, meter, first)
         self._workload = workload
         self.doubted: set[Link] = set()
+        self.held: deque[Link] = deque()
         self.churn = workload.churn
         self.proxy = workload.proxy
         self.host = workload.target.host
@@ -62,6 +68,7 @@ class Streams(Sending[Link]):
         self._patience = int(patience * NS)
         self._ready: set[Link] = set()
         self._unmade: deque[Link] = deque()
+        self._making = False
         self._all = [Link(first + number, self) for number in range(workload.connections)]
         self._idle = [Link(0, self, idle=True) for _ in range(workload.idle)]
 
@@ -102,14 +109,33 @@ class Streams(Sending[Link]):
             wait()
 
     def _make_more(self) -> None:
-        while self._unmade and len(self.working) - len(self.doubted) < AT_ONCE:
+        """Begin as many connections as may be made at once; one that fails at once leaves the next to this loop."""
+        if self._making:
+            return
+        self._making = True
+        while self._unmade and not self.held and len(self.working) - len(self.doubted) < AT_ONCE:
             link = self._unmade.popleft()
             self.working.add(link)
             link.connect()
+        self._making = False
+
+    def hold(self, link: Link) -> None:
+        """The listener's queue is full, which of a Unix socket is told at once: try again in a while."""
+        self.held.append(link)
+
+    def _try_held(self) -> None:
+        """Try again to connect where the queue was full, until it is found to be so still."""
+        while self.held:
+            link = self.held.popleft()
+            link.connect_again()
+            if self.held and self.held[-1] is link:
+                self.held.rotate()  # it stays the first of them
+                break
+        self._make_more()
 
     def not_connected(self, link: Link, code: int) -> None:
         """A connection could not be made, as errno says."""
-        self.reason = os.strerror(code)
+        self.reason = "the listener's queue is full" if code == errno.EAGAIN else os.strerror(code)
         if limit := LOCAL_LIMITS.get(code):
             self.meter.outcome.own_limits[limit] += 1
         else:
@@ -162,7 +188,10 @@ class Streams(Sending[Link]):
 
     def turn(self, until: int) -> None:
         """See `Sending.turn`."""
-        if self.lean:
+        if self.held:
+            super().turn(min(until, monotonic_ns() + AGAIN))
+            self._try_held()
+        elif self.lean:
             turn_in_a_hurry(self, until)
         else:
             super().turn(until)
@@ -177,6 +206,12 @@ class Streams(Sending[Link]):
         for link in list(self.working):
             if link.awaits and now - max(link.since, link.sent_at) > self._patience:
                 link.stuck()
+        if self.held and now - self.held[0].connect_at > self._patience:
+            given_up = [*self.held, *self._unmade]  # for all those behind it, there is no room either
+            self.held.clear()
+            self._unmade.clear()
+            for link in given_up:
+                link.not_opened(errno.EAGAIN)
 
     def totals(self) -> tuple[int, int, int, int]:
         """Bytes sent, acked, lost and unknown."""
@@ -191,6 +226,7 @@ class Streams(Sending[Link]):
     def interrupt(self) -> None:
         """End at once: what has not come back need not have."""
         self._unmade.clear()
+        self.held.clear()
         for link in list(self.working):
             link.finish(link.missing)
             link.close()

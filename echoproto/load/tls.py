@@ -35,6 +35,7 @@ class TLSSocket:
         self._outgoing = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
         self._sealed = memoryview(b"")
+        self._opened = bytearray()
 
     def shake_hands(self) -> None:
         """
@@ -64,6 +65,10 @@ class TLSSocket:
         :raise BlockingIOError: if there are none yet.
         :raise ssl.SSLEOFError: if the stream has ended without close_notify.
         """
+        if self._opened:
+            data = bytes(self._opened[:size])
+            del self._opened[:size]
+            return data
         while True:
             try:
                 return self._tls.read(size)
@@ -96,14 +101,25 @@ class TLSSocket:
             self._sealed = self._sealed[self._plain.send(self._sealed) :]
 
     def close_sending(self) -> None:
-        """Say that nothing more will follow; needs a `flush`, too. All that has come has to be received before."""
+        """
+        Say that nothing more will follow; needs a `flush`, too.
+
+        What has come, and was not received yet, is kept for `recv`: SSL_shutdown(3) fails where it meets data.
+        """
+        try:
+            while True:
+                self._opened += self._tls.read(ROOM)
+        except (ssl.SSLWantReadError, ssl.SSLZeroReturnError):
+            pass  # all that has come is opened
+        except ssl.SSLError:
+            return  # `recv` fails by it, after what came before
         with suppress(ssl.SSLWantReadError):  # for the peer to say so as well, which it does when it has sent all
             self._tls.unwrap()
 
     @property
     def pending(self) -> bool:
         """Whether there is more to receive, for which no event will come."""
-        return bool(self._incoming.pending or self._tls.pending())
+        return bool(self._opened or self._incoming.pending or self._tls.pending())
 
     def _take(self) -> None:
         data = self._plain.recv(ROOM)

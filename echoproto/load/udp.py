@@ -18,7 +18,7 @@ from echoproto.load.errors import nothing_reached
 from echoproto.load.exchange import Settings
 from echoproto.load.loop import READ, WRITE
 from echoproto.load.meter import NS, Meter
-from echoproto.load.sending import Sending
+from echoproto.load.sending import AT_ONCE, Sending
 from echoproto.load.workload import Workload
 
 TIMEOUT = NS
@@ -83,7 +83,12 @@ class UDPSocket:
         owner, datagrams = self._owner, self.datagrams
         flight, waiting, agenda = datagrams.flight, self.waiting, owner.agenda
         blocked = False
+        begun = 0
         while len(flight) < owner.window and not blocked:
+            if begun == AT_ONCE:
+                blocked = True  # the next event, which comes at once, is for others, too
+                break
+            begun += 1
             if (not waiting) if agenda is not None else not owner.supply.take(1):
                 break
             now = monotonic_ns()

@@ -4,6 +4,7 @@ The command ``echoproto``, for what is not the service itself.
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import Any
 
@@ -11,7 +12,14 @@ import click
 
 from echoproto import __version__
 from echoproto.console import run
+from echoproto.errors import EchoError, InternalError
 from echoproto.reactors.choice import auto_name, candidates
+
+DEBUG = "ECHOPROTO_DEBUG"
+"""Variable of the environment that asks for the traceback of an internal error."""
+
+INTERRUPTED = 130
+"""128 and the number of SIGINT, as shells have it."""
 
 PIPE_WIDTH = 500
 """Columns: whoever reads a table through a pipe wants each row whole, on one line."""
@@ -40,7 +48,23 @@ class LazyCommand(click.Command):
 
 
 class Commands(click.Group):
-    """The group of all commands, whose output may be anything, and may go anywhere."""
+    """The group of all commands: their output may be anything and go anywhere, and a fault of theirs is one line."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; a fault of its own ends with a status that no command has for a verdict."""
+        try:
+            return super().invoke(ctx)
+        except (EchoError, click.ClickException, click.Abort, click.exceptions.Exit):
+            raise
+        except KeyboardInterrupt:
+            ctx.exit(INTERRUPTED)
+        except Exception as error:
+            fault = error if isinstance(error, InternalError) else InternalError.of(error)
+            traced = bool(os.environ.get(DEBUG))
+            if traced:
+                click.echo(fault.trace, err=True, nl=False)
+            click.echo(f"Error: {fault}{'' if traced else f'; {DEBUG}=1 shows where it comes from'}", err=True)
+            ctx.exit(fault.exit_status)
 
     def main(self, *args: Any, **extra: Any) -> Any:  # noqa: D102
         return run(lambda: super(Commands, self).main(*args, **extra))

@@ -4,6 +4,7 @@ What can go wrong, by whose fault it is: the class decides the exit status, the 
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -32,6 +33,33 @@ class OutputError(EchoError):
     """Standard output can't be written: it is closed, or its disk is full."""
 
     exit_status = 2
+
+
+class InternalError(Exception):
+    """
+    A fault of this program itself, in this process or in one of its own; no `EchoError`, which has a cause outside.
+
+    :ivar trace: where it happened, as Python prints it.
+    :cvar exit_status: EX_SOFTWARE of sysexits.h, which is no command's verdict on what it was to measure.
+    """
+
+    exit_status = 70
+
+    def __init__(self, words: str, trace: str) -> None:
+        super().__init__(words, trace)
+        self.words = words
+        self.trace = trace
+
+    def __str__(self) -> str:
+        return self.words
+
+    @classmethod
+    def of(cls, error: BaseException) -> InternalError:
+        """Say in one line what an unexpected exception was, and where it was raised."""
+        summary = traceback.extract_tb(error.__traceback__)
+        where = f" at {summary[-1].filename.rpartition('/')[2]}:{summary[-1].lineno}" if summary else ""
+        words = "".join(traceback.format_exception_only(error)).strip()
+        return cls(f"internal error{where}: {one_line(words)}", "".join(traceback.format_exception(error)))
 
 
 def one_line(text: str) -> str:

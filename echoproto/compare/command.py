@@ -61,6 +61,7 @@ Exit status:
     2  what is asked for can't be meant
     3  not one contestant could be measured, under any load: all have failed, or are not possible
     4  the generator has too few descriptors or ports for it
+   70  a fault of this program itself; ECHOPROTO_DEBUG=1 shows its traceback
   130  interrupted (Ctrl-C, SIGTERM): the finished samples are kept, and the results marked as partial
 """
 

@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from itertools import count
 from typing import Any
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from echoproto.load.errors import ClientLimit, Unreachable
-from echoproto.load.workload import Target, Transport
+from echoproto.load.workload import Target, Transport, Workload
 
 LOCAL_LIMITS = {
     errno.EMFILE: "descriptors",
@@ -78,6 +78,20 @@ class Address:
             made.setsockopt(socket.IPPROTO_IP, BIND_ADDRESS_NO_PORT, 1)
             made.bind((f"127.0.0.{2 + next(self._count) % SOURCES}", 0))
         return made
+
+
+def affordable(workload: Workload) -> tuple[Workload, int]:
+    """
+    A load with no more connections than this process may have descriptors.
+
+    :return: it, and how many connections fewer it has.
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most == resource.RLIM_INFINITY:
+        return workload, 0
+    connections, idle = min(workload.connections, most), min(workload.idle, most)
+    fewer = workload.connections - connections + workload.idle - idle
+    return evolve(workload, connections=connections, idle=idle), fewer
 
 
 @contextmanager

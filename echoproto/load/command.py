@@ -25,6 +25,8 @@ SCHEMA = "schema/load-1.json"
 
 LARGEST_SEED = 2**63 - 1
 
+LARGEST_PID = 2**31 - 1
+
 EPILOG = f"""\b
 Examples:
   echoproto load tcp:127.0.0.1:8888
@@ -45,6 +47,7 @@ Exit status:
     2  what is asked for can't be meant, or is refused; a file of the report can't be written
     3  unreachable; TLS or the greeting failed; nothing came back
     4  client limit: the generator itself was the limit, or ran out of descriptors or ports
+   70  a fault of this program itself; ECHOPROTO_DEBUG=1 shows its traceback
   130  interrupted (Ctrl-C, SIGTERM); the report is marked as partial
 
 Without --rate, and with more than {MOST_CONNECTIONS} connections, only this machine may be the target.
@@ -109,7 +112,10 @@ SIZE = Parsed("size", parse_sizes)
 TIME = Parsed("time", parse_time)
 AIM = Parsed("aim", parse_aim)
 POSITIVE = Whole(min=1)
-NATURAL = Whole(min=0)
+MAX_CONNECTIONS = 1_000_000
+"""As many as Linux lets a process have descriptors, unless told otherwise."""
+MAX_WINDOW = 1_000_000
+MAX_PROCESSES = 1_000
 SEED = Whole(0, LARGEST_SEED)
 FLAG_OF_ITS_OWN: dict[str, Any] = {"is_flag": True, "is_eager": True, "expose_value": False}
 CHURN = click.Choice(["fin", "reset"])
@@ -123,7 +129,9 @@ def option(*names: str, **settings: Any) -> Callable[[Callable[..., None]], Call
 
 @click.command(cls=OneLineCommand, epilog=EPILOG, context_settings={"max_content_width": 110})
 @click.argument("target", required=False)
-@option("--connections", "-c", type=POSITIVE, default=50, help="That exchange messages; over UDP, sockets.")
+@option(
+    "--connections", "-c", type=Whole(1, MAX_CONNECTIONS), default=50, help="That exchange messages; over UDP, sockets."
+)
 @option("--size", "-s", type=SIZE, default="64", help="Of a message: 64, 10KiB, 64-1KiB.")
 @option("--duration", "-d", type=TIME, help="To measure for, such as 30s or 5m.  [default: 10s]")
 @option("--count", "-n", type=POSITIVE, help="Messages to send, in place of --duration.")
@@ -131,17 +139,17 @@ def option(*names: str, **settings: Any) -> Callable[[Callable[..., None]], Call
 @option("--rate", "-r", type=float, metavar="N", help="Messages a second over all; without it, as many as come back.")
 @option("--arrivals", type=click.Choice(["uniform", "poisson"]), help="How --rate spreads them.  [default: uniform]")
 @option("--find-rate", type=AIM, help="Find the highest rate that holds an aim: 'p99<2ms'.")
-@option("--window", "-w", type=POSITIVE, default=1, help="Messages in flight on each connection.")
-@option("--idle", type=NATURAL, default=0, help="Further connections, which say nothing.")
+@option("--window", "-w", type=Whole(1, MAX_WINDOW), default=1, help="Messages in flight on each connection.")
+@option("--idle", type=Whole(0, MAX_CONNECTIONS), default=0, help="Further connections, which say nothing.")
 @option("--churn", type=CHURN, is_flag=False, flag_value="fin", help="A connection for each message; or --churn=reset.")
 @option("--half-close", is_flag=True, help="Close the sending side after the last message, and read to the end.")
-@option("--processes", "-p", type=POSITIVE, default=1, help="That share the work.")
+@option("--processes", "-p", type=Whole(1, MAX_PROCESSES), default=1, help="That share the work.")
 @option("--greeting", help="What each connection is sent first.  [default: 'Hello\\n' or nothing, whichever comes]")
 @option("--proxy", type=click.Choice(["v1", "v2"]), help="Send a header of the PROXY protocol first.")
 @option("--seed", type=SEED, metavar="N", help="Of all that is drawn.  [default: a new one]")
 @option("--insecure", is_flag=True, help="Take any TLS certificate.")
 @option("--ca", type=click.Path(exists=True, dir_okay=False, readable=True), help="PEM file of whom TLS trusts.")
-@option("--server-pid", type=POSITIVE, help="Report this process's time on the processor.")
+@option("--server-pid", type=Whole(1, LARGEST_PID), help="Report this process's time on the processor.")
 @option("--server", help="Command that serves for as long; {port} in it and in TARGET is a free TCP port.")
 @option("--json", metavar="FILE", help="Write the report as JSON, to standard output with -.")
 @option("--html", metavar="FILE", help="Write it as a page with pictures.")

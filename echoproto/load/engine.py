@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from time import monotonic_ns
 from typing import Protocol
 
-from echoproto.load.address import descriptors
+from echoproto.load.address import affordable, descriptors
 from echoproto.load.churn import Churning
 from echoproto.load.errors import ClientLimit, nothing_reached
 from echoproto.load.loop import punctual
@@ -110,6 +110,9 @@ def run(
     :raise EchoError: if nothing at all could be reached, as in `echoproto.load.errors`.
     """
     meter = Meter(workload.server_pid)
+    workload, fewer = affordable(workload)
+    if fewer:
+        meter.outcome.own_limits["descriptors"] += fewer
     make: Callable[[Workload, Meter, int, float], Load] = Churning if workload.churn else Streams
     if workload.target.transport is Transport.UDP:
         make = UDPLoad

@@ -15,8 +15,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.connection import Connection
 
-from echoproto.errors import EchoError
+from echoproto.errors import EchoError, InternalError
 from echoproto.host.linux import LINUX, end_with_parent
+from echoproto.load.errors import ClientLimit
 from echoproto.load.interruption import SIGNALS
 from echoproto.load.outcome import Outcome
 from echoproto.load.processes import READY, Glimpse
@@ -54,6 +55,12 @@ def serve(connection: Connection, parent: int) -> None:
             )
         except EchoError as error:
             connection.send(error)
+        except MemoryError:
+            connection.send(ClientLimit("client limit: the generator ran out of memory: lower --size or --connections"))
+        except ConnectionError:  # the parent is gone, and hears of nothing any more
+            raise
+        except Exception as error:
+            connection.send(InternalError.of(error))
         else:
             connection.send(outcome)
 

@@ -18,6 +18,9 @@ SMALLEST_DATAGRAM = 16
 LARGEST_DATAGRAM = 65_507
 """Bytes that UDP over IPv4 can carry: 65,535 without the headers."""
 
+LOWEST_RATE = 0.001
+HIGHEST_RATE = 1e9
+
 DURATION = 10.0
 """Seconds, unless something else says when it ends."""
 
@@ -102,7 +105,10 @@ def _contradictions(target: Target, o: Options) -> Iterator[tuple[object, str]]:
     paced = o.rate is not None or o.find_rate is not None
     yield o.duration is not None and o.count is not None, "--duration and --count both say when it ends: give one"
     yield o.duration is not None and not o.duration, "--duration is more than 0 seconds"
-    yield o.rate is not None and not 0 < o.rate < float("inf"), "--rate is more than 0 messages a second"
+    yield (
+        o.rate is not None and not LOWEST_RATE <= o.rate <= HIGHEST_RATE,
+        f"--rate {o.rate}: must be {LOWEST_RATE:g} to {HIGHEST_RATE:,.0f} messages a second",
+    )
     yield o.arrivals and not paced, "--arrivals says how messages are spread where there is a --rate"
     yield o.find_rate and o.rate is not None, "--find-rate looks for a rate, and --rate sets one: give one"
     yield o.find_rate and o.count is not None, "--find-rate has steps of some --duration, not of some --count"

@@ -19,11 +19,12 @@ from typing import Protocol
 
 from attrs import define, field
 
-from echoproto.errors import EchoError
+from echoproto.errors import EchoError, InternalError
 from echoproto.host.child import environment, python
 from echoproto.load.errors import ClientLimit
 from echoproto.load.histogram import Histogram
 from echoproto.load.interruption import SIGNALS
+from echoproto.load.memory import available, shortage
 from echoproto.load.outcome import Outcome
 from echoproto.load.shares import Share, shares
 from echoproto.load.workload import Workload
@@ -96,9 +97,12 @@ def run(
     :param watch: is called with what can be seen, a few times a second.
     :param every: seconds after which there is something new to see: the telling takes time from the measuring.
     :param engine: in place of the real one; has to be importable.
-    :raises EchoError: as the engine does; `ClientLimit` if one of the processes dies.
+    :raises EchoError: as the engine does; `ClientLimit` if one of the processes dies, or memory can't hold them.
+    :raises InternalError: if one of them meets a fault of its own.
     :raises KeyboardInterrupt: at the second Ctrl-C; the processes are killed.
     """
+    if why := shortage(workload, available()):
+        raise ClientLimit(f"client limit: {why}")
     children: list[_Child] = []
     try:
         children.extend(_Child(share, engine, None if watch is None else every) for share in shares(workload))
@@ -162,7 +166,7 @@ class _Child:
         except (EOFError, ConnectionResetError):
             status = self._process.wait()
             raise ClientLimit(f"client limit: a process of the generator died, with status {status}") from None
-        if isinstance(said, EchoError):
+        if isinstance(said, EchoError | InternalError):
             raise said
         if isinstance(said, Outcome):
             self.outcome = said

@@ -23,6 +23,7 @@ from echoproto.load.caution import refusal
 from echoproto.load.environment import environment
 from echoproto.load.interruption import Interruption
 from echoproto.load.live import Board, Lines, View
+from echoproto.load.memory import available, shortage
 from echoproto.load.options import Options, workload_for
 from echoproto.load.outcome import Outcome
 from echoproto.load.ownserver import free_port, serving
@@ -92,16 +93,23 @@ def _workload(stack: ExitStack, target: str | None, server: str | None, options:
     if server is None:
         if target is None:
             raise ConfigurationError("TARGET is missing, such as tcp:127.0.0.1:8888")
-        return workload_for(parse_target(target), options)
+        return _affordable(workload_for(parse_target(target), options))
     port = str(free_port())
     aimed_at = parse_target((target or OWN_TARGET).replace(PORT, port))
     if aimed_at.transport not in {Transport.TCP, Transport.TLS}:
         raise ConfigurationError("--server is for a tcp: or tls: target")
     if options.server_pid is not None:
         raise ConfigurationError("--server has a process of its own, and no --server-pid")
-    workload = workload_for(aimed_at, options)
+    workload = _affordable(workload_for(aimed_at, options))
     pid = stack.enter_context(serving(server.replace(PORT, port), aimed_at.host, aimed_at.port))
     return evolve(workload, server_pid=pid)
+
+
+def _affordable(workload: Workload) -> Workload:
+    """The same, if memory can hold it."""
+    if why := shortage(workload, available()):
+        raise ConfigurationError(why)
+    return workload
 
 
 def _addresses(target: Target) -> list[str]:

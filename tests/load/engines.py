@@ -102,3 +102,14 @@ def dying(
     """Is killed, as a system short of memory does it."""
     os.kill(os.getpid(), signal.SIGKILL)
     return Outcome()
+
+
+def broken(
+    workload: Workload,
+    *,
+    progress: Callable[[Outcome], None] | None,
+    first: int,
+    interrupted: Callable[[], bool],
+) -> Outcome:
+    """Has a fault of its own: which one, its seed says."""
+    raise MemoryError if workload.seed else RecursionError("too deep")

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import psutil
 from twisted.trial.unittest import SynchronousTestCase
 
+from echoproto.errors import InternalError
 from echoproto.load.errors import ClientLimit, Unreachable
 from echoproto.load.interruption import Interruption
 from echoproto.load.processes import Glimpse, run
@@ -88,6 +89,23 @@ class ProcessesTests(InterruptedCase):
             ClientLimit, run, Workload(target=TARGET), interruption=Interruption(), engine=engines.dying
         )
         self.assertEqual((error.exit_status, "status -9" in str(error)), (4, True))
+
+    def test_a_fault_of_its_own(self) -> None:
+        """It is told as such, with where it was, and has no verdict's status; want of memory is a limit."""
+        error = self.assertRaises(
+            InternalError, run, Workload(target=TARGET), interruption=Interruption(), engine=engines.broken
+        )
+        self.assertRegex(str(error), r"^internal error at engines.py:\d+: RecursionError: too deep$")
+        self.assertIn("in broken", error.trace)
+        out_of_memory = Workload(target=TARGET, seed=1)
+        limit = self.assertRaises(ClientLimit, run, out_of_memory, interruption=Interruption(), engine=engines.broken)
+        self.assertIn("out of memory", str(limit))
+
+    def test_more_than_memory_holds_is_not_begun(self) -> None:
+        """L3"""
+        workload = Workload(target=TARGET, largest=1 << 50)
+        error = self.assertRaises(ClientLimit, run, workload, interruption=Interruption(), engine=engines.counting)
+        self.assertIn("client limit: --connections 50 ", str(error))
 
     def test_interrupted(self) -> None:
         """L6: what they have found out until then is told."""

@@ -12,6 +12,7 @@ from echoproto.errors import one_line
 from echoproto.protocol import Echo
 from echoproto.server.counters import ENDINGS, ending_of
 from echoproto.server.eventlog import BURST, EventLog
+from echoproto.server.tlserrors import is_tls_error, reason_of
 
 log = Logger("echoproto")
 
@@ -58,6 +59,8 @@ class ConnectionLog:
 def _why(connection: Echo, reason: Failure) -> str:
     """Why a connection has ended, in a few words."""
     ending = ending_of(connection, reason)
+    if ending == "error" and is_tls_error(reason.value):
+        return f"TLS: {reason_of(reason.value)}"
     if ending == "error":
         return one_line(f"{type(reason.value).__name__}: {reason.getErrorMessage()}")
     return ENDINGS[ending]

@@ -15,6 +15,7 @@ from twisted.internet.interfaces import ISSLTransport
 from twisted.python.failure import Failure
 
 from echoproto.protocol import Echo
+from echoproto.server.tlserrors import is_tls_error, reason_of
 
 ENDINGS = {
     "peer": "closed by peer",
@@ -30,6 +31,12 @@ ENDINGS = {
     "abort": "aborted here",
 }
 """Why a connection ends, and the same in words; all of ``Snapshot.closed`` is counted under these."""
+
+
+MOST_ERRORS = 100
+"""Kinds of errors that are counted by name; peers that try everything bring about some thirty."""
+
+OTHER_ERRORS = "other errors"
 
 
 def ending_of(connection: Echo, reason: Failure) -> str:
@@ -49,6 +56,11 @@ def ending_of(connection: Echo, reason: Failure) -> str:
     if isinstance(why, ConnectionLost):
         return "truncated" if getattr(connection.transport, "truncated", False) else "reset"
     return "error"
+
+
+def name_of_error(error: BaseException | None) -> str:
+    """What an error that has ended a connection is counted and logged as: OpenSSL's reason, or the exception's name."""
+    return reason_of(error) if is_tls_error(error) else type(error).__name__
 
 
 def buffered(connection: Echo) -> int:
@@ -79,8 +91,8 @@ class Snapshot:
     :ivar datagrams_failed: datagrams whose reply could not be sent, by the name of the error, such as ``EPERM``.
     :ivar datagrams_dropped: datagrams that the system has dropped because the socket's buffer was full; they never
         came here, and are not in ``datagrams_received``. 0 where the system does not tell (outside Linux).
-    :ivar errors: by the name of the error: those of accept(2), such as ``ENFILE``, those of reading datagrams, and
-        exceptions that ended a connection.
+    :ivar errors: by the name of the error: those of accept(2), such as ``ENFILE``, those of reading datagrams, those of
+        TLS by OpenSSL's reason, such as ``http request``, and other exceptions that ended a connection.
     """
 
     accepted: int
@@ -158,9 +170,14 @@ class Counters:
         ending = ending_of(connection, reason)
         self.closed[ending] += 1
         if ending == "error":
-            self.errors[type(reason.value).__name__] += 1
+            self._count_error(name_of_error(reason.value))
         self._received += connection.bytes_received
         self._sent += _sent(connection)
+
+    def _count_error(self, name: str) -> None:
+        """Count an error; peers choose among those of TLS, so there is a greatest number of kinds."""
+        known = name in self.errors or len(self.errors) < MOST_ERRORS
+        self.errors[name if known else OTHER_ERRORS] += 1
 
     def snapshot(self, connections: Collection[Echo]) -> Snapshot:
         """

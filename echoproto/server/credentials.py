@@ -70,6 +70,7 @@ class Credentials:
         contexts = by_name(pairs, datetime.now(UTC))
         for _, context in pairs:
             context.set_tlsext_servername_callback(_chooser(contexts))
+            context.set_alpn_select_callback(_no_protocol)
         self._pool, self._contexts, self.blocks = pool, contexts, blocks
 
     def warnings(self) -> list[str]:
@@ -99,6 +100,11 @@ def _chooser(contexts: ByName[Context]) -> Any:
         connection.set_context(contexts.choose(connection.get_servername()))
 
     return choose
+
+
+def _no_protocol(connection: Connection, offered: Sequence[bytes]) -> Any:
+    """Go on without one: an echo is none of those that a peer offers (RFC 7301). Twisted's own ends the handshake."""
+    return SSL.NO_OVERLAPPING_PROTOCOLS
 
 
 def _read_parameters(path: str) -> DiffieHellmanParameters:

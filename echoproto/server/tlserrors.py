@@ -15,7 +15,7 @@ UNNAMED = "TLS error"
 """In place of a reason that OpenSSL does not give."""
 
 
-def reason_of(error: BaseException) -> str:
+def reason_of(error: BaseException | None) -> str:
     """
     The reason of an error of OpenSSL's.
 
@@ -23,13 +23,13 @@ def reason_of(error: BaseException) -> str:
     :return: such as ``http request`` or ``no shared cipher``; of an alert that the peer has sent, its name.
     """
     try:
-        reason = error.args[0][0][2]
-    except (IndexError, TypeError):
+        reason = error.args[0][0][2]  # type: ignore[union-attr]
+    except (AttributeError, IndexError, TypeError):
         return UNNAMED
     words = PREFIXES.sub("", reason) if isinstance(reason, str) else ""
     return words.removesuffix(" while reading") or UNNAMED
 
 
-def is_tls_error(error: BaseException) -> bool:
+def is_tls_error(error: BaseException | None) -> bool:
     """Whether an error is one of OpenSSL's; its module may not be installed."""
     return type(error).__module__.startswith("OpenSSL.")

@@ -1,6 +1,7 @@
 import json
 from typing import Any
 
+from OpenSSL.SSL import Error
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import ISSLTransport
 from twisted.internet.testing import StringTransport
@@ -9,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import alsoProvides
 
 from echoproto import Echo, EchoFactory
-from echoproto.server.counters import ENDINGS, Counters, Snapshot
+from echoproto.server.counters import ENDINGS, MOST_ERRORS, OTHER_ERRORS, Counters, Snapshot
 
 
 class CountersTests(SynchronousTestCase):
@@ -79,6 +80,18 @@ class CountersTests(SynchronousTestCase):
     def test_errors(self) -> None:
         self.assertEqual(self.closed(ZeroDivisionError()), {"error": 1})
         self.assertEqual(self.counters.snapshot(()).errors, {"ZeroDivisionError": 1})
+
+    def test_errors_of_tls(self) -> None:
+        """S1: by OpenSSL's reason; peers choose among those, so that there is a greatest number of them."""
+        self.closed(Error([("SSL routines", "", "http request")]))
+        self.closed(Error([("SSL routines", "", "sslv3 alert certificate unknown")]))
+        self.assertEqual(self.counters.snapshot(()).errors, {"http request": 1, "certificate unknown": 1})
+        for number in range(2 * MOST_ERRORS):
+            self.closed(Error([("SSL routines", "", f"reason {number}")]))
+        self.closed(Error([("SSL routines", "", "http request")]))
+        errors = self.counters.snapshot(()).errors
+        self.assertEqual(len(errors), MOST_ERRORS + 1)
+        self.assertEqual((errors["http request"], errors[OTHER_ERRORS]), (2, MOST_ERRORS + 2))
 
     def test_bytes_of_those_that_are_connected_and_those_that_were(self) -> None:
         for size in (10, 20):

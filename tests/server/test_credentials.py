@@ -1,5 +1,6 @@
 import os
 import tempfile
+from collections.abc import Sequence
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from OpenSSL import SSL
@@ -31,9 +32,12 @@ class CredentialsTests(SynchronousTestCase):
     def credentials(self) -> Credentials:
         return Credentials(PEMFolder(self.folder))
 
-    def served(self, credentials: Credentials, name: bytes | None = None) -> list[str]:
-        """The common names of what a client is sent that asks for a name."""
-        client = SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD), None)
+    def served(self, credentials: Credentials, name: bytes | None = None, protocols: Sequence[bytes] = ()) -> list[str]:
+        """The common names of what a client is sent that asks for a name, and offers protocols."""
+        context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+        if protocols:
+            context.set_alpn_protos(list(protocols))
+        client = SSL.Connection(context, None)
         client.set_connect_state()
         if name is not None:
             client.set_tlsext_host_name(name)
@@ -69,6 +73,10 @@ class CredentialsTests(SynchronousTestCase):
         leaf = issue("leaf", "leaf.example", issuer=middle)
         self.write("a.pem", root.pem + middle.pem + leaf.both)
         self.assertEqual(self.served(self.credentials()), ["leaf", "middle"])
+
+    def test_a_client_that_offers_protocols(self) -> None:
+        """As browsers and curl do: it is served, and none of them is chosen."""
+        self.assertEqual(self.served(self.credentials(), protocols=[b"h2", b"http/1.1"]), ["a"])
 
     def test_renewal(self) -> None:
         """S11: for connections to come; those whose handshake is on its way go on with the old ones."""

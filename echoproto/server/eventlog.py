@@ -18,6 +18,9 @@ log = Logger("echoproto")
 BURST = 20
 """Lines of one kind that are logged at once, before the rate counts, where each is worth reading."""
 
+MOST_KINDS = 200
+"""Kinds of events that have a budget of their own; in this package there are about 30."""
+
 
 class LineBudget:
     """
@@ -39,11 +42,20 @@ class LineBudget:
         self._suppressed = 0
         self._report: IDelayedCall | None = None
 
-    def take(self) -> bool:
-        """Whether there is room for a line; if not, it is counted."""
+    def _fill(self) -> None:
         now = self._clock.seconds()
         self._tokens = min(self._burst, self._tokens + (now - self._filled_at) * self.rate)
         self._filled_at = now
+
+    @property
+    def rested(self) -> bool:
+        """Whether a whole burst would fit."""
+        self._fill()
+        return self._tokens == self._burst
+
+    def take(self) -> bool:
+        """Whether there is room for a line; if not, it is counted."""
+        self._fill()
         if self._tokens >= 1:
             self._tokens -= 1
             return True
@@ -77,26 +89,35 @@ class EventLog:
         self._clock = clock
         self.rate = rate
         self._budgets: dict[str, LineBudget] = {}
+        self._others = LineBudget(clock, rate, 1, partial(_left_out, "events of other kinds"))
 
     def room(self, kind: str, burst: int = 1) -> bool:
         """
         Whether one more event may be logged; if not, it is counted, and logged with others of its kind.
 
-        :param kind: what such events are called, in the plural; there must be only a few kinds.
+        :param kind: what such events are called, in the plural; of more than there can be, all others are one kind.
         :param burst: how many are logged at once, before the rate counts; of a kind, always the same.
         """
         budget = self._budgets.get(kind)
+        if budget is None and len(self._budgets) >= MOST_KINDS:
+            self._others.rate = self.rate
+            return self._others.take()
         if budget is None:
             budget = LineBudget(self._clock, self.rate, burst, partial(_left_out, kind))
             self._budgets[kind] = budget
         budget.rate = self.rate
         return budget.take()
 
+    def rested(self, kind: str) -> bool:
+        """Whether no event of a kind was logged for so long that a whole burst of them would fit."""
+        budget = self._budgets.get(kind)
+        return budget is None or budget.rested
+
     def close(self) -> None:
         """Log now how many were left out, if that is not logged yet."""
-        for budget in self._budgets.values():
+        for budget in (*self._budgets.values(), self._others):
             budget.close()
 
 
 def _left_out(kind: str, count: int) -> None:
-    log.info("{count} more {kind}, not logged one by one", count=count, kind=kind)
+    log.info("{count} more {kind}, not logged one by one", event="suppressed", count=count, kind=kind)

@@ -2,7 +2,7 @@ from twisted.internet.task import Clock
 from twisted.logger import formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.server.eventlog import BURST, EventLog, LineBudget
+from echoproto.server.eventlog import BURST, MOST_KINDS, EventLog, LineBudget
 from echoproto.server.settings import table
 from tests.logs import record_log
 
@@ -138,3 +138,23 @@ class EventLogTests(SynchronousTestCase):
             [formatEvent(event) for event in self.logged], ["2 more refused connections, not logged one by one"]
         )
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_of_more_kinds_than_there_can_be(self) -> None:
+        """E4: the others are one kind, at the rate that holds by then."""
+        for number in range(MOST_KINDS):
+            self.assertTrue(self.events.room(f"kind {number}"))
+        self.events.rate = 2
+        self.assertEqual([self.events.room(f"kind {MOST_KINDS + number}") for number in range(3)], [True, False, False])
+        self.clock.advance(1)
+        self.assertEqual(formatEvent(self.logged[-1]), "2 more events of other kinds, not logged one by one")
+        self.assertTrue(self.events.room("yet another"))
+
+    def test_rested(self) -> None:
+        """Once a whole burst would fit."""
+        self.assertTrue(self.events.rested("x"))
+        self.events.room("x", 2)
+        self.events.room("x", 2)
+        self.clock.advance(1.5)
+        self.assertFalse(self.events.rested("x"))
+        self.clock.advance(0.5)
+        self.assertTrue(self.events.rested("x"))

@@ -60,6 +60,7 @@ FILES = (
     "echoproto/server/counters.py",
     "echoproto/server/eventlog.py",
     "echoproto/server/kinds.py",
+    "echoproto/server/logformat.py",
     "echoproto/server/settings.py",
     "echoproto/server/tomlvalues.py",
     "echoproto/server/tlserrors.py",

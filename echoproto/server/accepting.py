@@ -107,7 +107,12 @@ class Accepting(tcp.Port):
         counters = self.admission.counters
         counters.errors[name] += 1
         if self.admission.events.room(f"failures to accept, {name}"):
-            log.error("Could not accept a connection: {name}, {reason}", name=name, reason=error.strerror)
+            log.error(
+                "Could not accept a connection: {name}, {reason}",
+                event="accept-failed",
+                name=name,
+                reason=error.strerror,
+            )
         if error.errno in EXHAUSTED or error.errno == errno.EMFILE:
             self._rest(PAUSE_SECONDS)
             return False

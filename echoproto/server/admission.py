@@ -91,6 +91,7 @@ class Admission:
         if settings.max_connections is not None and self.limit < settings.max_connections:
             log.warn(
                 "max-connections is lowered from {wanted} to {limit}, which the limit of open descriptors has room for",
+                event="max-connections-lowered",
                 wanted=settings.max_connections,
                 limit=self.limit,
             )
@@ -142,7 +143,7 @@ class Admission:
         """Count somebody who was not let in."""
         self.counters.refused[why] += 1
         if self.events.room(f"connections refused, {why}"):
-            log.warn("Refused a connection from {ip}: {why}", ip=host or "unix", why=why)
+            log.warn("Refused a connection from {ip}: {why}", event="refused", ip=host or "unix", why=why)
 
     def connected(self, connection: Echo) -> None:
         """One more of its source."""

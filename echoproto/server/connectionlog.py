@@ -37,6 +37,7 @@ class ConnectionLog:
             ip, port = peer_of(connection)
             log.info(
                 "New connection, socket fd is {fd}, ip is {ip}, port {port}",
+                event="connected",
                 fd=connection.transport.fileno(),
                 ip=ip,
                 port=port,
@@ -48,10 +49,11 @@ class ConnectionLog:
             ip, port = peer_of(connection)
             log.info(
                 "Host disconnected, ip {ip}, port {port}, {bytes} bytes, {seconds:.3f} seconds, {why}",
+                event="disconnected",
                 ip=ip,
                 port=port,
                 bytes=connection.bytes_received,
-                seconds=connection.factory.seconds() - connection.connected_at,
+                seconds=round(connection.factory.seconds() - connection.connected_at, 3),
                 why=_why(connection, reason),
             )
 

@@ -138,6 +138,14 @@ class Snapshot:
         return evolve(self, active=0, closed=_frozen(closed))
 
 
+def flat(counts: Mapping[str, int | Mapping[str, int]]) -> dict[str, int]:
+    """Counters as one flat dictionary, with keys such as ``closed.peer``."""
+    found: dict[str, int] = {}
+    for name, value in counts.items():
+        found.update({name: value} if isinstance(value, int) else {f"{name}.{why}": n for why, n in value.items()})
+    return found
+
+
 def _frozen(counts: Mapping[str, int]) -> Mapping[str, int]:
     return MappingProxyType(dict(counts))
 

@@ -37,7 +37,11 @@ def set_descriptor_limit(reactor_name: str) -> int:
     except (ValueError, OSError):
         return soft  # macOS says "no limit" and then refuses it
     if reactor_name == "select":
-        log.info("select watches no more than {limit} descriptors, so no more are opened", limit=wanted)
+        log.info(
+            "select watches no more than {limit} descriptors, so no more are opened",
+            event="descriptors-limited",
+            limit=wanted,
+        )
     return wanted
 
 

@@ -1,85 +1,88 @@
 """
-Where the log goes, as text or as JSON, one object a line; and how its file is opened anew.
+The lines of log events, for people to read, or as JSON for programs.
 """
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
-from collections.abc import Mapping
-from types import FrameType
-from typing import IO, Any
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
 
-from twisted.logger import FileLogObserver, LogEvent, eventAsJSON, formatEvent, textFileLogObserver
-from twisted.python.logfile import LogFile
+from twisted.logger import LogEvent, formatEvent, formatEventAsClassicLogText
+from twisted.python.failure import Failure
 
-from echoproto.errors import ConfigurationError, UnavailableError
+from echoproto.errors import one_line
+
+OURS = "echoproto"
+"""The namespace of the events of this package, which have names of their own."""
+
+OF_TWISTED = frozenset({"message", "time", "system", "format", "isError", "failure", "logLevel", "why"})
+"""Keys that Twisted's older log puts into an event."""
+
+Formatter = Callable[[LogEvent], "str | None"]
+"""Makes a line of an event, with its end; ``None`` for none."""
 
 
-def json_observer(file: IO[Any]) -> FileLogObserver:
+def text_line(event: LogEvent) -> str | None:
+    """As twistd writes it: time, origin and message; a traceback goes on in lines that begin with a tab."""
+    return formatEventAsClassicLogText(event)
+
+
+def json_line(event: LogEvent) -> str | None:
     """
-    An observer that writes each event as Twisted does (`twisted.logger.eventsFromJSONLogFile` reads it back), without
-    a record separator, and with the line that a person would have read as ``log_text``.
+    One flat JSON object.
+
+    ``time`` (ISO 8601, UTC, with milliseconds), ``level`` and ``event``, which is a name, come first, then the fields
+    of the event. What other packages log is called ``message`` or ``exception``, and has the fields ``logger`` and
+    ``message``; an exception adds ``exception``, and ``traceback`` or ``places``.
     """
-    return FileLogObserver(file, _as_line)
-
-
-def _as_line(event: LogEvent) -> str:
-    return eventAsJSON({**event, "log_text": formatEvent(event)}) + "\n"
-
-
-def log_for_twistd(options: Mapping[str, Any], log_format: str | None) -> tuple[FileLogObserver | None, LogFile | None]:
-    """
-    Where the log goes under these options of ``twistd``.
-
-    :param options: ``logfile``, ``nodaemon``, ``logger`` and ``syslog`` as ``twistd`` parsed them.
-    :param log_format: ``text`` (also ``None``) or ``json``.
-    :return: an observer that writes there, ``None`` if ``twistd``'s own does so; and the file, if it is one, which is
-        rotated on SIGUSR1 as ``twistd``'s own is, and can be opened anew.
-    :raise ConfigurationError: if JSON is to go to something that is neither a file nor standard output.
-    :raise UnavailableError: if the file can't be written.
-    """
-    name, foreground = options.get("logfile"), options.get("nodaemon")
-    others = [option for option in ("logger", "syslog") if options.get(option)]
-    if name == "-" and not foreground:
-        raise ConfigurationError("a daemon can't log to standard output: leave --logfile - out, or add --nodaemon")
-    if log_format == "json" and others:
-        raise ConfigurationError(
-            f"log-format json goes to a file or to standard output, not with twistd's --{others[0]}"
-        )
-    make = json_observer if log_format == "json" else textFileLogObserver
-    if others or (foreground and name in (None, "", "-")):
-        return (json_observer(sys.stdout) if log_format == "json" else None), None
-    try:
-        file = LogFile.fromFullPath(name or "twistd.log")
-    except OSError as error:
-        raise UnavailableError(f"can't write the log to {name or 'twistd.log'}: {error.strerror}") from error
-    if not signal.getsignal(signal.SIGUSR1):
-
-        def rotate(number: int, frame: FrameType | None) -> None:
-            from twisted.internet import reactor
-
-            reactor.callFromThread(file.rotate)  # type: ignore[attr-defined]
-
-        signal.signal(signal.SIGUSR1, rotate)
-    return make(file), file
-
-
-def reopen(file: LogFile | IO[Any]) -> None:
-    """
-    Open a log file anew, by its name: another program has moved it away.
-
-    :param file: if it can't be opened, the one that is open stays so.
-    :raise UnavailableError: if it can't be opened.
-    """
-    path = file.path if isinstance(file, LogFile) else file.name
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
-    except OSError as error:
-        raise UnavailableError(f"can't open the log {path} anew: {error.strerror}") from error
-    if isinstance(file, LogFile):
-        file.reopen()  # which forgets the old one first, and keeps the size
+    failure = failure_of(event)
+    found: dict[str, object] = {
+        "time": _time(event["log_time"]),
+        "level": getattr(event.get("log_level"), "name", "info"),
+    }
+    if "event" in event:
+        found.update({key: event[key] for key in ("event", *event) if key == "why" or not _is_of_log(key)})
     else:
-        os.dup2(descriptor, file.fileno())
-    os.close(descriptor)
+        text = message_of(event)
+        if not text and failure is None:
+            return None
+        found["event"] = "message" if failure is None and "exception" not in event else "exception"
+        found.update({key: event[key] for key in ("worker", "exception", "places") if key in event})
+        found.update(logger=event.get("log_namespace", "-"), message=text)
+    if failure is not None:
+        found.update(exception=exception_of(failure), traceback=failure.getTraceback())
+    return json.dumps(found, default=_as_text, separators=(",", ":")) + "\n"
+
+
+def _is_of_log(key: str) -> bool:
+    return key.startswith("log_") or key in OF_TWISTED
+
+
+def _time(seconds: float) -> str:
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _as_text(value: object) -> str:
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
+
+
+def failure_of(event: LogEvent) -> Failure | None:
+    """The failure that was logged, by Twisted's newer or older log."""
+    found = event.get("log_failure") or event.get("failure")
+    return found if isinstance(found, Failure) else None
+
+
+def message_of(event: LogEvent) -> str:
+    """The message of an event, without the traceback that Twisted's older log puts into it."""
+    if "log_message" in event:
+        return str(event["log_message"])
+    return str(event.get("why") or "Unhandled Error") if "failure" in event else formatEvent(event)
+
+
+def exception_of(failure: Failure) -> str:
+    """The type of an exception, and what it says, in a line."""
+    said = failure.getErrorMessage()
+    name = getattr(failure.type, "__name__", "Exception")
+    return one_line(f"{name}: {said}" if said and said != name else name)

@@ -48,7 +48,13 @@ def clear(path: str, *, keep: bool = False) -> None:
         reason = f"that is {program}"
     if not keep:
         os.unlink(path)
-        log.info("Removed {path}, left by process {pid}: {reason}", path=one_line(path), pid=pid, reason=reason)
+        log.info(
+            "Removed {path}, left by process {pid}: {reason}",
+            event="stale-pid-file-removed",
+            path=one_line(path),
+            pid=pid,
+            reason=reason,
+        )
     elif not os.access(os.path.dirname(path), os.W_OK | os.X_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 

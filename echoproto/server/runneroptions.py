@@ -95,7 +95,10 @@ def prepare(options: MutableMapping[str, Any], *, check: bool) -> None:
     if options["chroot"]:
         "".encode("idna")  # a module that sockets need, and that Python would look for in the new root folder
     if options["rundir"] == "." and not options["chroot"] and not _can_enter("."):
-        log.info("The service runs in /, since this user may not enter the folder that it was started in")
+        log.info(
+            "The service runs in /, since this user may not enter the folder that it was started in",
+            event="rundir-changed",
+        )
         options["rundir"] = os.sep
     try:
         _prepare_pid_file(options, check=check)
@@ -148,7 +151,9 @@ def _do_without_pid_file(options: MutableMapping[str, Any], number: int) -> None
     usual = ServerOptions().defaults["pidfile"]
     if options["pidfile"] is not usual or is_daemon(options):  # the same name given by the user is another object
         raise Fault("pidfile", number).error(options)
-    log.info("No {name}: it can't be written here ({reason})", name=usual, reason=os.strerror(number))
+    log.info(
+        "No {name}: it can't be written here ({reason})", event="no-pid-file", name=usual, reason=os.strerror(number)
+    )
     options["pidfile"] = ""
 
 

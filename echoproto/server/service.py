@@ -20,7 +20,7 @@ from echoproto.errors import EchoError, one_line
 from echoproto.protocol import EchoFactory
 from echoproto.server.admission import Admission
 from echoproto.server.connectionlog import ConnectionLog
-from echoproto.server.counters import Counters, Snapshot
+from echoproto.server.counters import Counters, Snapshot, flat
 from echoproto.server.deadlines import Deadlines
 from echoproto.server.descriptors import descriptor_budget
 from echoproto.server.drain import Drainer
@@ -128,12 +128,16 @@ class EchoService(Service):
     def _log_ports(self) -> None:
         for port in self.ports:
             fields = _address_of(port.getHost()) | _families_of(port)
-            line = LISTENING + " (IPv6 only)" * bool(fields.get("ipv6_only"))
-            if isinstance(port, EchoDatagramPort):
-                line = LISTENING_FOR_UDP
-            log.info(line, fd=port.fileno(), reactor=self.reactor_name, **fields)  # type: ignore[attr-defined]
+            udp = isinstance(port, EchoDatagramPort)
+            log.info(
+                LISTENING_FOR_UDP if udp else LISTENING + " (IPv6 only)" * bool(fields.get("ipv6_only")),
+                event="listening-udp" if udp else "listening",
+                fd=port.fileno(),  # type: ignore[attr-defined]
+                **fields,
+                reactor=self.reactor_name,
+            )
         for warning in self.warnings():
-            log.warn("{warning}", warning=warning)
+            log.warn("{warning}", event="certificate-warning", warning=warning)
 
     def warnings(self) -> list[str]:
         """What a person should know of certificates that are served nonetheless, in a line each."""
@@ -160,7 +164,7 @@ class EchoService(Service):
     def log_counters(self) -> None:
         """Log the snapshot, as JSON."""
         counters = self.snapshot().as_dict()
-        log.info("Counters: {json}", json=json.dumps(counters), counters=counters)
+        log.info("Counters: {log_json}", event="counters", log_json=json.dumps(counters), **flat(counters))
 
     def when_reloaded(self) -> Deferred[None]:
         """Fires when what was applied and renewed last holds for all connections to come."""
@@ -202,6 +206,7 @@ class EchoService(Service):
         if self.factory.connections:
             log.info(
                 "Waiting up to {seconds} s for {count} connections to end",
+                event="draining",
                 seconds=self.settings.drain,
                 count=len(self.factory.connections),
             )

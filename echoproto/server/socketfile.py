@@ -202,7 +202,11 @@ class SocketFile:
             self._aside = aside
         else:
             os.unlink(self.path)
-            log.info("Removed {path}, which a server had left that is gone", path=shown_name(self.path))
+            log.info(
+                "Removed {path}, which a server had left that is gone",
+                event="stale-socket-removed",
+                path=shown_name(self.path),
+            )
 
     def _remove(self) -> None:
         if self._made is None and self._aside is None:

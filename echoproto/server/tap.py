@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
-from twisted.logger import Logger, textFileLogObserver
+from twisted.logger import Logger
 from twisted.python import usage
 
 from echoproto import __version__
@@ -23,7 +23,6 @@ from echoproto.reactors import choice
 from echoproto.reactors.clock import follow_monotonic_clock
 from echoproto.server.daemon import StartErrors
 from echoproto.server.listeners import open_all
-from echoproto.server.logformat import json_observer
 from echoproto.server.owner import owner_ids
 from echoproto.server.runneroptions import is_daemon, is_twistd, prepare
 from echoproto.server.service import EchoService
@@ -144,7 +143,10 @@ class Options(usage.Options):
         from twisted.internet import reactor
 
         if not follow_monotonic_clock(reactor):
-            log.warn("some timers were set before this service was made, so all of them follow the wall clock")
+            log.warn(
+                "some timers were set before this service was made, so all of them follow the wall clock",
+                event="timers-follow-wall-clock",
+            )
         if is_twistd(self.runner_options):
             prepare(self.runner_options, check=bool(self["check"]))
         if self["check"]:
@@ -249,10 +251,6 @@ def _make(options: Options) -> ServiceForTwistd:
             if count == 1
             else WorkersForTwistd(wanted, options.reactor_name, reactor, workers=count, check=check)
         )
-    runner_options = service.runner_options = options.runner_options
+    service.runner_options = options.runner_options
     service.reread = options.reread
-    if wanted.log_format is not None and "fileLogObserverFactory" in runner_options:
-        # twist chooses by whether its output is a terminal, and logs from here on with what it finds there.
-        factories = {"text": textFileLogObserver, "json": json_observer}
-        runner_options["fileLogObserverFactory"] = factories[wanted.log_format]
     return service

@@ -5,23 +5,22 @@ The service as ``twistd`` and ``twist`` run it: how it ends a process that can't
 from __future__ import annotations
 
 import signal
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, MutableMapping
 from contextlib import suppress
 from functools import partial
 from types import FrameType
-from typing import IO, Any, NoReturn
+from typing import Any, NoReturn
 
 from twisted.internet.error import ReactorNotRunning
 from twisted.logger import ILogObserver, Logger
 from twisted.python.components import Componentized
-from twisted.python.logfile import LogFile
 
 from echoproto import console
 from echoproto.errors import EchoError, one_line
 from echoproto.server.daemon import StartErrors
 from echoproto.server.descriptors import set_descriptor_limit
-from echoproto.server.logformat import log_for_twistd, reopen
+from echoproto.server.logfile import LogFile, say_not_rotated
+from echoproto.server.logobserver import BudgetedObserver, log_for_twist, log_for_twistd
 from echoproto.server.service import EchoService
 from echoproto.server.settings import Settings
 
@@ -72,24 +71,29 @@ class ServiceForTwistd(EchoService):
     :ivar start_errors: where a daemon tells of them.
     """
 
-    runner_options: Mapping[str, Any]
+    runner_options: MutableMapping[str, Any]
     reread: Callable[[], Settings]
     stopped_by_signal = False
     start_errors: StartErrors | None = None
-    _log_file: LogFile | IO[Any] | None = None
+    _log: BudgetedObserver | None = None
+    _log_file: LogFile | None = None
 
     def setServiceParent(self, parent: Componentized) -> None:
         """Join the application; the log observer that it holds is the one that ``twistd`` is going to use."""
         super().setServiceParent(parent)
-        if "nodaemon" in self.runner_options:
-            try:
-                observer, self._log_file = log_for_twistd(self.runner_options, self.settings.log_format)
-            except EchoError as error:
-                give_up(error)
-            if observer is not None:
-                parent.setComponent(ILogObserver, observer)
-        elif (file := self.runner_options.get("logFile")) not in (None, sys.stdout, sys.stderr):
-            self._log_file = file  # that of twist's --log-file
+        options = self.runner_options
+        try:
+            if "nodaemon" in options:
+                observer, self._log_file = log_for_twistd(options, self.settings.log_format)
+                if observer is not None:
+                    self._log = BudgetedObserver(observer)
+                    parent.setComponent(ILogObserver, self._log)
+            elif "fileLogObserverFactory" in options:
+                observer, self._log_file = log_for_twist(options, self.settings.log_format)
+                self._log = BudgetedObserver(observer)
+                options["fileLogObserverFactory"] = lambda file: self._log  # which twist is about to call
+        except EchoError as error:
+            give_up(error)
 
     def _open(self) -> None:
         self._take_signals()
@@ -106,7 +110,7 @@ class ServiceForTwistd(EchoService):
         else:
             self.start_errors.tell(f"echo: {error}")
         if self._logs_elsewhere():
-            log.critical("{error}", error=one_line(str(error)))
+            log.critical("{error}", event="failed", error=one_line(str(error)))
         raise StartFailed(error) from error
 
     def startService(self) -> None:
@@ -120,11 +124,18 @@ class ServiceForTwistd(EchoService):
         if self.start_errors is not None:
             self.start_errors.close()
         reactor.callWhenRunning(self._take_signals)  # the reactor puts its own in their place as it starts
+        reactor.callWhenRunning(self._limit_log)
         reactor.addSystemEventTrigger("after", "shutdown", setattr, reactor, "_exitSignal", None)
         reactor.addSystemEventTrigger("after", "shutdown", self._close_log)
 
+    def _limit_log(self) -> None:
+        if self._log is not None:
+            self._log.events = self.events
+
     def _close_log(self) -> None:
         self.events.close()
+        if self._log is not None:
+            self._log.events = None
         self.log_counters()
 
     def _take_signals(self) -> None:
@@ -139,23 +150,22 @@ class ServiceForTwistd(EchoService):
             (signal.SIGTERM, self._stop),
             (signal.SIGINT, self._stop),
             (signal.SIGHUP, self._reload),
+            (signal.SIGUSR1, self._rotate),
             (signal.SIGUSR2, self._tell),
         ):
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, partial(in_a_turn, call))
-        if signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL:  # there is no log file to rotate
-            signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
     def _stop(self, number: int) -> None:
         from twisted.internet import reactor
 
         name = signal.Signals(number).name
         if self.stopped_by_signal:
-            log.info("Received {name} again, aborting what is left", name=name)
+            log.info("Received {name} again, aborting what is left", event="aborting", name=name)
             self.abort()
             return
         self.stopped_by_signal = True
-        log.info("Received {name}, stopping", name=name)
+        log.info("Received {name}, stopping", event="stopping", name=name)
         with suppress(ReactorNotRunning):  # something else has stopped it already
             reactor.stop()
 
@@ -163,7 +173,7 @@ class ServiceForTwistd(EchoService):
         """Open the log file anew, and hold to the settings that can be read now; if they are bad, to the old ones."""
         try:
             if self._log_file is not None:
-                reopen(self._log_file)
+                self._log_file.reopen()
         except EchoError as error:
             self._not_reloaded(error)
         try:
@@ -172,17 +182,25 @@ class ServiceForTwistd(EchoService):
             self._not_reloaded(error)
             return
         for name in self.apply(settings):
-            log.warn("{name} can't change while the service runs; restart it", name=name)
+            log.warn("{name} can't change while the service runs; restart it", event="not-reloadable", name=name)
         problems = self.renew_certificates()
         for problem in problems:
             self._not_reloaded(problem)
         for warning in self.warnings():
-            log.warn("{warning}", warning=warning)
+            log.warn("{warning}", event="certificate-warning", warning=warning)
         verdict = "Received SIGHUP, reloaded the rest" if problems else "Received SIGHUP, reloaded"
-        self.when_reloaded().addCallback(lambda _: log.info(verdict))
+        self.when_reloaded().addCallback(lambda _: log.info(verdict, event="reloaded"))
+
+    def _rotate(self, number: int) -> None:
+        """Rotate the log file, if there is one."""
+        try:
+            if self._log_file is not None:
+                self._log_file.rotate()
+        except EchoError as error:
+            say_not_rotated(error)
 
     def _not_reloaded(self, error: EchoError) -> None:
-        log.error("Received SIGHUP, but {error}; what was, is kept", error=one_line(str(error)))
+        log.error("Received SIGHUP, but {error}; what was, is kept", event="not-reloaded", error=one_line(str(error)))
 
     def _tell(self, number: int) -> None:
         self.log_counters()

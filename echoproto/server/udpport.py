@@ -107,7 +107,8 @@ class EchoDatagramPort(udp.Port):
         if not ancillary.ask(skt, wildcard=ip_address(self.interface).is_unspecified, ipv4=ipv4):
             log.warn(
                 "Over IPv4, UDP replies leave from the address that the system picks, which need not be the one "
-                "that was asked; name one with udp-interface"
+                "that was asked; name one with udp-interface",
+                event="udp-reply-address",
             )
         return skt
 
@@ -202,6 +203,7 @@ class EchoDatagramPort(udp.Port):
         log.info(
             "UDP port closed: {received} datagrams received, {echoed} echoed; refused: {refused}; failed: {failed}; "
             "dropped by the system: {dropped}",
+            event="udp-closed",
             received=counted.datagrams_received,
             echoed=counted.datagrams_echoed,
             refused=_in_words(counted.datagrams_refused),

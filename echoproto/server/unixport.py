@@ -126,6 +126,7 @@ class UnixPort(unix.Port):
         except (OSError, EchoError) as problem:
             log.warn(
                 "Left behind {path}: {reason}; the next start removes it",
+                event="socket-left",
                 path=shown_name(self._bindPath),
                 reason=problem.strerror if isinstance(problem, OSError) else str(problem),
             )

@@ -1,42 +1,19 @@
 """What the machine around the service may be like: a full disk, no standard streams, a storm of clients."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
 
 from echoproto.load.ownserver import free_port
 from tests.clients import exchange, receive, reset
-from tests.integration.twistd import PATIENCE, REACTOR, Child, Server, TwistdCase, script
+from tests.integration.twistd import PATIENCE, REACTOR, Server, script
+from tests.integration.unheard import UnheardCase
 
 LINUX = None if sys.platform.startswith("linux") else "/dev/full and /proc are Linux's"
 
 
-class EnvironmentTests(TwistdCase):
-    def unheard(self, *words: str, command: str = "{}", folder: str = "") -> tuple[Child, int]:
-        """Serve on a port that was free, where the log does not tell which, and wait until it listens."""
-        port = free_port()
-        options = f"echo --port {port} --interface 127.0.0.1 --reactor {REACTOR} --greeting ''"
-        line = command.format(" ".join([script("twistd"), *words, options]))
-        child = Child("sh", "-c", f"exec {line}", cwd=folder or self.folder())
-        self.addCleanup(child.stop)
-        deadline = time.monotonic() + PATIENCE
-        while child.process.poll() is None:
-            with socket.socket() as client:
-                if client.connect_ex(("127.0.0.1", port)) == 0:
-                    return child, port
-            self.assertLess(time.monotonic(), deadline)
-            time.sleep(0.01)
-        raise AssertionError(f"it has ended: {child.end()}, {child.lines}")
-
-    def served(self, port: int) -> None:
-        """Enough connections for thousands of lines, all of them exact."""
-        for number in range(200):
-            with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as client:
-                data = b"%d" % number * 100
-                self.assertEqual(exchange(client, data), data)
-
+class EnvironmentTests(UnheardCase):
     def test_the_disk_of_the_log_is_full(self) -> None:
         """E1: the echo goes on, and stops in order."""
         if LINUX:
@@ -69,8 +46,7 @@ class EnvironmentTests(TwistdCase):
         port = free_port()
         words = f"echo --port {port} --interface 127.0.0.1 --reactor {REACTOR} --greeting ''"
         subprocess.run(["sh", "-c", f"{script('twistd')} {words} <&- >&- 2>&-"], cwd=folder, check=True)
-        with open(os.path.join(folder, "twistd.pid"), encoding="ascii") as file:
-            pid = int(file.read())
+        pid = self.pid_of_daemon(folder)
         try:
             self.served(port)
         finally:

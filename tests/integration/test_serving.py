@@ -157,7 +157,7 @@ class ServingTests(TwistdCase):
             exchange(client, b"x")
         server.stop()
         events = [json.loads(line) for line in server.lines]
-        [ended] = [event for event in events if event["log_text"].startswith("Host disconnected")]
+        [ended] = [event for event in events if event["event"] == "disconnected"]
         self.assertEqual((ended["ip"], ended["bytes"], ended["why"]), ("127.0.0.1", 1, "closed by peer"))
         self.assertTrue(0 < ended["seconds"] < PATIENCE, ended["seconds"])
 

@@ -157,7 +157,7 @@ class DaemonTests(TwistdCase):
         self.daemon(folder, "--logfile", "echo.json", "echo", "--port", "0", "--log-format", "json")
         with open(f"{folder}/echo.json", encoding="utf-8") as file:
             events = [json.loads(line) for line in file]
-        [listening] = [event for event in events if event["log_text"].startswith("Listening, ")]
+        [listening] = [event for event in events if event["event"] == "listening"]
         self.assertEqual(listening["reactor"], REACTOR)
 
 

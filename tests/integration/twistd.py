@@ -35,7 +35,11 @@ QUICK = 2.0
 LOADED = 5
 """How many times as long it may take on a machine that is busy with something else."""
 
-LISTENING = r"Listening, server socket fd is (\d+), address (\S+), port (\d+|None), reactor (\S+)"
+LISTENING = (
+    r'(?:Listening, server socket fd is |"listening","fd":)(\d+)(?:, address |,"address":")([^\s"]+)"?'
+    r',(?: port |"port":)(\d+|None|null)(?:,"ipv6_only":\w+)?(?:, reactor |,"reactor":")([^\s"]+)'
+)
+"""As text and as JSON: descriptor, address, port, reactor."""
 
 COUNTERS = r"Counters: (\{.*\})"
 
@@ -161,7 +165,7 @@ class Server(Child):
 
     def listening(self) -> re.Match[str]:
         found = self.wait_for(LISTENING)
-        self.port = 0 if found[3] == "None" else int(found[3])
+        self.port = int(found[3]) if found[3].isdigit() else 0
         if sys.platform.startswith("linux"):
             self.sockets_at_start = self.sockets()
         return found

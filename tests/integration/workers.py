@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from tests.integration.twistd import PATIENCE, Server, TwistdCase, sockets_of
 
-SERVES = r"Worker (\d+) serves, process (\d+)"
+SERVES = r'(?:Worker |"worker-serves","worker":)(\d+)(?: serves, process |,"pid":)(\d+)'
 
 
 def lives(pid: int) -> bool:

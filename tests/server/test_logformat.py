@@ -1,93 +1,139 @@
-import io
-import json
-import os
-import signal
-import sys
-from typing import Any
-from unittest import mock
+"""Lines of the log, for people and for programs."""
 
-from twisted.logger import Logger, eventsFromJSONLogFile, formatEvent
-from twisted.python.logfile import LogFile
+import json
+from typing import Any
+
+from twisted.logger import LogEvent, Logger, LogLevel, LogPublisher
+from twisted.python import log as older
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.errors import ConfigurationError, UnavailableError
-from echoproto.server.logformat import json_observer, log_for_twistd
+from echoproto.server.logformat import exception_of, failure_of, json_line, message_of, text_line
+from tests.logs import record_log
+
+WHAT = r"ValueError: invalid literal for int() with base 10: 'two\nlines'"
+
+FIRST = ["time", "level", "event"]
 
 
-class JSONObserverTests(SynchronousTestCase):
-    def logged(self) -> str:
-        out = io.StringIO()
-        log = Logger("echoproto", observer=json_observer(out))
-        log.info("New connection, ip is {ip}, port {port}", ip="192.0.2.7", port=5)
-        log.info("two\nlines {x}", x="\n")
-        return out.getvalue()
-
-    def test_one_object_a_line(self) -> None:
-        first, second = [json.loads(line) for line in self.logged().splitlines()]
-        self.assertEqual((first["ip"], first["port"]), ("192.0.2.7", 5))
-        self.assertEqual(first["log_text"], "New connection, ip is 192.0.2.7, port 5")
-        self.assertEqual(first["log_level"]["name"], "info")
-        self.assertEqual(second["log_text"], "two\nlines \n")
-
-    def test_twisted_reads_it_back(self) -> None:
-        events = list(eventsFromJSONLogFile(io.StringIO(self.logged())))
-        self.assertEqual(formatEvent(events[0]), "New connection, ip is 192.0.2.7, port 5")
+def failure() -> Failure:
+    try:
+        int("two\nlines")
+    except ValueError:
+        return Failure()
+    raise AssertionError
 
 
-class LogForTwistdTests(SynchronousTestCase):
+class JSONLineTests(SynchronousTestCase):
     def setUp(self) -> None:
-        before = signal.getsignal(signal.SIGUSR1)
-        self.addCleanup(signal.signal, signal.SIGUSR1, before)
-        signal.signal(signal.SIGUSR1, signal.SIG_DFL)
+        self.events: list[LogEvent] = []
+        self.log = Logger("echoproto", observer=LogPublisher(self.events.append))  # type: ignore[arg-type]
 
-    def destination(self, **options: Any) -> Any:
-        observer, _ = log_for_twistd(options, "json")
-        return observer._outFile  # type: ignore[union-attr]
+    def object(self, event: LogEvent) -> dict[str, Any]:
+        """What a program reads of an event: an object that is flat, on one line."""
+        line = json_line(event)
+        assert line is not None
+        self.assertTrue(line.endswith("\n"))
+        self.assertEqual(line.count("\n"), 1, line)
+        found: dict[str, Any] = json.loads(line)
+        self.assertEqual(list(found)[:3], FIRST)
+        for value in found.values():
+            self.assertNotIsInstance(value, dict | list)
+        return found
 
-    def test_stdout_in_the_foreground(self) -> None:
-        for name in (None, "", "-"):
-            self.assertIs(self.destination(nodaemon=1, logfile=name), sys.stdout)
+    def test_an_event_of_ours(self) -> None:
+        """Its name and its fields, once."""
+        self.log.info("Gone, ip {ip}, {seconds:.3f} seconds, {why}", event="gone", ip="::1", seconds=0.5, why="x")
+        self.events[0]["log_time"] = 1764321119.1236
+        self.assertEqual(
+            json_line(self.events[0]),
+            '{"time":"2025-11-28T09:11:59.123Z","level":"info","event":"gone","ip":"::1","seconds":0.5,"why":"x"}\n',
+        )
 
-    def test_a_file(self) -> None:
-        path = os.path.abspath(self.mktemp())
-        file = self.destination(nodaemon=1, logfile=path)
-        self.assertIsInstance(file, LogFile)
-        self.assertEqual(file.path, path)
-        file.close()
+    def test_levels_are_words(self) -> None:
+        for level in LogLevel.iterconstants():
+            self.log.emit(level, "x", event="x")
+            self.assertEqual(self.object(self.events[-1])["level"], level.name)
 
-    def test_a_file_that_can_not_be_written(self) -> None:
-        error = self.assertRaises(UnavailableError, self.destination, nodaemon=1, logfile="/nonexistent/log")
-        self.assertEqual(str(error), "can't write the log to /nonexistent/log: No such file or directory")
+    def test_what_a_peer_sends_is_escaped(self) -> None:
+        """E3."""
+        self.log.warn("{text}", event="x", text='"\n\u2028\ud800}', data=b"\xff", port=None)
+        found = self.object(self.events[0])
+        self.assertEqual((found["text"], found["data"], found["port"]), ('"\n\u2028\ud800}', "\\xff", None))
+        self.assertTrue(json_line(self.events[0]).isascii())  # type: ignore[union-attr]
 
-    def test_a_daemon_has_a_file_of_its_own(self) -> None:
-        os.mkdir(folder := self.mktemp())
-        before = os.getcwd()
-        self.addCleanup(os.chdir, before)
-        os.chdir(folder)
-        file = self.destination(nodaemon=0, logfile=None)
-        self.assertEqual(os.path.basename(file.path), "twistd.log")
-        file.close()
+    def test_an_event_of_others(self) -> None:
+        Logger("twisted.x", observer=self.log.observer).info("{a} and {b}", a=1, b=object)
+        found = self.object(self.events[0])
+        self.assertEqual(list(found), [*FIRST, "logger", "message"])
+        self.assertEqual((found["event"], found["logger"]), ("message", "twisted.x"))
+        self.assertEqual(found["message"], "1 and <class 'object'>")
 
-    def test_other_destinations_are_refused(self) -> None:
-        self.assertRaises(ConfigurationError, self.destination, nodaemon=1, syslog=1)
-        self.assertRaises(ConfigurationError, self.destination, nodaemon=1, logger=print)
-        self.assertRaises(ConfigurationError, self.destination, nodaemon=0, logfile="-")
+    def test_an_event_of_others_that_a_worker_passes_on(self) -> None:
+        Logger("twisted.x", observer=self.log.observer).info("x", worker=3)
+        self.assertEqual(self.object(self.events[0])["worker"], 3)
 
-    def test_rotates_on_sigusr1(self) -> None:
-        """As twistd's own log does."""
-        path = os.path.abspath(self.mktemp())
-        file = self.destination(nodaemon=0, logfile=path)
-        self.addCleanup(file.close)
-        file.write("before")
-        from twisted.internet import reactor
+    def test_nothing_to_say(self) -> None:
+        Logger("twisted.x", observer=self.log.observer).info(None)
+        self.assertIsNone(json_line(self.events[0]))
 
-        with mock.patch.object(type(reactor), "callFromThread", lambda self, call: call()):
-            os.kill(os.getpid(), signal.SIGUSR1)
-        self.assertTrue(os.path.exists(f"{path}.1"))
+    def test_a_failure(self) -> None:
+        """Its traceback is a field; also where it is logged without a message."""
+        for text in ("In {place}", None):
+            self.log.failure(text, failure(), place="x")  # type: ignore[arg-type]
+        first, second = map(self.object, self.events)
+        self.assertEqual(list(first), [*FIRST, "logger", "message", "exception", "traceback"])
+        self.assertEqual((first["event"], first["level"]), ("exception", "critical"))
+        self.assertEqual((first["message"], second["message"]), ("In x", ""))
+        self.assertEqual(first["exception"], WHAT)
+        self.assertIn("Traceback", first["traceback"])
 
-    def test_a_handler_of_somebody_else_stays(self) -> None:
-        mine = signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-        self.assertEqual(mine, signal.SIG_DFL)
-        file = self.destination(nodaemon=0, logfile=os.path.abspath(self.mktemp()))
-        file.close()
-        self.assertEqual(signal.getsignal(signal.SIGUSR1), signal.SIG_IGN)
+    def test_a_failure_of_the_older_log(self) -> None:
+        """The traceback is in there once."""
+        events = record_log(self)
+        older.err(failure(), "While testing")
+        older.err(failure())
+        self.flushLoggedErrors(ValueError)
+        first, second = map(self.object, events)
+        self.assertEqual((first["message"], second["message"]), ("While testing", "Unhandled Error"))
+        self.assertEqual((first["event"], first["exception"]), ("exception", WHAT))
+        self.assertEqual(json_line(events[0]).count("Traceback"), 1)  # type: ignore[union-attr]
+
+    def test_a_message_of_the_older_log(self) -> None:
+        events = record_log(self)
+        older.msg("(TCP Port 8888 Closed)", system="x")
+        found = self.object(events[0])
+        self.assertEqual((found["event"], found["message"]), ("message", "(TCP Port 8888 Closed)"))
+
+    def test_an_exception_in_a_line(self) -> None:
+        event = {"log_time": 0.0, "log_message": "In x", "exception": "ValueError", "places": "x.py:1 f"}
+        found = self.object(event)
+        self.assertEqual(list(found), [*FIRST, "exception", "places", "logger", "message"])
+        self.assertEqual((found["event"], found["message"]), ("exception", "In x"))
+
+
+class TextLineTests(SynchronousTestCase):
+    def test_one_line_an_event(self) -> None:
+        """E3: what follows a line end begins with a tab."""
+        event = {"log_format": "a\nb", "log_namespace": "x", "log_level": LogLevel.info, "log_time": None}
+        self.assertEqual(text_line(event), "- [x#info] a\n\tb\n")
+
+    def test_nothing_to_say(self) -> None:
+        self.assertIsNone(text_line({"log_time": 0.0}))
+
+
+class PartsTests(SynchronousTestCase):
+    def test_failure(self) -> None:
+        found = failure()
+        self.assertIs(failure_of({"log_failure": found}), found)
+        self.assertIs(failure_of({"failure": found}), found)
+        self.assertIsNone(failure_of({"failure": "text"}))
+        self.assertIsNone(failure_of({}))
+
+    def test_exception(self) -> None:
+        self.assertEqual(exception_of(Failure(MemoryError())), "MemoryError")
+        self.assertEqual(exception_of(Failure(OSError(5, "no"))), "OSError: [Errno 5] no")
+
+    def test_message(self) -> None:
+        self.assertEqual(message_of({"log_format": "{x}", "x": 1}), "1")
+        self.assertEqual(message_of({"failure": failure(), "why": None}), "Unhandled Error")

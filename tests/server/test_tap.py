@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import os
 import socket
 import sys
@@ -11,13 +12,13 @@ from unittest import mock
 
 from twisted.application.service import Application
 from twisted.internet import reactor
-from twisted.logger import ILogObserver, textFileLogObserver
+from twisted.logger import ILogObserver, jsonFileLogObserver
 from twisted.python.components import Componentized
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto import EchoFactory, __version__
 from echoproto.reactors import choice
-from echoproto.server.logformat import json_observer
+from echoproto.server.logformat import json_line, text_line
 from echoproto.server.settings import table
 from echoproto.server.tap import Options, makeService
 
@@ -246,15 +247,20 @@ class MakeServiceTests(OptionsCase):
         service = self.make("--log-format", "json", parent={"nodaemon": 1, "logfile": None})
         application: Componentized = Application("echo")
         service.setServiceParent(application)
-        observer = application.getComponent(ILogObserver)
-        self.assertIs(observer._outFile, sys.stdout)
+        self.assertIs(application.getComponent(ILogObserver).observer.line_of, json_line)
 
-    def test_text_under_twistd_is_its_own(self) -> None:
+    def test_text_under_twistd(self) -> None:
         for words in ([], ["--log-format", "text"]):
             service = self.make(*words, parent={"nodaemon": 1, "logfile": None})
             application: Componentized = Application("echo")
             service.setServiceParent(application)
-            self.assertIsNone(application.getComponent(ILogObserver, None))
+            self.assertIs(application.getComponent(ILogObserver).observer.line_of, text_line)
+
+    def test_a_logger_of_twistd_stands(self) -> None:
+        service = self.make(parent={"nodaemon": 1, "logger": print})
+        application: Componentized = Application("echo")
+        service.setServiceParent(application)
+        self.assertIsNone(application.getComponent(ILogObserver, None))
 
     def test_json_to_syslog_is_refused(self) -> None:
         service = self.make("--log-format", "json", parent={"nodaemon": 1, "syslog": 1})
@@ -263,12 +269,16 @@ class MakeServiceTests(OptionsCase):
         self.assertIn("not with twistd's --syslog", err)
 
     def test_under_twist(self) -> None:
-        for word, factory in (("json", json_observer), ("text", textFileLogObserver)):
-            parent = {"fileLogObserverFactory": print}
-            self.make("--log-format", word, parent=parent)
-            self.assertIs(parent["fileLogObserverFactory"], factory)
+        for word, line_of in (("json", json_line), ("text", text_line)):
+            self.assertIs(self.under_twist("--log-format", word).line_of, line_of)
 
     def test_under_twist_its_own_choice_stands(self) -> None:
-        parent = {"fileLogObserverFactory": print}
-        self.make(parent=parent)
-        self.assertIs(parent["fileLogObserverFactory"], print)
+        line = self.under_twist().line_of({"log_format": "x", "log_time": 0.0})
+        self.assertEqual(json.loads(line.lstrip("\x1e"))["log_format"], "x")
+
+    def under_twist(self, *words: str) -> Any:
+        """What writes the log under twist, with the options that twist would have parsed."""
+        parent: dict[str, Any] = {"fileLogObserverFactory": jsonFileLogObserver, "logFile": sys.stdout}
+        service = self.make(*words, parent=parent)
+        service.setServiceParent(Application("echo"))
+        return parent["fileLogObserverFactory"](sys.stdout).observer

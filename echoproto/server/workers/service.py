@@ -88,7 +88,13 @@ class Workers(EchoService):
             self._handover.close()
             raise
         for listener, way in zip(self.listeners, self._handover.ways(), strict=True):
-            log.info("{count} workers on {place}: {way}", count=self._workers, place=listener.description, way=way)
+            log.info(
+                "{count} workers on {place}: {way}",
+                event="workers-share",
+                count=self._workers,
+                place=listener.description,
+                way=way,
+            )
 
     def _set_budget(self) -> None:
         """Connections are the workers', each of which has its own descriptors."""
@@ -197,7 +203,12 @@ class Workers(EchoService):
     def heard(self, process: WorkerProcess, kind: str, content: str) -> None:
         """It serves, has counted, or stops."""
         if kind == messages.READY:
-            log.info("Worker {worker} serves, process {pid}", worker=process.worker, pid=json.loads(content))
+            log.info(
+                "Worker {worker} serves, process {pid}",
+                event="worker-serves",
+                worker=process.worker,
+                pid=json.loads(content),
+            )
         elif kind == messages.RELOADED:
             self._has_answered(process, self._reloaded)
         elif kind == messages.STOPPING:
@@ -215,7 +226,7 @@ class Workers(EchoService):
     def printed(self, worker: int, text: str) -> None:
         """Log it: nothing of ours prints, so it is an error of the interpreter, or of a library."""
         if self.events.room("lines printed by workers", BURST):
-            log.error("Worker {worker} has printed: {text}", worker=worker, text=one_line(text))
+            log.error("Worker {worker} has printed: {text}", event="worker-printed", worker=worker, text=one_line(text))
 
     def vacant(self, worker: int, seconds: float) -> None:
         """If the next one takes long to come, its share of connections is for the others."""

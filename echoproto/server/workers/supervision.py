@@ -194,7 +194,12 @@ class Supervisor(ProcessMonitor):
         """
         if self.running and process not in self._former:
             self._former[process] = self._clock.callLater(self.killTime, self._forceStopProcess, process.transport)
-            log.info("Worker {worker} stops{next}", worker=process.worker, next=self._leave(process, SIGNAL_SECONDS))
+            log.info(
+                "Worker {worker} stops{next}",
+                event="worker-stops",
+                worker=process.worker,
+                next=self._leave(process, SIGNAL_SECONDS),
+            )
 
     def _leave(self, process: WorkerProcess, least_seconds: float = 0.0) -> str:
         """The place of a worker is free; when it is taken again, in words."""
@@ -216,8 +221,10 @@ class Supervisor(ProcessMonitor):
         if self.running or not reason.check(ProcessDone):
             log.emit(
                 LogLevel.warn if kill is None or not reason.check(ProcessDone) else LogLevel.info,
-                "{which} {worker} has ended: {reason}{next}",
-                which="Worker" if kill is None else "The former worker",
+                "{log_which} {worker} has ended: {reason}{next}",
+                event="worker-ended",
+                log_which="Worker" if kill is None else "The former worker",
+                former=kill is not None,
                 worker=process.worker,
                 reason=_in_words(reason.value),
                 next=following,

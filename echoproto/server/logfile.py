@@ -1,0 +1,271 @@
+"""
+Where log lines go: a file, which may be rotated and opened anew, or a stream that may have no reader.
+
+A write never waits. A regular file takes what its disk has room for; a pipe, a terminal or a socket whose reader is
+asleep takes as much as fits in its buffer, and the lines beyond that are lost, rather than time of the echo.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import re
+import select
+import socket
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+
+from twisted.logger import Logger
+
+from echoproto.errors import EchoError, UnavailableError
+
+log = Logger("echoproto")
+
+ROTATE_BYTES = 1_000_000
+"""Size at which a log file is rotated, as twistd has it."""
+
+DESCRIPTORS = re.compile(r"/proc/(self|\d+)(/task/\d+)?/fd|/dev/fd")
+"""Folders of names of open descriptors: /dev/stdout is a link there."""
+
+FLAGS = os.O_APPEND | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+"""Other writers may add to a file, or cut it off; to open or write one never waits, and makes no terminal ours."""
+
+
+class LogStream:
+    """
+    Writes lines to a descriptor, without ever waiting.
+
+    :param descriptor: closed by whoever opened it.
+    :ivar is_file: whether it is that of a regular file.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        mode = os.fstat(descriptor).st_mode
+        self.descriptor = descriptor
+        self.is_file = stat.S_ISREG(mode)
+        self._socket = socket.socket(fileno=os.dup(descriptor)) if stat.S_ISSOCK(mode) else None
+        self._rest = b""
+
+    def write(self, line: bytes) -> bool:
+        """
+        Write a line.
+
+        :return: whether it was taken; if only a part was, the rest goes before the next line.
+        """
+        self._flush()
+        if self._rest:
+            return False
+        self._rest = line
+        self._flush()
+        if len(self._rest) == len(line):
+            self._rest = b""
+            return False
+        return True
+
+    def _flush(self) -> None:
+        try:
+            while self._rest and (count := self._write(self._rest)):
+                self._rest = self._rest[count:]
+        except OSError:  # a full disk, no reader any more: the log is not what the service is there for
+            pass
+
+    def _write(self, data: bytes) -> int:
+        """
+        Write what can be written now.
+
+        :return: how many bytes.
+        :raise OSError: if none can.
+        """
+        if self.is_file:
+            return os.write(self.descriptor, data)
+        if self._socket is not None:
+            return self._socket.send(data, socket.MSG_DONTWAIT)
+        if not select.select([], [self.descriptor], [], 0)[1]:
+            return 0
+        return os.write(self.descriptor, data[: select.PIPE_BUF])  # so much fits then, also where writing could wait
+
+
+def append_only(descriptor: int) -> None:
+    """
+    Have what is written to a regular file go to its end, wherever that is by then, as after ``: > echo.log``.
+
+    :param descriptor: of anything; what is no regular file is left alone.
+    """
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        fcntl.fcntl(descriptor, fcntl.F_SETFL, fcntl.fcntl(descriptor, fcntl.F_GETFL) | os.O_APPEND)
+
+
+def open_stream(descriptor: int) -> LogStream:
+    """
+    Write lines to an open descriptor, such as standard output.
+
+    :param descriptor: shared with other processes, for which it goes on waiting if it did so before.
+    """
+    append_only(descriptor)
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode):
+        try:
+            return LogStream(os.open(f"/dev/fd/{descriptor}", os.O_WRONLY | FLAGS))
+        except OSError:  # no reader any more, a terminal of another user, no /dev/fd
+            pass
+    return LogStream(descriptor)
+
+
+class LogFile(LogStream):
+    """
+    Writes lines to a file by its name, and rotates it, or opens it anew, as far as it is a regular file.
+
+    Of a link, the target is rotated. A file that takes the place of another has the same permissions and owner.
+
+    :param path: of anything that can be written; a regular file is made if there is nothing.
+    :param rotate_bytes: size at which it is rotated by itself; ``None`` for never.
+    :param owner: user and group ID of a file that is made, -1 for those of this process.
+    :raise UnavailableError: if it can't be opened.
+
+    :ivar has_name: whether it is a regular file to be found by its name; that of /dev/stdout is somebody else's.
+    """
+
+    def __init__(
+        self, path: str, *, rotate_bytes: int | None = ROTATE_BYTES, owner: tuple[int, int] = (-1, -1)
+    ) -> None:
+        self.path = os.path.abspath(path)
+        try:
+            try:
+                descriptor = _open(self.path)
+            except FileNotFoundError:
+                descriptor = _make(os.path.realpath(self.path), 0o666)
+                os.fchown(descriptor, *owner)
+        except OSError as error:
+            raise UnavailableError(f"can't write the log to {path}: {error.strerror}") from error
+        super().__init__(descriptor)
+        self.has_name = self.is_file and not _names_descriptor(self.path)
+        self._rotate_bytes = self._rotate_at = rotate_bytes if self.has_name else None
+
+    def write(self, line: bytes) -> bool:
+        """Write a line, as a stream does; before that, rotate a file that is as large as it may be."""
+        if self._rotate_at is not None and os.fstat(self.descriptor).st_size >= self._rotate_at:
+            try:
+                self.rotate()
+            except UnavailableError as error:
+                self._rotate_at += self._rotate_bytes or 0  # try again when it has grown as much once more
+                say_not_rotated(error)
+        return super().write(line)
+
+    def rotate(self) -> None:
+        """
+        Rename ``echo.log`` to ``echo.log.1``, that one to ``echo.log.2``, and so on, and go on with a new file.
+
+        What is no regular file is left alone.
+
+        :raise UnavailableError: if that can't be done; then the log goes on in the file that is open.
+        """
+        if not self.has_name:
+            return
+        path = os.path.realpath(self.path)
+        try:
+            _require_regular(os.lstat(path))
+            for number in sorted(_numbers(path), reverse=True):
+                os.rename(f"{path}.{number}", f"{path}.{number + 1}")
+            os.rename(path, f"{path}.1")
+            try:
+                self._go_on_with(_make_like(path, os.fstat(self.descriptor)))
+            except OSError:
+                os.rename(f"{path}.1", path)
+                raise
+        except FileNotFoundError:  # another program has moved it away
+            self.reopen()
+        except OSError as error:
+            raise UnavailableError(f"can't rotate the log {self.path}: {error.strerror}") from error
+        self._rotate_at = self._rotate_bytes
+
+    def reopen(self) -> None:
+        """
+        Open it anew, by its name: another program has moved the file away. What is no regular file is left alone.
+
+        :raise UnavailableError: if that can't be done; then the log goes on in the file that is open.
+        """
+        if not self.has_name:
+            return
+        try:
+            try:
+                descriptor = _open(self.path)
+            except FileNotFoundError:
+                descriptor = _make_like(os.path.realpath(self.path), os.fstat(self.descriptor))
+            try:
+                _require_regular(os.fstat(descriptor))
+            except OSError:
+                os.close(descriptor)
+                raise
+        except OSError as error:
+            raise UnavailableError(f"can't open the log {self.path} anew: {error.strerror}") from error
+        self._go_on_with(descriptor)
+
+    def _go_on_with(self, descriptor: int) -> None:
+        os.dup2(descriptor, self.descriptor, inheritable=False)
+        os.close(descriptor)
+        self._rest = b""
+
+
+def say_not_rotated(error: EchoError) -> None:
+    """Log why the log could not be rotated."""
+    log.error("{error}", event="log-not-rotated", error=str(error))
+
+
+def _open(path: str) -> int:
+    """
+    Open what is there.
+
+    :raise OSError: if that can't be; `FileNotFoundError` if there is nothing.
+    """
+    if stat.S_ISFIFO(os.stat(path).st_mode):
+        # As its own reader, too, it can be opened when there is no other, and keeps the lines for one that comes later.
+        with suppress(PermissionError):
+            return os.open(path, os.O_RDWR | FLAGS)
+    return os.open(path, os.O_WRONLY | FLAGS)
+
+
+def _make(path: str, mode: int) -> int:
+    """
+    Make a regular file, with permissions as the umask has them.
+
+    :raise OSError: if that can't be, or there is something.
+    """
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | FLAGS, mode)
+
+
+def _make_like(path: str, before: os.stat_result) -> int:
+    """
+    Make a regular file in place of another, with the same permissions and owner, as far as this process may do so.
+
+    :raise OSError: if it can't be made, or there is something.
+    """
+    mode = stat.S_IMODE(before.st_mode)
+    descriptor = _make(path, mode)
+    with suppress(PermissionError):
+        os.fchown(descriptor, before.st_uid, before.st_gid)
+    os.fchmod(descriptor, mode)
+    return descriptor
+
+
+def _require_regular(found: os.stat_result) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "it is no regular file any more")
+
+
+def _numbers(path: str) -> Iterator[int]:
+    """The numbers of files that were rotated before."""
+    folder, name = os.path.split(path)
+    for each in os.listdir(folder):
+        if found := re.fullmatch(rf"{re.escape(name)}\.([1-9]\d*)", each):
+            yield int(found[1])
+
+
+def _names_descriptor(path: str) -> bool:
+    """Whether a path is, or links to, that of an open descriptor, as /dev/stdout does."""
+    while not DESCRIPTORS.fullmatch(folder := os.path.realpath(os.path.dirname(path))):
+        if not os.path.islink(path):
+            return False
+        path = os.path.join(folder, os.readlink(path))
+    return True

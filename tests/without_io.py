@@ -28,6 +28,7 @@ FILES = (
     "echoproto/compare/rounds.py",
     "echoproto/compare/sameness.py",
     "echoproto/compare/statistics.py",
+    "echoproto/compare/structure.py",
     "echoproto/compare/summary.py",
     "echoproto/compare/verdict.py",
     "echoproto/datagram.py",

@@ -13,11 +13,15 @@ from attrs import frozen
 from echoproto.compare.contestants import Entry, of_command
 from echoproto.compare.plan import Plan, check_cell
 from echoproto.compare.results import Cell
+from echoproto.compare.textfile import read_text
 from echoproto.errors import ConfigurationError, nearest
 from echoproto.load.units import parse_size, parse_time
 
 LARGEST = 1 << 20
 """Bytes; no plan comes near it."""
+
+MOST = 10**9
+"""The largest number in a plan."""
 
 TRANSPORTS = ("tcp", "tls", "udp")
 
@@ -41,15 +45,10 @@ def read_plan(path: str) -> PlanFile:
     :raise ConfigurationError: if it can't be read, or can't be meant.
     """
     try:
-        with open(path, "rb") as file:
-            content = file.read(LARGEST + 1)
+        document = tomllib.loads(read_text(path, LARGEST))
     except OSError as error:
         raise ConfigurationError(f"{path}: can't be read: {error.strerror}") from error
-    if len(content) > LARGEST:
-        raise ConfigurationError(f"{path}: is larger than {LARGEST} bytes, which no plan is")
-    try:
-        document = tomllib.loads(content.decode("utf-8"))
-    except (ValueError, RecursionError) as error:  # also what is not UTF-8
+    except (ValueError, RecursionError) as error:  # also digits and brackets beyond Python's own limits
         raise ConfigurationError(f"{path}: not TOML: {error}") from error
     return plan_of(document, path)
 
@@ -148,8 +147,8 @@ def _flag(value: Any) -> bool:
 
 
 def _number(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ValueError("is a whole number, 0 or more")
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MOST:
+        raise ValueError(f"is a whole number, 0 or more, and at most {MOST}")
     return value
 
 
@@ -159,14 +158,18 @@ def _natural(value: Any) -> int:
     return int(value)
 
 
-def _rate(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError("is a number of messages a second")  # noqa: TRY004
+def _real(value: Any, unit: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MOST:
+        raise ValueError(f"is a number of {unit}, 0 or more, and at most {MOST}")
     return float(value)
 
 
+def _rate(value: Any) -> float:
+    return _real(value, "messages a second")
+
+
 def _time(value: Any) -> float:
-    return parse_time(value if isinstance(value, str) else f"{_rate(value):g}")
+    return parse_time(value) if isinstance(value, str) else _real(value, "seconds, or a text such as '500ms'")
 
 
 def _positive_time(value: Any) -> float:
@@ -176,7 +179,7 @@ def _positive_time(value: Any) -> float:
 
 
 def _size(value: Any) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) else parse_size(_text(value))
+    return parse_size(value) if isinstance(value, str) else _number(value)
 
 
 def _churn(value: Any) -> str:

@@ -14,14 +14,16 @@ from rich.text import Text
 
 from echoproto.cli import PIPE_WIDTH
 from echoproto.compare.against import Change
-from echoproto.compare.results import Results, document, read
+from echoproto.compare.results import Results, document
+from echoproto.compare.resultsfile import RESULTS, read_file
 from echoproto.compare.summary import Advice, advise
 from echoproto.compare.table import print_changes, print_results
 from echoproto.compare.verdict import Verdict, verdicts
-from echoproto.errors import ConfigurationError, UnavailableError
+from echoproto.errors import UnavailableError
 
-RESULTS = "results.json"
 PAGE = "report.html"
+
+__all__ = ["console", "read_file", "write"]
 
 
 def console() -> Console:
@@ -30,25 +32,6 @@ def console() -> Console:
     if not made.is_terminal:
         made.width = PIPE_WIDTH
     return made
-
-
-def read_file(path: str) -> Results:
-    """
-    Read the results of a comparison from a file, or from a folder in which they are.
-
-    :raise ConfigurationError: if there are none.
-    """
-    if os.path.isdir(path):
-        path = os.path.join(path, RESULTS)
-    try:
-        with open(path, encoding="utf-8") as file:
-            return read(json.load(file))
-    except OSError as error:
-        raise ConfigurationError(f"{path}: {error.strerror}") from error
-    except ConfigurationError as error:
-        raise ConfigurationError(f"{path}: {error}") from error
-    except ValueError as error:
-        raise ConfigurationError(f"{path}: not JSON: {error}") from error
 
 
 def write(results: Results, folder: str | None, console: Console, changes: Sequence[Change] | None = None) -> None:

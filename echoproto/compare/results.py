@@ -7,18 +7,52 @@ Everything that is said of a comparison is worked out from these, so that a repo
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import attrs
 from attrs import field, frozen
 
-from echoproto.errors import ConfigurationError
+from echoproto.compare.structure import LARGEST, Mismatch, number, one_of, reader_of, shown, text, whole
 
 SCHEMA_VERSION = 1
 """Rises when a key goes, or means something else; new ones may come without."""
 
 GOOD, CLIENT_LIMIT, NOT_POSSIBLE = "good", "client limit", "not possible"
 """Verdicts of a sample whose figures count; whose throughput is the generator's own; which there can be none of."""
+
+
+LARGEST_SEED = 2**63 - 1
+"""As ``--seed`` takes it."""
+
+MOST = 1e15
+"""The largest figure that is read: sums and ratios of figures stay finite."""
+
+
+def _name(value: Any) -> str:
+    if not text(value):
+        raise Mismatch("'': must be a name")
+    return str(value)
+
+
+def _fact(value: Any) -> str | int:
+    if isinstance(value, str):
+        return value
+    try:
+        return int(whole(-LARGEST)(value))
+    except Mismatch:
+        raise Mismatch(f"{shown(value)}: must be a text or a whole number") from None
+
+
+Name = Annotated[str, _name]
+Fact = Annotated[str | int, _fact]
+Seed = Annotated[int, whole(0, LARGEST_SEED)]
+Count = Annotated[int, whole(0)]
+Positive = Annotated[int, whole(1)]
+Figure = Annotated[float, number(0, most=MOST)]
+AboveZero = Annotated[float, number(0, open_below=True, most=MOST)]
+Share = Annotated[float, number(0, most=100)]
+Transport = Annotated[str, one_of("tcp", "tls", "udp")]
+Churn = Annotated[str | None, one_of(None, "fin", "reset")]
 
 
 def _words(given: Iterable[str]) -> tuple[str, ...]:
@@ -40,7 +74,7 @@ class Contestant:
     :ivar description: what it is, in a few words.
     """
 
-    name: str
+    name: Name
     group: str
     command: tuple[str, ...] = field(converter=_words)
     description: str = ""
@@ -59,12 +93,12 @@ class Cell:
     :ivar churn: ``None``, or how each message's own connection is closed: ``fin`` or ``reset``.
     """
 
-    connections: int = 50
-    size: int = 64
-    idle: int = 0
-    transport: str = "tcp"
-    rate: float | None = None
-    churn: str | None = None
+    connections: Positive = 50
+    size: Positive = 64
+    idle: Count = 0
+    transport: Transport = "tcp"
+    rate: AboveZero | None = None
+    churn: Churn = None
 
 
 @frozen(kw_only=True)
@@ -92,19 +126,19 @@ class Sample:
 
     contestant: str
     cell: Cell
-    round: int
+    round: Count
     verdict: str
     why: str = ""
-    echoes_per_second: float = 0.0
-    service_time_us: Mapping[str, int] = field(factory=dict)
-    response_time_us: Mapping[str, int] = field(factory=dict)
-    spectrum: tuple[tuple[float, int], ...] = field(default=(), converter=_pairs)
-    server_cpu_us: float | None = None
-    client_cpu: float = 0.0
-    idle_rss: int | None = None
-    busy_rss: int | None = None
-    voluntary: float | None = None
-    involuntary: float | None = None
+    echoes_per_second: Figure = 0.0
+    service_time_us: Mapping[str, Count] = field(factory=dict)
+    response_time_us: Mapping[str, Count] = field(factory=dict)
+    spectrum: tuple[tuple[Share, Count], ...] = field(default=(), converter=_pairs)
+    server_cpu_us: Figure | None = None
+    client_cpu: Figure = 0.0
+    idle_rss: Count | None = None
+    busy_rss: Count | None = None
+    voluntary: Figure | None = None
+    involuntary: Figure | None = None
 
 
 @frozen
@@ -118,7 +152,7 @@ class Calls:
 
     contestant: str
     cell: Cell
-    per_echo: Mapping[str, float] = field(factory=dict)
+    per_echo: Mapping[str, Figure] = field(factory=dict)
     why: str = ""
 
 
@@ -140,11 +174,11 @@ class Results:
 
     preset: str
     baseline: str
-    seed: int
-    rounds: int
-    duration: float
+    seed: Seed
+    rounds: Positive
+    duration: AboveZero
     command: str
-    environment: Mapping[str, str | int]
+    environment: Mapping[str, Fact]
     contestants: tuple[Contestant, ...]
     cells: tuple[Cell, ...]
     samples: tuple[Sample, ...]
@@ -166,17 +200,18 @@ def read(data: Any) -> Results:
     """
     Read what `document` has made.
 
-    :raise ConfigurationError: if it is something else, or of a version that this program does not know.
+    Keys that are not known are ignored: a later version may have written them.
+
+    :raise ConfigurationError: if it is something else, or of another ``schema_version``; the message begins with the
+        path of the key.
     """
-    try:
-        found = dict(data)
-        version = found.pop("schema_version")
-        if version != SCHEMA_VERSION:
-            raise ConfigurationError(f"schema_version is {version}, and this program reads {SCHEMA_VERSION}")
-        found["contestants"] = tuple(Contestant(**each) for each in found["contestants"])
-        found["cells"] = tuple(Cell(**each) for each in found["cells"])
-        for name, kind in (("samples", Sample), ("calls", Calls)):
-            found[name] = tuple(kind(**{**each, "cell": Cell(**each["cell"])}) for each in found[name])
-        return Results(**found)
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
-        raise ConfigurationError(f"these are not the results of a comparison: {error}") from error
+    if not isinstance(data, dict):
+        raise Mismatch(f"{shown(data)}: must be an object, as 'echoproto compare' writes into results.json")
+    missing = [name for name in ("schema_version", "contestants", "cells", "samples") if name not in data]
+    if missing:
+        raise Mismatch("missing, so this is not the results.json of 'echoproto compare'", missing[0])
+    version = data["schema_version"]
+    if isinstance(version, bool) or version != SCHEMA_VERSION:
+        raise Mismatch(f"{shown(version)}: this version of echoproto reads {SCHEMA_VERSION}", "schema_version")
+    found: Results = reader_of(Results)(data)
+    return found

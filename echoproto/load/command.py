@@ -7,6 +7,7 @@ Only what --help needs is imported here; the rest is the matter of `echoproto.lo
 from __future__ import annotations
 
 import importlib.resources
+import os
 import secrets
 import sys
 from collections.abc import Callable
@@ -108,6 +109,17 @@ class Whole(click.IntRange):
     name = "n"
 
 
+class RegularFile(click.Path):
+    """A file that each process can read anew, and that has an end: no pipe, no device."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """See `click.ParamType.convert`."""
+        path = super().convert(value, param, ctx)
+        if not os.path.isfile(path) and path != os.devnull:
+            self.fail(f"{value!r} is not a regular file", param, ctx)
+        return path
+
+
 SIZE = Parsed("size", parse_sizes)
 TIME = Parsed("time", parse_time)
 AIM = Parsed("aim", parse_aim)
@@ -148,7 +160,7 @@ def option(*names: str, **settings: Any) -> Callable[[Callable[..., None]], Call
 @option("--proxy", type=click.Choice(["v1", "v2"]), help="Send a header of the PROXY protocol first.")
 @option("--seed", type=SEED, metavar="N", help="Of all that is drawn.  [default: a new one]")
 @option("--insecure", is_flag=True, help="Take any TLS certificate.")
-@option("--ca", type=click.Path(exists=True, dir_okay=False, readable=True), help="PEM file of whom TLS trusts.")
+@option("--ca", type=RegularFile(exists=True, dir_okay=False, readable=True), help="PEM file of whom TLS trusts.")
 @option("--server-pid", type=Whole(1, LARGEST_PID), help="Report this process's time on the processor.")
 @option("--server", help="Command that serves for as long; {port} in it and in TARGET is a free TCP port.")
 @option("--json", metavar="FILE", help="Write the report as JSON, to standard output with -.")

@@ -87,6 +87,11 @@ class PlanFileTests(SynchronousTestCase):
             (some + "baseline = 'c'", "baseline: 'c' is none of the contestants"),
             (some + "round = 5", "round: unknown (did you mean 'rounds'?)"),
             (some + "rounds = 0", "rounds: is a whole number, 1 or more"),
+            (some + "rounds = 1000000001", "rounds: is a whole number, 0 or more, and at most 1000000000"),
+            (some + f"[[cell]]\nrate = 1{'0' * 400}", "cell[1]: rate: is a number of messages a second, 0 or more"),
+            (some + "[[cell]]\nrate = nan", "cell[1]: rate: is a number"),
+            (some + "[[cell]]\nsize = -1", "cell[1]: size: is a whole number"),
+            (some + "budget = inf", "budget: is a number of seconds"),
             (some + "rounds = true", "rounds: is a whole number"),
             (some + "duration = 0", "duration: is more than 0 seconds"),
             (some + "duration = 'soon'", "duration: 'soon' is not a time"),
@@ -108,6 +113,9 @@ class PlanFileTests(SynchronousTestCase):
             self.assertTrue(self.complaint(text).startswith(said), f"{text[:99]!r}: {self.complaint(text)}")
 
     def test_files_that_can_not_be_read(self) -> None:
+        named_pipe = str(self.mktemp())
+        os.mkfifo(named_pipe)  # without a writer, it is empty
+        self.assertIn("contestants: is missing", str(self.assertRaises(ConfigurationError, read_plan, named_pipe)))
         for path in ("/no/such/file", os.path.dirname(__file__)):
             with self.assertRaises(ConfigurationError) as caught:
                 read_plan(path)

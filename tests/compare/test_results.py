@@ -116,6 +116,26 @@ class ResultsTests(SynchronousTestCase):
             self.assertFalse(VALIDATOR.is_valid(wrong))
             self.assertRaises(ConfigurationError, read, wrong)
 
+    def test_what_a_wrong_value_must_be(self) -> None:
+        some = {"schema_version": 1, "contestants": [], "cells": [], "samples": []}
+        contestant = {"name": "", "group": "", "command": []}
+        for more, said in (
+            ({"schema_version": 2}, "schema_version: 2: this version of echoproto reads 1"),
+            ({"contestants": [contestant]}, "contestants[0].name: '': must be a name"),
+            ({"environment": {"cores": 1.5}}, "environment.cores: 1.5: must be a text or a whole number"),
+        ):
+            base = {
+                "preset": "",
+                "baseline": "",
+                "seed": 0,
+                "rounds": 1,
+                "duration": 1,
+                "command": "",
+                "environment": {},
+            }
+            error = self.assertRaises(ConfigurationError, read, {**base, **some, **more})
+            self.assertEqual(str(error), said)
+
     def test_samples_of_one_pair(self) -> None:
         taken = [
             Sample(contestant=c, cell=Cell(idle=i), round=n, verdict="good")

@@ -95,6 +95,7 @@ class CommandTests(SynchronousTestCase):
             (("--server", "x", "--server-pid", "1"), "--server-pid"),
             (("tcp:h:1", "--server-pid", "999999999"), "no such process"),
             (("tls:h:1", "--ca", "/no/such/file"), "/no/such/file"),
+            (("tls:h:1", "--ca", "/dev/zero"), "'/dev/zero' is not a regular file"),
         ):
             self.assertIn(part, self.complaint(*words))
 

@@ -38,6 +38,9 @@ GROUPS = {
 """Whose a contestant is, in colours that people of all kinds of sight can tell apart: those of Okabe and Ito, but
 darker where text in them could not be read."""
 
+UNKNOWN = "#555555"
+"""Colour of a group that a later version has added."""
+
 TEXT = "#222222"
 
 THEME: dict[str, Any] = {
@@ -143,9 +146,9 @@ def color(contestants: Iterable[Contestant]) -> alt.Color:
     :param contestants: all of the comparison, so that charts of one picture agree.
     """
     present = {each.group for each in contestants}
-    shown = [group for group in GROUPS if group in present]
+    shown = [*(group for group in GROUPS if group in present), *sorted(present - GROUPS.keys())]
     return alt.Color(
         "group:N",
-        scale=alt.Scale(domain=shown, range=[GROUPS[group] for group in shown]),
+        scale=alt.Scale(domain=shown, range=[GROUPS.get(group, UNKNOWN) for group in shown]),
         legend=alt.Legend(columns=len(shown)),
     )

@@ -15,6 +15,7 @@ from echoproto.compare.pictures.charts import THEME
 from echoproto.compare.pictures.matrix import matrix
 from echoproto.compare.results import Results
 from echoproto.compare.verdict import Verdict
+from echoproto.errors import one_line
 
 
 @frozen
@@ -100,4 +101,13 @@ def _pictures(results: Results, said: Sequence[Verdict]) -> Iterator[Picture]:
         if chart is not None:
             specification = chart.to_dict()
             specification.pop("$schema")
-            yield Picture(name, title, EXPLANATIONS[name], {**specification, "config": THEME})
+            yield Picture(name, title, EXPLANATIONS[name], {**_printable(specification), "config": THEME})
+
+
+def _printable(part: Any) -> Any:
+    """A part of a specification, in whose texts nothing is left that an SVG can't hold; names come from others."""
+    if isinstance(part, dict):
+        return {key: _printable(value) for key, value in part.items()}
+    if isinstance(part, list | tuple):
+        return [_printable(value) for value in part]
+    return one_line(part) if isinstance(part, str) else part

@@ -1,0 +1,200 @@
+"""
+Values of attrs classes from what JSON holds, by the types of their attributes.
+
+Nothing is converted: a number in quotes is no number, nor is ``true``. Keys that a class does not have are ignored,
+since a later version may have written them. An error names the path of the wrong key, such as ``cells[3].size``.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from functools import cache
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+
+import attrs
+
+from echoproto.errors import ConfigurationError, one_line
+
+LARGEST = 2**60
+"""The largest whole number that is read: no count comes near it, and what is drawn of some takes 64 bits."""
+
+SHOWN = 40
+"""Characters of a wrong value that an error shows."""
+
+Reader = Callable[[Any], Any]
+"""Takes what JSON holds, and gives a value or raises `Mismatch`."""
+
+
+class Mismatch(ConfigurationError):
+    """
+    A value that is not what it must be.
+
+    :ivar problem: in a few words.
+    :ivar path: of its key, from where the reading began.
+    """
+
+    def __init__(self, problem: str, path: str = "") -> None:
+        super().__init__(f"{path}: {problem}" if path else problem)
+        self.problem = problem
+        self.path = path
+
+    def below(self, step: str) -> Mismatch:
+        """
+        The same error, seen from one level above.
+
+        :param step: the key, or the index in brackets, that leads there.
+        """
+        joint = "." if self.path and not self.path.startswith("[") else ""
+        return Mismatch(self.problem, f"{one_line(step)}{joint}{self.path}")
+
+
+def shown(value: object) -> str:
+    """A value as JSON has it, cut to a few characters."""
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else f"an array of {len(value)}"
+    if isinstance(value, int) and abs(value) > LARGEST:
+        return f"a number beyond {LARGEST}"
+    text = one_line(value if isinstance(value, str) else json.dumps(value))
+    text = text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+    return f"'{text}'" if isinstance(value, str) else text
+
+
+def whole(least: int = 0, most: int = LARGEST) -> Reader:
+    """A reader of whole numbers, from ``least`` to ``most``."""
+
+    def read(value: Any) -> int:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not least <= value <= most or value != int(value):
+            raise Mismatch(f"{shown(value)}: must be a whole number, {least} or more, and at most {most}")
+        return int(value)
+
+    return read
+
+
+def number(least: float = 0, *, open_below: bool = False, most: float = sys.float_info.max) -> Reader:
+    """
+    A reader of finite numbers.
+
+    :param open_below: whether ``least`` itself is too small.
+    """
+    bounds = f"{'greater than' if open_below else 'at least'} {least:g}"
+    if most < sys.float_info.max:
+        bounds += f" and at most {most:g}"
+
+    def read(value: Any) -> float:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not least <= value <= most or (open_below and value == least):
+            raise Mismatch(f"{shown(value)}: must be a number, {bounds}")
+        return float(value)
+
+    return read
+
+
+def one_of(*known: object) -> Reader:
+    """A reader of some values."""
+
+    def read(value: Any) -> Any:
+        if not any(value == each and type(value) is type(each) for each in known):
+            raise Mismatch(f"{shown(value)}: must be one of {', '.join(map(shown, known))}")
+        return value
+
+    return read
+
+
+def text(value: Any) -> str:
+    """Read a text."""
+    if not isinstance(value, str):
+        raise Mismatch(f"{shown(value)}: must be a text")
+    return value
+
+
+def flag(value: Any) -> bool:
+    """Read ``true`` or ``false``."""
+    if not isinstance(value, bool):
+        raise Mismatch(f"{shown(value)}: must be true or false")
+    return value
+
+
+LEAVES: dict[Any, Reader] = {str: text, bool: flag, int: whole(-LARGEST), float: number(-sys.float_info.max)}
+"""Readers of types that no `Annotated` says more about."""
+
+
+@cache
+def reader_of(kind: Any) -> Reader:
+    """
+    The reader of a type.
+
+    :param kind: a class of attrs, one of `LEAVES`, ``Annotated`` with a reader, or a tuple, a mapping or an optional
+        value of them.
+    """
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        found: Reader = arguments[1]
+        return found
+    if attrs.has(kind):
+        return _object(kind)
+    if origin is tuple:
+        return _array(reader_of(arguments[0])) if arguments[-1] is Ellipsis else _row(*map(reader_of, arguments))
+    if origin is Mapping:
+        return _mapping(reader_of(arguments[1]))
+    if origin in (Union, UnionType):
+        return _optional(reader_of(arguments[0]))
+    return LEAVES[kind]
+
+
+def _at(step: str, reader: Reader, value: Any) -> Any:
+    """Read a value to which one step leads."""
+    try:
+        return reader(value)
+    except Mismatch as error:
+        raise error.below(step) from None
+
+
+def _object(kind: type[attrs.AttrsInstance]) -> Reader:
+    types = get_type_hints(kind, include_extras=True)
+    readers = {field.name: reader_of(types[field.name]) for field in attrs.fields(kind)}
+    needed = [field.name for field in attrs.fields(kind) if field.default is attrs.NOTHING]
+
+    def read(value: Any) -> Any:
+        if not isinstance(value, dict):
+            raise Mismatch(f"{shown(value)}: must be an object")
+        for name in needed:
+            if name not in value:
+                raise Mismatch("missing", name)
+        return kind(**{name: _at(name, readers[name], each) for name, each in value.items() if name in readers})
+
+    return read
+
+
+def _array(reader: Reader) -> Reader:
+    def read(value: Any) -> tuple[Any, ...]:
+        if not isinstance(value, list):
+            raise Mismatch(f"{shown(value)}: must be an array")
+        return tuple(_at(f"[{index}]", reader, each) for index, each in enumerate(value))
+
+    return read
+
+
+def _row(*readers: Reader) -> Reader:
+    def read(value: Any) -> tuple[Any, ...]:
+        if not isinstance(value, list) or len(value) != len(readers):
+            raise Mismatch(f"{shown(value)}: must be an array of {len(readers)}")
+        return tuple(_at(f"[{index}]", reader, value[index]) for index, reader in enumerate(readers))
+
+    return read
+
+
+def _mapping(reader: Reader) -> Reader:
+    def read(value: Any) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise Mismatch(f"{shown(value)}: must be an object")
+        return {name: _at(name, reader, each) for name, each in value.items()}
+
+    return read
+
+
+def _optional(reader: Reader) -> Reader:
+    return lambda value: None if value is None else reader(value)

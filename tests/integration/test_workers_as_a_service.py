@@ -1,5 +1,6 @@
 """What of workers has nothing to do with the reactor: how they start, what signals mean to them, how they log."""
 
+import contextlib
 import json
 import os
 import re
@@ -199,3 +200,22 @@ class StartingTests(FailingCase, WorkersCase):
         ended = self.run_to_end(sys.executable, "-m", "echoproto.server.workers.worker", "0")
         self.assertEqual((ended.returncode, ended.stdout, ended.stderr), (0, "", ""))
         self.assertTrue(lives(os.getpid()))
+
+
+class BackoffTests(WorkersCase):
+    def test_nobody_is_refused_while_no_worker_is_left(self) -> None:
+        """O11: clients wait, also for a worker that is to start later, and are served by the first that lives."""
+        server = self.serve_with(2)
+        for pid in self.pids.values():
+            os.kill(pid, signal.SIGKILL)
+        waiting = r"No worker is left; clients that connect wait until the next one starts in \d+\.\d s"
+        for _ in range(100):  # each is replaced later and later, unless it takes five seconds to come
+            found = server.wait_for(rf"Worker \d serves, process (\d+)|{waiting}")
+            if found[1] is None:
+                break
+            os.kill(int(found[1]), signal.SIGKILL)
+        with contextlib.ExitStack() as stack:
+            clients = [stack.enter_context(server.connect()) for _ in range(20)]
+            for client in clients:
+                self.assertEqual(exchange(client, b"x"), b"Hello\nx")
+        self.all_serve(server, 2)

@@ -79,6 +79,9 @@ class Workers(EchoService):
         self._supervisor: Supervisor | None = None
         self._counted: Answers | None = None
         self._reloaded: Answers | None = None
+        self._due: dict[int, float] = {}
+        self._absent: set[int] = set()
+        self._waited_for: set[int] = set()
         super().__init__(settings, reactor_name, reactor, check=check, open_port=self._handover.open)
 
     def _open(self) -> None:
@@ -198,6 +201,9 @@ class Workers(EchoService):
 
     def starting(self, worker: int) -> None:
         """Its sockets take part again."""
+        self._due.pop(worker, None)
+        self._absent.add(worker)
+        self._waited_for.discard(worker)
         self._handover.resume(worker)
 
     def heard(self, process: WorkerProcess, kind: str, content: str) -> None:
@@ -209,6 +215,7 @@ class Workers(EchoService):
                 worker=process.worker,
                 pid=json.loads(content),
             )
+            self._serves(process.worker)
         elif kind == messages.RELOADED:
             self._has_answered(process, self._reloaded)
         elif kind == messages.STOPPING:
@@ -229,9 +236,34 @@ class Workers(EchoService):
             log.error("Worker {worker} has printed: {text}", event="worker-printed", worker=worker, text=one_line(text))
 
     def vacant(self, worker: int, seconds: float) -> None:
-        """If the next one takes long to come, its share of connections is for the others."""
+        """
+        If the next one takes long to come, its share of connections is for the others.
+
+        If there are no others, its sockets go on listening: clients wait for it, and are not refused.
+        """
+        self._due[worker] = self._reactor.seconds() + seconds
+        self._absent.add(worker)
         if seconds > SHORT_SECONDS:
-            self._handover.rest(worker)
+            if len(self._absent) < self._workers:
+                self._handover.rest(worker)
+            else:
+                self._waited_for.add(worker)
+        if len(self._due) == self._workers:
+            wait = min(self._due.values()) - self._reactor.seconds()
+            if wait > SHORT_SECONDS:
+                log.warn(
+                    "No worker is left; clients that connect wait until the next one starts in {seconds:.1f} s",
+                    event="no-worker",
+                    seconds=wait,
+                )
+
+    def _serves(self, worker: int) -> None:
+        """Start those for whom clients wait, now that one lives; else, their sockets keep a share from it."""
+        self._absent.discard(worker)
+        if self._supervisor is not None:
+            for number in sorted(self._waited_for - {worker}):
+                self._supervisor.start_now(number)
+        self._waited_for.clear()
 
     def ended(self, process: WorkerProcess) -> None:
         """Its counters are history."""

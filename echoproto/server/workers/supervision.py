@@ -212,6 +212,12 @@ class Supervisor(ProcessMonitor):
         self._observer.vacant(process.worker, seconds)
         return f"; a new one starts in {seconds:.1f} s"
 
+    def start_now(self, worker: int) -> None:
+        """Start a worker that waits for its turn, without waiting any longer."""
+        call = self.restart.get(str(worker))
+        if call is not None and call.active():
+            call.reset(0)
+
     def _ended(self, process: WorkerProcess, reason: Failure) -> None:
         kill, following = self._former.pop(process, None), ""
         if kill is None:

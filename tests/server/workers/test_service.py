@@ -147,6 +147,39 @@ class WorkersTests(SynchronousTestCase):
             self.workers.starting(1)
             handover.resume.assert_called_once_with(1)
 
+    def test_the_last_one_keeps_its_place(self) -> None:
+        """O11: nobody is refused; and once another one serves, it is started for those who wait."""
+        self.supervised.start_now = mock.Mock()
+        with mock.patch.object(self.workers, "_handover") as handover:
+            self.workers.vacant(0, 3)
+            self.clock.advance(1)
+            self.workers.vacant(1, 5)
+            handover.rest.assert_called_once_with(0)
+            told = "No worker is left; clients that connect wait until the next one starts in 2.0 s"
+            self.assertEqual(self.lines(), [told])
+            self.clock.advance(2)
+            self.workers.starting(0)
+            handover.resume.assert_called_once_with(0)
+            self.assertEqual(self.supervised.start_now.mock_calls, [])
+            self.workers.heard(self.supervised.processes[0], messages.READY, "7")
+            self.supervised.start_now.assert_called_once_with(1)
+            self.workers.starting(1)
+            self.workers.vacant(0, 3)  # the other has yet to serve
+            handover.rest.assert_called_once_with(0)
+            self.workers.heard(self.supervised.processes[1], messages.READY, "8")
+            self.assertEqual(self.supervised.start_now.mock_calls, [mock.call(1), mock.call(0)])
+        self.assertEqual(self.lines()[1:], ["Worker 0 serves, process 7", "Worker 1 serves, process 8"])
+
+    def test_one_that_never_served_keeps_its_place(self) -> None:
+        """O11: all of them fail as they start."""
+        with mock.patch.object(self.workers, "_handover") as handover:
+            for worker in (0, 1):
+                self.workers.starting(worker)
+            self.workers.vacant(0, 3)
+            self.workers.vacant(1, 0.8)
+            self.assertEqual(handover.rest.mock_calls, [])
+        self.assertEqual(self.lines(), [])
+
     def test_one_that_stops_is_replaced(self) -> None:
         """O11: though it has yet to end; and what both of them count is added up."""
         former, successor = self.supervised.processes[1], mock.Mock(worker=1)

@@ -202,6 +202,21 @@ class SupervisorTests(SynchronousTestCase):
         self.assertEqual(self.supervisor.worker_processes, {started[0].protocol, started[-1].protocol})
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
+    def test_one_that_is_needed_before_its_turn(self) -> None:
+        """O11: is started at once, and only once."""
+        started = self.start()
+        for _ in range(2):
+            started[-1].end(ProcessTerminated(exitCode=1))
+            self.reactor.advance(0.1)
+        self.assertEqual(len(started), 3)
+        for worker in (0, 1, 1):
+            self.supervisor.start_now(worker)
+        self.reactor.advance(0)
+        self.supervisor.start_now(1)
+        self.assertEqual(len(started), 4)
+        self.reactor.advance(LONGEST_DELAY_SECONDS)
+        self.assertEqual(len(started), 4)
+
     def test_no_room_for_a_process(self) -> None:
         """O11: is tried again, as after any other end."""
         self.reactor.full = True

@@ -145,7 +145,7 @@ class EchoDatagram(DatagramProtocol):
     privileged_sources = False
     source_rate = 0
     rate = 0
-    _port = 0
+    _port: int
 
     def __init__(self, counters: DatagramCounters, *, seconds: Callable[[], float] = time.monotonic) -> None:
         self.counters = counters

@@ -77,7 +77,7 @@ class Echo(Protocol):
     ended_by = ""
     half_closed = False
     quiet = True
-    _owed = 0
+    _owed: int
 
     def __init__(self) -> None:
         # What each connection is going to have, before there are others: the dictionaries of objects share their keys,

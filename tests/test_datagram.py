@@ -69,6 +69,28 @@ class DatagramCase(SynchronousTestCase):
 
 
 class EchoDatagramTests(DatagramCase):
+    def test_the_words_for_each_refusal(self) -> None:
+        """Scripts read the keys, as counters, and people the words: none may change unawares."""
+        self.assertEqual(
+            REFUSALS,
+            {
+                "source port 0": "nothing can be sent to port 0",
+                "own port": "from a port number on which this process echoes datagrams, whatever the address",
+                "service port": "from the port of a service that may answer: 7, 9, 13, 17, 19, 37 or 2049",
+                "privileged port": "from a port below 1024",
+                "multicast source": "from a multicast address",
+                "reserved source": "from 0.0.0.0/8, 240.0.0.0/4 (which holds 255.255.255.255) or ::",
+                "sent to a group": "sent to a broadcast or multicast address",
+                "echoed already": "with the mark that the replies of this program carry",
+                "source rate": "over the budget of its source",
+                "total rate": "over the budget of all sources",
+            },
+        )
+
+    def test_is_quiet(self) -> None:
+        """Twisted logs no lines of its own about it."""
+        self.assertFalse(self.protocol.noisy)
+
     def test_it_comes_back(self) -> None:
         """U4: exactly as long as it came, to where it came from; the scope of IPv6 is kept."""
         peers: list[Any] = [(CLIENT, 40000), ("fe80::1", 40000, 0, 3)]
@@ -195,6 +217,7 @@ class BudgetTests(DatagramCase):
         self.assertEqual(source_of("2001:db8::1"), source_of("2001:db8:0:0:ffff::1"))
         self.assertEqual(source_of("::ffff:192.0.2.1"), source_of("192.0.2.1"))
         self.assertEqual(source_of("fe80::1%eth0"), source_of("fe80::2"))
+        self.assertEqual(source_of("2001:db8::1"), "20010db800000000")
         self.assertNotEqual(source_of("::ffff:192.0.2.1"), source_of("::ffff:192.0.2.2"))
 
     def test_refused_sources_use_up_no_budget(self) -> None:

@@ -70,6 +70,23 @@ class EchoTests(SynchronousTestCase):
             connection.seen, connection.active_at = 1000, 1.5
         self.assertLess(max(sys.getsizeof(vars(connection)) for connection in connections), 300)
 
+    def test_before_it_is_made(self) -> None:
+        """Nothing has come, nothing was seen, and nothing has ended it."""
+        connection = EchoFactory(b"Hi").buildProtocol(None)
+        self.assertEqual(
+            (connection.bytes_received, connection.bytes_given, connection.connected_at, connection.active_at),
+            (0, 0, 0.0, 0.0),
+        )
+        self.assertEqual((connection.ended_by, connection.half_closed, connection.quiet), ("", False, True))
+        self.assertEqual(connection.seen, -1, "which is another number than that of the bytes received")
+        self.assertTrue(connection.closes_with_peer)
+
+    def test_what_was_given_is_what_was_received_and_the_greeting(self) -> None:
+        connection, _ = connect(EchoFactory(b"Hi"))
+        self.assertEqual((connection.bytes_received, connection.bytes_given), (0, 2))
+        connection.dataReceived(b"x" * 5)
+        self.assertEqual((connection.bytes_received, connection.bytes_given), (5, 7))
+
     def test_interfaces(self) -> None:
         connection, _ = connect(EchoFactory())
         verifyObject(IHalfCloseableProtocol, connection)
@@ -133,6 +150,7 @@ class DrainTests(SynchronousTestCase):
         connection, transport = connect(EchoFactory(b""))
         connection.drain(0)
         self.assertEqual(transport.calls, ["unregisterProducer", "resumeProducing", "loseWriteConnection"])
+        self.assertTrue(connection.half_closed)
         connection.dataReceived(b"late")
         self.assertEqual(transport.value(), b"")
 
@@ -141,7 +159,7 @@ class DrainTests(SynchronousTestCase):
         connection.dataReceived(b"before ")
         connection.drain(5)
         connection.dataReceived(b"in ")
-        self.assertEqual(transport.calls, [])
+        self.assertEqual((transport.calls, connection.half_closed, connection.quiet), ([], False, False))
         connection.dataReceived(b"flight and late")
         self.assertEqual(transport.value(), b"before in fl")
         self.assertEqual(connection.bytes_received, 12)
@@ -150,11 +168,19 @@ class DrainTests(SynchronousTestCase):
         self.assertEqual(transport.value(), b"before in fl")
         self.assertEqual(len(transport.calls), 3)
 
+    def test_what_comes_late_is_heard(self) -> None:
+        """A peer that goes on sending is not quiet, though nothing of it comes back."""
+        connection, _ = connect(EchoFactory(b""))
+        connection.drain(0)
+        self.assertTrue(connection.quiet)
+        connection.dataReceived(b"late")
+        self.assertFalse(connection.quiet)
+
 
 class EchoFactoryTests(SynchronousTestCase):
     def test_greeting_must_be_bytes(self) -> None:
         error = self.assertRaises(TypeError, EchoFactory, "Hello\n")
-        self.assertIn("must be bytes, not str", str(error))
+        self.assertEqual(str(error), "greeting must be bytes, not str")
 
     def test_is_quiet(self) -> None:
         self.assertFalse(EchoFactory.noisy)

@@ -184,7 +184,7 @@ class Settings:
         WholeNumber(0, 3600),
         10,
         "How many seconds a stop waits for what is in flight to come back, before it aborts what is left; "
-        "a second signal does so at once.",
+        "a second signal, a second later or more, does so at once.",
         live=True,
     )
     udp: int | None = _setting(

@@ -5,6 +5,7 @@ The service as ``twistd`` and ``twist`` run it: how it ends a process that can't
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable, MutableMapping
 from contextlib import suppress
 from functools import partial
@@ -25,6 +26,13 @@ from echoproto.server.service import EchoService
 from echoproto.server.settings import Settings
 
 log = Logger("echoproto")
+
+
+SECOND_SIGNAL_SECONDS = 1.0
+"""
+How much later than the first a signal to stop means "now". Those that come sooner are the first one, told twice:
+``timeout`` sends it to its command and to its process group, a terminal to all processes, some of which pass it on.
+"""
 
 
 class StartFailed(SystemExit, Exception):
@@ -73,8 +81,8 @@ class ServiceForTwistd(EchoService):
 
     runner_options: MutableMapping[str, Any]
     reread: Callable[[], Settings]
-    stopped_by_signal = False
     start_errors: StartErrors | None = None
+    _stop_asked_at: float | None = None
     _log: BudgetedObserver | None = None
     _log_file: LogFile | None = None
 
@@ -140,34 +148,50 @@ class ServiceForTwistd(EchoService):
 
     def _take_signals(self) -> None:
         """
-        Stop in order on SIGTERM and SIGINT, with exit status 0; a second one means now. Reload on SIGHUP.
+        Stop in order on SIGTERM and SIGINT, with exit status 0; a second one, a second later, means now.
 
         Twisted's own handlers remember the signal, by which ``twistd`` and ``twist`` then end themselves; that is
         forgotten, too, since a signal may come while they are there. A signal that is ignored, as SIGINT is of a
         command that a shell has put into the background, and SIGHUP of one that nohup has started, stays so.
         """
         for number, call in (
-            (signal.SIGTERM, self._stop),
-            (signal.SIGINT, self._stop),
             (signal.SIGHUP, self._reload),
             (signal.SIGUSR1, self._rotate),
             (signal.SIGUSR2, self._tell),
         ):
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, partial(in_a_turn, call))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._asked_to_stop)
+
+    def _asked_to_stop(self, number: int, frame: FrameType | None) -> None:
+        """Decide when it comes what a signal means; a busy reactor may act on it later."""
+        now = time.monotonic()
+        if self._stop_asked_at is None:
+            self._stop_asked_at = now
+            call = self._stop
+        else:
+            call = self._stop_now if now - self._stop_asked_at >= SECOND_SIGNAL_SECONDS else self._go_on_stopping
+        in_a_turn(call, number, frame)
 
     def _stop(self, number: int) -> None:
         from twisted.internet import reactor
 
-        name = signal.Signals(number).name
-        if self.stopped_by_signal:
-            log.info("Received {name} again, aborting what is left", event="aborting", name=name)
-            self.abort()
-            return
-        self.stopped_by_signal = True
-        log.info("Received {name}, stopping", event="stopping", name=name)
+        log.info("Received {name}, stopping", event="stopping", name=signal.Signals(number).name)
         with suppress(ReactorNotRunning):  # something else has stopped it already
             reactor.stop()
+
+    def _go_on_stopping(self, number: int) -> None:
+        log.info(
+            "Received {name} again, too soon to mean more: still stopping, a later one aborts what is left",
+            event="still-stopping",
+            name=signal.Signals(number).name,
+        )
+
+    def _stop_now(self, number: int) -> None:
+        log.info("Received {name} again, aborting what is left", event="aborting", name=signal.Signals(number).name)
+        self.abort()
 
     def _reload(self, number: int) -> None:
         """Open the log file anew, and hold to the settings that can be read now; if they are bad, to the old ones."""

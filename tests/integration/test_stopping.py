@@ -118,14 +118,34 @@ class StoppingTests(TwistdCase):
         self.assertTrue(any("aborted here" in line for line in server.lines))
 
     def test_a_second_signal(self) -> None:
-        """O7: means now."""
+        """O7: means now, from a second later on."""
         server = self.serve("--greeting", "", "--drain", "600")
         with server.connect() as client:
             send_until_stuck(client, payload(32 << 20))
+            begun = time.monotonic()
             self.stop(server)
-            server.process.send_signal(signal.SIGTERM)
-            server.wait_for("Received SIGTERM again, aborting what is left")
-            self.assertEqual(server.process.wait(PATIENCE), 0)
+            server.stop_now()
+            self.assertGreaterEqual(time.monotonic() - begun, 1)
+            self.assertEqual(server.end(), 0)
+        self.assertTrue(any("too soon to mean more: still stopping" in line for line in server.lines))
+
+    def test_a_signal_that_is_told_twice(self) -> None:
+        """O7: as by ``timeout`` and supervisors: all that is in flight comes back all the same."""
+        # Two of a kind may become one on their way.
+        for numbers in ((signal.SIGTERM, signal.SIGINT), (signal.SIGINT, signal.SIGTERM)):
+            server = self.serve("--greeting", "", "--drain", "600")
+            data = payload(32 << 20)
+            with server.connect() as client:
+                sent = send_until_stuck(client, data)
+                taken = sent - not_taken(client)
+                for number in numbers:
+                    server.process.send_signal(number)
+                server.wait_for("Received SIG(TERM|INT) again, too soon")
+                received = read_to_the_end(client)
+            self.assertGreaterEqual(len(received), taken)
+            self.assertTrue(received == data[: len(received)])
+            self.assertEqual(server.end(), 0)
+            self.assertFalse(any("aborting" in line for line in server.lines))
 
     def test_a_peer_that_goes_on_sending(self) -> None:
         """O7: it can't postpone the end, and what was in flight comes back to it all the same."""

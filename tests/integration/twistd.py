@@ -121,6 +121,14 @@ class Child:
             self.process.send_signal(number)
         return self.end()
 
+    def stop_now(self, number: int = signal.SIGTERM) -> None:
+        """Send a signal over and over, until it means to abort what is left; a first one has to have come."""
+        again = rf"Received {signal.Signals(number).name} again, (aborting what is left)?"
+        while True:
+            self.process.send_signal(number)
+            if self.wait_for(again)[1]:
+                return
+
     def end(self) -> int:
         """Wait until it has ended, and give its exit status."""
         try:

@@ -74,7 +74,7 @@ def one_line(text: str) -> str:
 
 def not_installed(package: str, extra: str) -> str:
     """Say that a package is missing, and how to get it with an extra of this one."""
-    return f"{package} is not installed: pip install 'echoproto[{extra}]', which adds the extra '{extra}'"
+    return f"{package} is not installed: pip install 'echoproto[{extra}]' (this needs the extra '{extra}')"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -36,7 +36,7 @@ class NotInstalledTests(SynchronousTestCase):
     def test_says_how_to_get_it(self) -> None:
         self.assertEqual(
             not_installed("uvloop", "uvloop"),
-            "uvloop is not installed: pip install 'echoproto[uvloop]', which adds the extra 'uvloop'",
+            "uvloop is not installed: pip install 'echoproto[uvloop]' (this needs the extra 'uvloop')",
         )
 
 

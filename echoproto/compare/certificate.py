@@ -24,7 +24,9 @@ def make_pem() -> bytes:
         from cryptography.hazmat.primitives.asymmetric import ec
         from cryptography.x509.oid import NameOID
     except ImportError as error:
-        raise ConfigurationError("TLS needs an extra: pip install 'echoproto[compare,tls]'") from error
+        raise ConfigurationError(
+            "TLS needs the extras 'compare' and 'tls': pip install 'echoproto[compare,tls]'"
+        ) from error
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(UTC)

@@ -188,4 +188,4 @@ def compare(
 def _check_extras() -> None:
     """Say what to install, where an extra is missing."""
     if any(find_spec(name) is None for name in ("hdrh", "psutil")):
-        raise ConfigurationError("this command needs an extra: pip install 'echoproto[compare]'")
+        raise ConfigurationError("this command needs the extra 'compare': pip install 'echoproto[compare]'")

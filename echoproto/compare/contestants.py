@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from attrs import evolve, field, frozen
 
 from echoproto.compare.results import Cell, Contestant
-from echoproto.errors import ConfigurationError, nearest
+from echoproto.errors import ConfigurationError, nearest, not_installed
 from echoproto.reactors.choice import auto_name, candidates
 
 REACTORS = ("epoll", "poll", "select", "kqueue", "asyncio", "uvloop", "lean-epoll", "lean-poll", "lean-kqueue")
@@ -159,7 +159,7 @@ def _ours(reactor: str, *, buffered: bool = False) -> Entry:
 
 
 def _others() -> Iterator[Entry]:
-    uvloop = "" if find_spec("uvloop") else "uvloop is not installed: pip install 'echoproto[uvloop]'"
+    uvloop = "" if find_spec("uvloop") else not_installed("uvloop", "uvloop")
     yield _other("asyncio-protocol", "asyncio", "a protocol of asyncio's", ALL)
     yield _other("asyncio-streams", "asyncio", "a coroutine of asyncio's for each connection", STREAMS)
     yield evolve(_other("uvloop-protocol", "uvloop", "the same protocol on uvloop", ALL), why_not=uvloop)

@@ -54,7 +54,9 @@ def write(results: Results, folder: str | None, console: Console, changes: Seque
     if folder is None:
         return
     if any(find_spec(name) is None for name in ("altair", "hdrh", "vl_convert")):
-        console.print(Text("! no pictures: they need an extra: pip install 'echoproto[compare]'", style="yellow"))
+        console.print(
+            Text("! no pictures: they need the extra 'compare': pip install 'echoproto[compare]'", style="yellow")
+        )
     else:
         _draw(results, folder, said, advice, changes or ())
 

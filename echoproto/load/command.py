@@ -190,6 +190,6 @@ def load(target: str | None, server: str | None, i_own_this_host: bool, seed: in
 def _check_extras(*, html: bool) -> None:
     """Say what to install, where an extra is missing."""
     if find_spec("hdrh") is None or find_spec("psutil") is None:
-        raise ConfigurationError("this command needs an extra: pip install 'echoproto[load]'")
+        raise ConfigurationError("this command needs the extra 'load': pip install 'echoproto[load]'")
     if html and find_spec("vl_convert") is None:
-        raise ConfigurationError("--html needs an extra: pip install 'echoproto[html]'")
+        raise ConfigurationError("--html needs the extra 'html': pip install 'echoproto[html]'")

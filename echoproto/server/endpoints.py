@@ -17,7 +17,7 @@ from twisted.internet.endpoints import AdoptedStreamServerEndpoint, UNIXServerEn
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
 from zope.interface import implementer
 
-from echoproto.errors import ConfigurationError
+from echoproto.errors import UnavailableError, not_installed
 from echoproto.server.activation import check_descriptor, descriptor_of
 from echoproto.server.endpointstrings import EndpointString
 from echoproto.server.pemfiles import PEMBlock, PEMFiles, PEMFolder
@@ -101,6 +101,7 @@ def make_endpoint(
     :param mode: permissions of a Unix socket, in octal, where the string does not say them.
     :param blocks: in place of what the files of a TLS endpoint hold.
     :raise ConfigurationError: if a file, path or descriptor that it names can't be used.
+    :raise UnavailableError: if the extra for TLS is missing.
     """
     backlog = int(words["backlog"] or backlog)
     if words.type == "unix":
@@ -121,7 +122,7 @@ def _credentials(words: EndpointString, blocks: Sequence[PEMBlock] | None) -> Cr
     try:
         from echoproto.server.credentials import Credentials
     except ImportError as problem:
-        raise ConfigurationError(f"TLS needs the extra tls, which has {problem.name}") from problem
+        raise UnavailableError(not_installed("pyOpenSSL", "tls")) from problem
     if words.type == "tls":
         return Credentials(PEMFolder(words["path"]), blocks)
     key = words["privateKey"]

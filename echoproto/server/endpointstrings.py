@@ -57,6 +57,10 @@ KINDS: Mapping[str, Kind] = {
 """Arguments that are not any text."""
 
 
+class UnknownArgumentError(ConfigurationError):
+    """An argument by a name that its type does not have; the text says which it has."""
+
+
 @frozen
 class EndpointString:
     """
@@ -88,7 +92,7 @@ class EndpointString:
         given = dict(zip(names, positional, strict=False))
         for name, value in named.items():
             if name not in names:
-                raise ConfigurationError(
+                raise UnknownArgumentError(
                     f"{name}: unknown argument{nearest(name, names)}; known are {', '.join(names)}"
                 )
             if name in given:

@@ -17,13 +17,22 @@ from twisted.python.failure import Failure
 
 from echoproto.errors import ConfigurationError, EchoError, UnavailableError, one_line
 from echoproto.server.endpoints import TCPEndpoint, make_endpoint
-from echoproto.server.endpointstrings import TLS_TYPES, EndpointString
+from echoproto.server.endpointstrings import TLS_TYPES, EndpointString, UnknownArgumentError
 from echoproto.server.pemfiles import PEMBlock
 from echoproto.server.ports import PortReactor
 from echoproto.server.settings import Settings
 from echoproto.server.socketfile import check_path, socket_name
 
-EXAMPLE = "an endpoint string looks like tcp:8888:interface=127.0.0.1"
+EXAMPLES = {
+    "tcp6": r"tcp6:8888:interface=\:\:1",
+    "ssl": "ssl:8443:privateKey=key.pem:certKey=cert.pem",
+    "tls": "tls:/etc/echo/certificates:8443",
+    "unix": "unix:/run/echo/sock:mode=660",
+    "systemd": "systemd:domain=INET6:index=0",
+}
+"""How an endpoint string of each type looks, but for `EXAMPLE`, which is for all others."""
+
+EXAMPLE = "tcp:8888:interface=127.0.0.1"
 
 ADVICE = {
     errno.EADDRINUSE: "stop the program that holds it, or choose another",
@@ -74,14 +83,22 @@ def _from_string(
         if words.type == "unix":
             check_path(socket_name(words["address"]))
     except ConfigurationError as problem:
-        hint = r"a colon within a value is written \:" if "::" in description else EXAMPLE
-        raise ConfigurationError(f"{description!r}: {problem}; {hint}") from problem
+        raise ConfigurationError(f"{description!r}: {problem}{_grammar(description, problem)}") from problem
     try:
         blocks = next(given) if given is not None and words.type in TLS_TYPES else None
         endpoint = make_endpoint(reactor, words, backlog=settings.backlog, mode=settings.unix_mode, blocks=blocks)
-    except ConfigurationError as problem:
-        raise ConfigurationError(f"{description!r}: {problem}") from problem
+    except EchoError as problem:
+        raise type(problem)(f"{description!r}: {problem}") from problem
     return Listener(one_line(description), endpoint)
+
+
+def _grammar(description: str, problem: ConfigurationError) -> str:
+    """What to know of an endpoint string that can't be read; may be empty."""
+    if "::" in description:
+        return r"; a colon within a value is written \:"
+    if isinstance(problem, UnknownArgumentError):
+        return ""
+    return f"; an endpoint string looks like {EXAMPLES.get(description.partition(':')[0], EXAMPLE)}"
 
 
 def open_all(listeners: Sequence[Listener], factory: IProtocolFactory) -> list[IListeningPort]:

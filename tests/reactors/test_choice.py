@@ -6,7 +6,7 @@ from twisted.application.reactors import Reactor
 from twisted.internet import reactor
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.errors import ConfigurationError, UnavailableError
+from echoproto.errors import ConfigurationError, UnavailableError, not_installed
 from echoproto.reactors import choice
 
 
@@ -140,7 +140,7 @@ class UvloopTests(SynchronousTestCase):
             "import sys\nsys.modules['uvloop'] = None\nfrom echoproto.reactors import choice\nchoice.settle('uvloop')"
         )
         answer = in_new_process(script).splitlines()[-1]
-        self.assertIn("uvloop is not installed: pip install 'echoproto[uvloop]', which adds the extra 'uvloop'", answer)
+        self.assertIn(not_installed("uvloop", "uvloop"), answer)
 
     def test_it_runs_on_uvloop(self) -> None:
         script = (

@@ -2,6 +2,7 @@ import errno
 import os
 import socket
 import stat
+import sys
 from typing import Any
 from unittest import mock
 
@@ -14,7 +15,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from echoproto import EchoFactory
 from echoproto.errors import ConfigurationError, UnavailableError
 from echoproto.server.endpoints import TCPEndpoint
-from echoproto.server.listeners import Listener, listeners, open_all
+from echoproto.server.endpointstrings import EndpointString
+from echoproto.server.listeners import EXAMPLE, EXAMPLES, Listener, listeners, open_all
 from echoproto.server.ports import PortReactor
 from echoproto.server.settings import Settings
 from echoproto.server.tls import EchoTLS
@@ -57,6 +59,27 @@ class ListenersTests(SynchronousTestCase):
             self.assertRegex(self.complaint(description), r": mode '\S+' is not three octal digits")
         self.assertIn(r"a colon within a value is written \:", self.complaint("tcp6:1:interface=::1"))
         self.assertIn("looks like tcp:8888:interface=127.0.0.1", self.complaint("tcp:abc"))
+        self.assertIn("looks like ssl:8443:privateKey=key.pem:certKey=cert.pem", self.complaint("ssl:abc"))
+        self.assertIn("looks like unix:/run/echo/sock:mode=660", self.complaint("unix:"))
+
+    def test_how_it_looks_is_said_only_where_it_helps(self) -> None:
+        """Of an argument that there is not, which there are; of a file, nothing."""
+        self.assertTrue(self.complaint("tcp:1:colour=red").endswith("; known are port, interface, backlog"))
+        self.assertTrue(self.complaint("ssl:1:privateKey=/nonexistent.pem").endswith(": No such file or directory"))
+
+    def test_examples(self) -> None:
+        for example in (EXAMPLE, *EXAMPLES.values()):
+            EndpointString.parse(example)
+
+    def test_missing_extra(self) -> None:
+        with mock.patch.dict(sys.modules, {"OpenSSL": None}):
+            for name in ("credentials", "tls", "certificates"):
+                sys.modules.pop(f"echoproto.server.{name}", None)
+            error = self.assertRaises(UnavailableError, described, Settings(listen=("ssl:1",)))
+        self.assertEqual(
+            str(error),
+            "'ssl:1': pyOpenSSL is not installed: pip install 'echoproto[tls]' (this needs the extra 'tls')",
+        )
 
     def test_paths_that_no_unix_socket_can_have(self) -> None:
         """X5."""

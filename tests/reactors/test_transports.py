@@ -1,17 +1,24 @@
-"""What the connections of lean reactors are called, and what clients have of their own; the rest is in
-`tests.server.test_transport`."""
+"""
+The names of connections of lean reactors, what clients have of their own, and when a connection does not read; the rest
+is in `tests.server.test_transport`.
+"""
 
+import errno
 import socket
 from typing import Any
 from unittest import mock
 
 from twisted.internet import main, tcp
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.protocol import Protocol
+from twisted.internet.protocol import ClientFactory, Protocol
+from twisted.internet.ssl import PrivateCertificate
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.reactors.transports import TCPClient, TCPServer, UnixClient
+from echoproto.reactors.transports import UNPAUSED, TCPClient, TCPConnector, TCPServer, UnixClient, UnixConnector
+from tests.certificates import make_pem
+from tests.clients import payload
+from tests.server.test_transport import FakeReactor, TransportCase
 
 IPV4, IPV6 = ("192.0.2.7", 1234), ("2001:db8::7", 1234, 0, 0)
 
@@ -61,3 +68,113 @@ class ClientTests(SynchronousTestCase):
     def test_nothing_is_sent_before_it_is_connected(self) -> None:
         self.assertFalse(TCPClient._at_once)
         self.assertFalse(UnixClient._at_once)
+
+    def test_once_connected_it_writes_at_once(self) -> None:
+        for kind in (TCPClient, UnixClient):
+            client: Any = kind.__new__(kind)
+            with mock.patch.object(tcp.BaseClient, "_connectDone") as stock:
+                client._connectDone()
+            stock.assert_called_once_with()
+            self.assertTrue(client._at_once)
+
+    def test_connectors(self) -> None:
+        """They make clients that write at once."""
+        reactor: Any = FakeReactor()
+        for connector, kind in (
+            (TCPConnector("127.0.0.1", 1, ClientFactory(), 30, None, reactor), TCPClient),
+            (UnixConnector("/no/such", ClientFactory(), 30, reactor, False), UnixClient),
+        ):
+            client: Any = connector._makeTransport()
+            self.addCleanup(client.socket.close)
+            self.assertIsInstance(client, kind)
+
+
+class ReadingTests(TransportCase):
+    """Whether it reads: not while it is paused, nor after a write that failed, until one has worked."""
+
+    kind = TCPServer
+
+    def assert_reads(self, reads: bool) -> None:
+        self.assertEqual(self.transport in self.reactor.readers, reads)
+
+    def fail(self, data: bytes = b"x") -> None:  # type: ignore[override]
+        """Write, and have the system refuse it."""
+        failing = mock.Mock(send=mock.Mock(side_effect=OSError(errno.EPIPE, "")))
+        with mock.patch.object(self.transport, "socket", failing):
+            self.transport.write(data)
+        self.assert_reads(False)
+
+    def test_pauses_and_resumes(self) -> None:
+        self.assert_reads(True)
+        self.transport.pauseProducing()
+        self.assert_reads(False)
+        self.transport.resumeProducing()
+        self.assert_reads(True)
+
+    def test_after_a_write_that_failed(self) -> None:
+        """It reads on when the next one has worked."""
+        for _ in range(2):
+            self.fail()
+            self.assertIsNone(self.turn())
+            self.assertEqual(self.received(), b"x")
+            self.assert_reads(True)
+
+    def test_after_a_write_of_nothing_that_failed(self) -> None:
+        """The next turn tries again, though there is nothing to be sent."""
+        self.fail(b"")
+        self.assertIn(self.transport, self.reactor.writers)
+        self.turn()
+        self.assert_reads(True)
+
+    def test_after_a_write_that_fails_again(self) -> None:
+        """It is the end, and the rest is not read: it would be a mere end."""
+        self.far.close()
+        self.transport.write(b"x")
+        self.assertIs(self.turn(), main.CONNECTION_LOST)
+        self.assert_reads(False)
+
+    def test_paused_after_a_write_that_failed(self) -> None:
+        self.fail()
+        self.transport.pauseProducing()
+        self.turn()
+        self.assert_reads(False)
+        self.transport.resumeProducing()
+        self.assert_reads(True)
+
+    def test_paused_and_resumed_before_a_write_that_failed(self) -> None:
+        self.transport.pauseProducing()
+        self.transport.resumeProducing()
+        self.fail()
+        self.turn()
+        self.assert_reads(True)
+
+    def test_one_that_was_told_not_to_read(self) -> None:
+        """To send something is no reason to read, unless it is the send that had failed."""
+        for failed in (False, True):
+            if failed:
+                self.fail()
+                self.turn()
+            self.transport.stopReading()
+            self.transport.writeSequence([b"x"])
+            self.turn()
+            self.assert_reads(False)
+
+
+class WritingTests(TransportCase):
+    kind = TCPServer
+
+    def test_as_much_as_a_producer_may_write_unpaused(self) -> None:
+        producer = mock.Mock()
+        self.transport.registerProducer(producer, True)
+        self.transport.write(payload(UNPAUSED))
+        self.assertEqual(self.received(), payload(UNPAUSED))
+        producer.pauseProducing.assert_not_called()
+
+    def test_tls_of_the_side_that_it_is_on(self) -> None:
+        """A server waits for the client's hello, unless it is told to be the client."""
+        self.transport.protocol.makeConnection(self.transport)
+        self.transport.startTLS(PrivateCertificate.loadPEM(make_pem()).options())
+        self.addCleanup(self.reactor.clock.advance, 0)
+        self.addCleanup(self.transport.abortConnection)
+        self.turn()
+        self.assertEqual(self.received(), b"")

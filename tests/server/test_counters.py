@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import alsoProvides
 
 from echoproto import Echo, EchoFactory
-from echoproto.server.counters import ENDINGS, MOST_ERRORS, OTHER_ERRORS, Counters, Snapshot
+from echoproto.server.counters import ENDINGS, MOST_ERRORS, OTHER_ERRORS, Counters, Snapshot, flat
 
 
 class CountersTests(SynchronousTestCase):
@@ -91,7 +91,18 @@ class CountersTests(SynchronousTestCase):
         self.closed(Error([("SSL routines", "", "http request")]))
         errors = self.counters.snapshot(()).errors
         self.assertEqual(len(errors), MOST_ERRORS + 1)
+        self.assertEqual((MOST_ERRORS, OTHER_ERRORS), (100, "other errors"))
         self.assertEqual((errors["http request"], errors[OTHER_ERRORS]), (2, MOST_ERRORS + 2))
+
+    def test_flat(self) -> None:
+        self.assertEqual(
+            flat({"accepted": 3, "closed": {"peer": 2, "idle": 1}}),
+            {
+                "accepted": 3,
+                "closed.peer": 2,
+                "closed.idle": 1,
+            },
+        )
 
     def test_bytes_of_those_that_are_connected_and_those_that_were(self) -> None:
         for size in (10, 20):

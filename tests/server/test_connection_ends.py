@@ -1,0 +1,109 @@
+"""How connections of an echo end when the system fails them, whatever kind of connection it is."""
+
+import errno
+import socket
+from typing import Any
+from unittest import mock
+
+from twisted.internet import main
+from twisted.internet.error import ConnectionAborted, ConnectionLost
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from echoproto.server.transport import (
+    FEW,
+    LARGE_READ,
+    SMALL_READ,
+    BufferedTCPConnection,
+    BufferedUnixConnection,
+    TCPConnection,
+    UnixConnection,
+)
+from tests.server.test_transport import FakeReactor, Recorder
+
+KINDS: tuple[Any, ...] = (TCPConnection, UnixConnection, BufferedTCPConnection, BufferedUnixConnection)
+
+
+class EndsTests(SynchronousTestCase):
+    """Real sockets of TCP, which alone can be reset."""
+
+    def connect(self, kind: Any) -> Any:
+        listener = self.enterContext(socket.create_server(("127.0.0.1", 0)))
+        self.far = self.enterContext(socket.create_connection(listener.getsockname(), timeout=10))
+        near, _ = listener.accept()
+        self.addCleanup(near.close)
+        near.setblocking(False)
+        self.reactor = FakeReactor()
+        self.protocol = Recorder()
+        client = ("192.0.2.7", 1) if issubclass(kind, TCPConnection | BufferedTCPConnection) else ""
+        made = kind(near, self.protocol, client, mock.Mock(), 1, self.reactor)
+        self.protocol.makeConnection(made)
+        return made
+
+    def test_sizes(self) -> None:
+        """B1: a large read, and what is buffered before reading pauses, are 256 KiB together."""
+        self.assertEqual((SMALL_READ, LARGE_READ, FEW), (64 << 10, 192 << 10, 16 << 10))
+
+    def test_the_system_can_watch_no_more(self) -> None:
+        """C7: the connection is lost, in the reactor's next turn, and nothing comes or goes before that."""
+        for kind in KINDS:
+            for start in ("startReading", "startWriting"):
+                transport = self.connect(kind)
+                refuse = mock.Mock(side_effect=OSError(errno.ENOSPC, ""))
+                with mock.patch.multiple(self.reactor, addReader=refuse, addWriter=refuse):
+                    getattr(transport, start)()
+                    getattr(transport, start)()
+                self.assertEqual(self.protocol.ends, [], "the protocol may be at work")
+                self.far.sendall(b"x")
+                transport.write(b"too late")
+                self.assertEqual((transport.doRead(), transport.doWrite()), (None, None))
+                self.assertEqual([call.getTime() for call in self.reactor.clock.getDelayedCalls()], [0])
+                self.reactor.clock.advance(0)
+                [reason] = self.protocol.ends
+                self.assertIs(reason.type, ConnectionLost)
+                self.assertEqual(self.protocol.sizes, [])
+
+    def test_half_closing(self) -> None:
+        """T6: the peer sees the end of what it is sent; if the system fails that, the connection is lost."""
+        for kind in KINDS:
+            transport = self.connect(kind)
+            transport.loseWriteConnection()
+            self.assertIsNone(transport.doWrite())
+            self.assertEqual(self.far.recv(1), b"")
+            transport = self.connect(kind)
+            transport.loseWriteConnection()
+            failing = mock.Mock(wraps=transport.socket, shutdown=mock.Mock(side_effect=OSError))
+            with mock.patch.object(transport, "socket", failing):
+                self.assertIs(transport.doWrite(), main.CONNECTION_LOST)
+
+    def fill(self, transport: Any) -> None:
+        """Have it begin with what the kernel does not take; nothing else is buffered."""
+        transport.write(b"x" * (8 << 20))
+        while not transport.dataBuffer or transport._tempDataLen:
+            self.assertIsNone(transport.doWrite())
+
+    def test_nothing_unsent(self) -> None:
+        """T6: the peer sees the end."""
+        for kind in KINDS:
+            transport = self.connect(kind)
+            transport.connectionLost(Failure(main.CONNECTION_DONE))
+            self.assertEqual(self.far.recv(1), b"")
+
+    def test_something_unsent(self) -> None:
+        """O7: the peer must not take a part of its echo for all of it."""
+        for kind in KINDS:
+            for leave_unsent in (self.fill, lambda transport: transport.writeSequence([b"x"])):
+                transport = self.connect(kind)
+                leave_unsent(transport)
+                transport.connectionLost(Failure(main.CONNECTION_DONE))
+                self.assertRaises(ConnectionResetError, self.read_all)
+
+    def test_an_abort(self) -> None:
+        """T13: it is reset, with nothing unsent, too."""
+        for kind in KINDS:
+            self.connect(kind).connectionLost(Failure(ConnectionAborted()))
+            self.assertRaises(ConnectionResetError, self.read_all)
+
+    def read_all(self) -> None:
+        while self.far.recv(1 << 20):
+            pass

@@ -22,7 +22,7 @@ from echoproto.server.activation import check_descriptor, descriptor_of
 from echoproto.server.endpointstrings import EndpointString
 from echoproto.server.pemfiles import PEMBlock, PEMFiles, PEMFolder
 from echoproto.server.ports import PortReactor
-from echoproto.server.socketfile import socket_name
+from echoproto.server.socketnames import socket_name
 
 if TYPE_CHECKING:
     from echoproto.server.credentials import Credentials

@@ -21,7 +21,7 @@ from echoproto.server.endpointstrings import TLS_TYPES, EndpointString, UnknownA
 from echoproto.server.pemfiles import PEMBlock
 from echoproto.server.ports import PortReactor
 from echoproto.server.settings import Settings
-from echoproto.server.socketfile import check_path, socket_name
+from echoproto.server.socketnames import check_path, socket_name
 
 EXAMPLES = {
     "tcp6": r"tcp6:8888:interface=\:\:1",

@@ -31,7 +31,7 @@ from echoproto.server.owner import owner_ids
 from echoproto.server.pemfiles import PEMBlock
 from echoproto.server.ports import Opener, PortReactor, start_listening
 from echoproto.server.settings import Settings, table
-from echoproto.server.socketfile import shown_name
+from echoproto.server.socketnames import shown_name
 from echoproto.server.udpport import LISTENING_FOR_UDP, EchoDatagramPort, limit, udp_listeners
 
 log = Logger("echoproto")

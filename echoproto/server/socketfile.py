@@ -15,19 +15,16 @@ import fcntl
 import os
 import socket
 import stat
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from twisted.logger import Logger
 
-from echoproto.errors import ConfigurationError, UnavailableError, one_line
+from echoproto.errors import UnavailableError
+from echoproto.server.socketnames import shown_name
 
 log = Logger("echoproto")
-
-PATH_LIMIT = 103 if sys.platform == "darwin" or "bsd" in sys.platform else 107
-"""Bytes that a path may have: what ``sun_path`` holds beside the NUL at its end (unix(7), on BSD unix(4))."""
 
 LOCK_ATTEMPTS = 100
 LOCK_PAUSE_SECONDS = 0.01
@@ -40,46 +37,6 @@ KINDS = {stat.S_IFREG: "a regular file", stat.S_IFLNK: "a symbolic link", stat.S
 
 Identity = tuple[int, int]
 """Device and inode."""
-
-
-def socket_name(text: str) -> bytes:
-    """
-    The name of a Unix socket, as ``bind(2)`` takes it.
-
-    :param text: a path, or an abstract name with a leading ``@`` (or NUL); of a file, ``./@name`` is a path.
-    """
-    name = os.fsencode(text)
-    return b"\0" + name[1:] if name.startswith(b"@") else name
-
-
-def shown_name(name: bytes) -> str:
-    """
-    The name of a Unix socket as one line that stands for no other name.
-
-    :return: what `socket_name` takes, and backslashes, unprintable characters and bytes beside UTF-8 as escapes.
-    """
-    if name.startswith(b"\0"):
-        name = b"@" + name[1:]
-    return one_line(name.replace(b"\\", rb"\\").decode("utf-8", "backslashreplace"))
-
-
-def check_path(path: bytes) -> None:
-    """
-    Refuse a path that no socket can have; ``bind`` says it badly, or cuts it at its first NUL.
-
-    :param path: of a file, or, on Linux, with a leading NUL an abstract name, which may be longer by that.
-    :raise ConfigurationError: if it is empty, too long, or has a NUL in it.
-    """
-    abstract = path.startswith(b"\0")
-    limit = PATH_LIMIT + abstract
-    if path in (b"", b"\0"):
-        raise ConfigurationError("its path is missing")
-    if abstract and not sys.platform.startswith("linux"):
-        raise ConfigurationError("only Linux has abstract names; a file whose name begins with @ is written ./@name")
-    if len(path) > limit:
-        raise ConfigurationError(f"its path is {len(path)} bytes long, and the limit of this system is {limit}")
-    if b"\0" in path[1:]:
-        raise ConfigurationError("its path has a NUL in it")
 
 
 class SocketFile:

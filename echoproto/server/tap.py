@@ -209,7 +209,7 @@ class Options(usage.Options):
                 shown = one_line(", ".join(value))
             if setting.name == "port" and self.settings.served_port is None:
                 shown = "none"
-            origin = self.given[setting.name].origin if setting.name in self.given else "default"
+            origin = one_line(self.given[setting.name].origin) if setting.name in self.given else "default"
             rows.append((setting.name, shown, origin))
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         return [

@@ -16,7 +16,8 @@ from twisted.python import log as twisted_log
 from twisted.python.failure import Failure
 
 from echoproto.errors import EchoError
-from echoproto.server.socketfile import SocketFile, check_path, shown_name
+from echoproto.server.socketfile import SocketFile
+from echoproto.server.socketnames import check_path, shown_name
 
 log = Logger("echoproto")
 

@@ -41,6 +41,6 @@ class TLSErrorsTests(TwistdCase):
         """S1."""
         server = self.serve("--listen", self.tls_endpoint(), "--log-format", "json")
         self.send(server, b"GET / HTTP/1.1\r\n\r\n")
-        event = json.loads(server.wait_for("Host disconnected").string)
+        event = json.loads(server.wait_for('"event":"disconnected"').string)
         self.assertEqual(event["why"], "TLS: http request")
         self.assertLess(event["seconds"], PATIENCE)

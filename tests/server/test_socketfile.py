@@ -15,9 +15,9 @@ from typing import Any
 from twisted.logger import formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.errors import ConfigurationError, UnavailableError
+from echoproto.errors import UnavailableError
 from echoproto.server import socketfile
-from echoproto.server.socketfile import PATH_LIMIT, SocketFile, check_path
+from echoproto.server.socketfile import SocketFile
 from tests.logs import record_log
 
 NOBODY = 65534
@@ -439,33 +439,3 @@ class PutBackTests(SocketFileCase):
         file.remove()
         self.assertTrue(self.answers())
         self.assertEqual(os.listdir(self.folder), ["s"])
-
-
-class CheckPathTests(SynchronousTestCase):
-    def complaint(self, path: bytes) -> str:
-        return str(self.assertRaises(ConfigurationError, check_path, path))
-
-    def test_limit_is_the_system_s(self) -> None:
-        """X5: the longest one can be bound, and one more byte can not."""
-        folder = os.fsencode(self.enterContext(tempfile.TemporaryDirectory(prefix="echo-"))) + b"/"
-        path = folder.ljust(PATH_LIMIT, b"x")
-        check_path(path)
-        with socket.socket(socket.AF_UNIX) as skt:
-            skt.bind(path)
-        self.assertTrue(stat.S_ISSOCK(os.lstat(path).st_mode))
-        with socket.socket(socket.AF_UNIX) as skt:
-            self.assertRaises(OSError, skt.bind, path + b"x")
-        self.assertEqual(
-            self.complaint(path + b"x"),
-            f"its path is {PATH_LIMIT + 1} bytes long, and the limit of this system is {PATH_LIMIT}",
-        )
-
-    def test_abstract_name(self) -> None:
-        name = b"\0" + b"x" * PATH_LIMIT
-        check_path(name)
-        self.assertIn(f"is {PATH_LIMIT + 2} bytes long", self.complaint(name + b"x"))
-
-    def test_what_bind_would_misunderstand(self) -> None:
-        """Of an empty one, Linux makes an abstract name; at a NUL, it cuts."""
-        self.assertIn("missing", self.complaint(b""))
-        self.assertIn("NUL", self.complaint(b"/tmp/echo\0.sock"))

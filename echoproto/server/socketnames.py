@@ -1,0 +1,59 @@
+"""
+The names of Unix sockets: paths, and on Linux abstract names, which have no file (unix(7)).
+
+Abstract names are written with ``@`` in place of the NUL that they begin with, as other programs have it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from echoproto.errors import ConfigurationError, one_line
+
+PATH_LIMIT = 103 if sys.platform == "darwin" or "bsd" in sys.platform else 107
+"""Bytes that a path may have: what ``sun_path`` holds beside the NUL at its end (unix(7), on BSD unix(4))."""
+
+
+def socket_name(text: str) -> bytes:
+    """
+    The name of a Unix socket, as ``bind(2)`` takes it.
+
+    :param text: a path, or an abstract name with a leading ``@`` (or NUL); of a file, ``./@name`` is a path.
+    """
+    name = os.fsencode(text)
+    return b"\0" + name[1:] if name.startswith(b"@") else name
+
+
+def shown_name(name: bytes) -> str:
+    """
+    The name of a Unix socket as one word that stands for no other name.
+
+    :return: what `socket_name` takes, with a backslash doubled, and an escape in place of a space, of what can't be
+        printed, and of a byte beside UTF-8.
+    """
+    if name.startswith(b"@"):
+        name = b"./" + name
+    if name.startswith(b"\0"):
+        name = b"@" + name[1:]
+    text = name.replace(b"\\", rb"\\").decode("utf-8", "backslashreplace")
+    return one_line(text).replace(" ", r"\x20")
+
+
+def check_path(path: bytes) -> None:
+    """
+    Refuse a path that no socket can have; ``bind`` says it badly, or cuts it at its first NUL.
+
+    :param path: of a file, or, on Linux, with a leading NUL an abstract name, which may be longer by that.
+    :raise ConfigurationError: if it is empty, too long, or has a NUL in it.
+    """
+    abstract = path.startswith(b"\0")
+    limit = PATH_LIMIT + abstract
+    if path in (b"", b"\0"):
+        raise ConfigurationError("its path is missing")
+    if abstract and not sys.platform.startswith("linux"):
+        raise ConfigurationError("only Linux has abstract names; a file whose name begins with @ is written ./@name")
+    if len(path) > limit:
+        raise ConfigurationError(f"its path is {len(path)} bytes long, and the limit of this system is {limit}")
+    if b"\0" in path[1:]:
+        raise ConfigurationError("its path has a NUL in it")

@@ -12,7 +12,7 @@ import click
 
 from echoproto import __version__
 from echoproto.console import run
-from echoproto.errors import EchoError, InternalError
+from echoproto.errors import EchoError, InternalError, one_line
 from echoproto.reactors.choice import auto_name, candidates
 
 DEBUG = "ECHOPROTO_DEBUG"
@@ -50,10 +50,21 @@ class LazyCommand(click.Command):
 class Commands(click.Group):
     """The group of all commands: their output may be anything and go anywhere, and a fault of theirs is one line."""
 
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Read the options; what is wrong with them is one line, without the usage."""
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.UsageError as error:
+            raise _in_one_line(error) from error
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; a fault of its own ends with a status that no command has for a verdict."""
         try:
             return super().invoke(ctx)
+        except click.UsageError as error:
+            raise _in_one_line(error) from error
         except (EchoError, click.ClickException, click.Abort, click.exceptions.Exit):
             raise
         except KeyboardInterrupt:
@@ -68,6 +79,15 @@ class Commands(click.Group):
 
     def main(self, *args: Any, **extra: Any) -> Any:  # noqa: D102
         return run(lambda: super(Commands, self).main(*args, **extra))
+
+
+def _in_one_line(error: click.UsageError) -> click.ClickException:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        return error
+    path = error.ctx.command_path if error.ctx is not None else "echoproto"
+    made = click.ClickException(f"{one_line(error.format_message()).rstrip('.')}; see '{path} --help'")
+    made.exit_code = error.exit_code  # type: ignore[misc]  # which is the class's default
+    return made
 
 
 @click.group(cls=Commands)

@@ -5,7 +5,7 @@ import click
 from click.testing import CliRunner, Result
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.cli import Commands
+from echoproto.cli import Commands, main
 from echoproto.errors import EchoError, InternalError
 
 
@@ -49,3 +49,25 @@ class FaultTests(SynchronousTestCase):
         self.assertEqual(ending_with(SystemExit(9)).exit_code, 9)
         self.assertEqual(ending_with(click.ClickException("said")).stderr, "Error: said\n")
         self.assertIsInstance(ending_with(EchoError("for run")).exception, EchoError)
+
+
+class UsageTests(SynchronousTestCase):
+    def complaint(self, *words: str) -> str:
+        """Exit status 2 and exactly one line."""
+        ended = CliRunner().invoke(main, words, prog_name="echoproto")
+        self.assertEqual((ended.exit_code, ended.stdout), (2, ""))
+        [line] = ended.stderr.splitlines()
+        return line
+
+    def test_one_line(self) -> None:
+        for words, expected in (
+            (["laod"], r"^Error: No such command 'laod'.*; see 'echoproto --help'$"),
+            (["--x\n"], r"^Error: No such option.* '?--x\\n'?; see 'echoproto --help'$"),
+            (["reactors", "x"], r"^Error: Got unexpected extra argument .*; see 'echoproto reactors --help'$"),
+        ):
+            self.assertRegex(self.complaint(*words), expected)
+
+    def test_no_command_is_help(self) -> None:
+        ended = CliRunner().invoke(main, [], prog_name="echoproto")
+        self.assertEqual(ended.exit_code, 2)
+        self.assertIn("Usage: echoproto [OPTIONS] COMMAND", ended.stderr)

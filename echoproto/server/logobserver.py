@@ -190,7 +190,7 @@ def log_for_twist(options: Mapping[str, Any], log_format: str | None) -> tuple[L
     :return: an observer that writes there; and the file, if it is one.
     :raise UnavailableError: if the file can't be written.
     """
-    opened = options["logFile"]
+    opened = options["logFile"] or sys.stdout  # it has none where that was closed when it was started
     line_of = FORMATS[log_format] if log_format else options["fileLogObserverFactory"](opened).formatEvent
     for stream in (sys.stdout, sys.stderr):
         append_only(stream.fileno())

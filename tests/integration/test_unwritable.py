@@ -1,10 +1,12 @@
 """Output that can't be written or encoded: of the installed commands, in processes whose streams are real."""
 
+import contextlib
 import os
 import subprocess
 import sys
+import time
 
-from tests.integration.twistd import TwistdCase, script
+from tests.integration.twistd import PATIENCE, TwistdCase, script
 from tests.test_console import UNWRITABLE
 
 ECHO = (script("twistd"), "-n", "echo", "--port", "0")
@@ -59,3 +61,21 @@ class UnencodableTests(TwistdCase):
     def test_command(self) -> None:
         ended = self.run_to_end(script("echoproto"), "reactors", env=ASCII)
         self.assertEqual((ended.returncode, ended.stderr), (0, ""))
+
+
+class NoOutputTests(TwistdCase):
+    def test_twist(self) -> None:
+        """E8: started without standard output, it serves without a log."""
+        folder = self.folder()
+        command = f"exec {script('twist')} echo --listen unix:{folder}/s >&-"
+        with subprocess.Popen(["sh", "-c", command], cwd=folder, stderr=subprocess.PIPE, text=True) as process:
+            try:
+                deadline = time.monotonic() + PATIENCE
+                while not os.path.exists(f"{folder}/s"):
+                    self.assertLess(time.monotonic(), deadline)
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        self.fail(f"it ended with status {process.wait(0.02)}")
+            finally:
+                process.terminate()
+            _, errors = process.communicate(timeout=PATIENCE)
+        self.assertEqual((process.returncode, errors), (0, ""))

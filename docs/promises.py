@@ -33,9 +33,9 @@ PREFACE = """\
 <!-- Written by "make docs", of promises.toml and the docstrings of the tests. -->
 
 What an echo service that people may trust must keep, and what proves each of it: a test, or a command that measures.
-A test runs on every reactor (`make test-all`: select, poll, epoll, asyncio and uvloop; kqueue on macOS and BSD, and on
-Linux [emulated](reactors.md#kqueue)), unless the list says that only its run on some proves the promise. A command runs
-on the reactor that is given to it.
+A test runs on every reactor (`make test-all`: select, poll, epoll, lean-epoll, asyncio and uvloop; kqueue on macOS and
+BSD, and on Linux [emulated](reactors.md#kqueue)), unless the list says that only its run on some proves the promise. A
+command runs on the reactor that is given to it.
 """
 
 

@@ -26,7 +26,7 @@ from tests.tallies import Tally
 
 __all__ = ["KNOWN", "environment_for", "here", "parts"]
 
-KNOWN = ("select", "poll", "epoll", "kqueue", "asyncio", "uvloop")
+KNOWN = ("select", "poll", "epoll", "lean-epoll", "kqueue", "asyncio", "uvloop")
 
 WITHOUT_REACTOR = (
     *(

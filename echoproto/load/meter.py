@@ -50,6 +50,7 @@ class Meter:
         :param end: when it is planned to end, in ns.
         :param anew: whether connections are made while it lasts, so that those before do not count, either.
         """
+        self.tick(now)
         if anew:
             self.outcome.connect_time, self.outcome.first_byte_time = Histogram(), Histogram()
         self._end = end
@@ -72,7 +73,9 @@ class Meter:
         if not self.measuring:
             self.response.move()
             self.lag.move()
-            return self.service.move()
+            count = self.service.move()
+            outcome.warmup_messages += count
+            return count
         over = self._ticked >= self._end + TAIL
         second = Second() if over and not self.service.count else self._second(self._ticked)
         count = self.service.move(outcome.service_time, second.times)
@@ -111,9 +114,15 @@ class Meter:
             now = self._end - 1
         return self.outcome.seconds.setdefault((now - self._begun) // NS, Second())
 
-    def error(self, why: str) -> None:
-        """A connection failed."""
+    def error(self, why: str, reason: str = "") -> None:
+        """
+        A connection failed.
+
+        :param reason: more on that, safe to print, if it is known.
+        """
         self.outcome.errors[why] += 1
+        if reason:
+            self.outcome.reasons[f"{why}: {reason}"] += 1
         if self.measuring:
             self._second(self._ticked).errors += 1
 

@@ -47,12 +47,14 @@ class Outcome:
     :ivar lost: bytes that should have come back, and did not: the stream ended in order, or time was up.
     :ivar unknown: bytes that did not come back, and need not have: the connection was reset, or the run interrupted.
     :ivar messages: messages that came back whole, measured ones only.
+    :ivar warmup_messages: the same before measuring began.
     :ivar connected: connections that were made, idle ones included.
     :ivar findings: how often each kind of harm was found (`echoproto.load.verdict.Kind` values; over UDP: lost,
         duplicated, reordered, truncated, corrupt).
     :ivar first_findings: the first few of them in words, each with its connection and offset.
     :ivar errors: connections that failed, by why, such as ``ECONNRESET``, ``no progress``, ``greeting``, ``TLS``,
         ``certificate``.
+    :ivar reasons: more on these errors, where it is known, such as ``TLS: certificate required``.
     :ivar own_limits: what the generator itself ran out of, by name, such as ``descriptors`` or ``ports``.
     :ivar service_time: from the real send to the last byte back.
     :ivar response_time: from the intended send to the last byte back; empty where no rate is set.
@@ -76,10 +78,12 @@ class Outcome:
     lost: int = 0
     unknown: int = 0
     messages: int = 0
+    warmup_messages: int = 0
     connected: int = 0
     findings: Counter[str] = field(factory=Counter)
     first_findings: list[str] = field(factory=list)
     errors: Counter[str] = field(factory=Counter)
+    reasons: Counter[str] = field(factory=Counter)
     own_limits: Counter[str] = field(factory=Counter)
     service_time: Histogram = field(factory=Histogram)
     response_time: Histogram = field(factory=Histogram)
@@ -97,9 +101,9 @@ class Outcome:
 
     def add(self, other: Outcome) -> None:
         """Add what another process has found out in the same time."""
-        for name in ("sent", "acked", "lost", "unknown", "messages", "connected", "unsent", "cpu"):
+        for name in ("sent", "acked", "lost", "unknown", "messages", "warmup_messages", "connected", "unsent", "cpu"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        for name in ("findings", "errors", "own_limits"):
+        for name in ("findings", "errors", "reasons", "own_limits"):
             getattr(self, name).update(getattr(other, name))
         for name in ("service_time", "response_time", "connect_time", "first_byte_time", "lag"):
             getattr(self, name).add(getattr(other, name))

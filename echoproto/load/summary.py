@@ -31,14 +31,11 @@ STATUSES = {
 }
 """What the command ends with."""
 
-REFUSALS = {"ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "ENOENT", "ETIMEDOUT", "TLS", "certificate", "greeting"}
-"""Errors of a connection that never came to an echo."""
-
 BUSY = 0.9
 """Share of a core from which on a process of the generator is taken to be the limit: the rest is the system's."""
 
 SHORTEST = 0.1
-"""Seconds below which a share of a core says nothing."""
+"""Seconds below which a rate and a share of a core say nothing."""
 
 LATE = 1_000
 """µs that 1 % of the messages may be sent later than the schedule says, before the generator is the limit. epoll_wait
@@ -75,6 +72,7 @@ class Summary:
 
     :ivar verdict: one of `VERDICTS`, the worst that holds.
     :ivar exit_status: of the command.
+    :ivar brief: whether so little time was measured that rates mean nothing.
     :ivar echoes_per_second: messages that came back whole, per second measured.
     :ivar response_time: ``None`` without a rate; as any of the times, also if nothing was measured.
     :ivar client_bound: whether the figures are those of the generator, not of the service.
@@ -85,6 +83,7 @@ class Summary:
 
     verdict: str
     exit_status: int
+    brief: bool
     echoes_per_second: float
     service_time: Times | None
     response_time: Times | None
@@ -120,6 +119,7 @@ def summarise(workload: Workload, outcome: Outcome) -> Summary:
     return Summary(
         verdict=verdict,
         exit_status=errors.INTERRUPTED if outcome.interrupted else STATUSES[verdict],
+        brief=outcome.elapsed < SHORTEST,
         echoes_per_second=echoes / outcome.elapsed if outcome.elapsed else 0.0,
         service_time=service,
         response_time=response,
@@ -143,7 +143,7 @@ def _verdict(outcome: Outcome, *, client_bound: bool) -> str:
     if outcome.own_limits:
         return CLIENT_LIMIT
     if outcome.errors:
-        refused = outcome.errors.keys() <= REFUSALS and not outcome.messages
+        refused = outcome.errors.keys() <= errors.REFUSALS and not outcome.messages
         return UNREACHABLE if refused else FAILED
     if not outcome.messages and not outcome.interrupted:
         return NOTHING

@@ -50,6 +50,8 @@ def headline(report: Report) -> str:
         rate = f"no rate was found that holds {found.aim.text}"
     elif found is not None and found.rate is not None:
         rate = f"{'at least ' if found.client_bound else ''}{found.rate:,.0f} echoes/s hold {found.aim.text}"
+    elif report.summary.brief:
+        rate = f"{report.outcome.messages:,} echoes in {show_time(report.outcome.elapsed * 1e6)}"
     else:
         rate = f"{report.summary.echoes_per_second:,.0f} echoes/s"
     partial = " (partial)" if report.outcome.interrupted else ""
@@ -65,9 +67,10 @@ def _headline(report: Report) -> Text:
 def what_was_done(report: Report) -> str:
     """The work in one line."""
     workload, outcome = report.workload, report.outcome
+    of = "" if workload.count is None else f" of {workload.count:,}"
     sizes = {workload.smallest: None, workload.largest: None}
     done = [
-        f"{outcome.messages:,} echoes of {' to '.join(map(show_size, sizes))} in {outcome.elapsed:.3g} s",
+        f"{outcome.messages:,}{of} echoes of {' to '.join(map(show_size, sizes))} in {outcome.elapsed:.3g} s",
         f"{workload.connections:,} {'connection' if workload.connections == 1 else 'connections'}",
         *([f"{workload.idle:,} idle ones"] if workload.idle else []),
         *([f"{workload.rate:,.6g}/s, {workload.arrivals.value}"] if workload.rate is not None else []),
@@ -108,18 +111,27 @@ def _times(report: Report) -> Table:
 
 def facts(report: Report) -> Iterator[tuple[str, str, bool]]:
     """What else is known: name, value, and whether that is bad; nothing that is 0 and has to be."""
-    outcome, summary = report.outcome, report.summary
+    workload, outcome, summary = report.workload, report.outcome, report.summary
     parts = [(name, getattr(outcome, name)) for name in ("acked", "lost", "unknown")]
     rest = "".join(f", {number:,} {name}" for name, number in parts if number or name == "lost")
     yield "bytes", f"{outcome.sent:,} sent{rest}", False
-    for name, counter in (("harm", outcome.findings), ("errors", outcome.errors), ("own limits", outcome.own_limits)):
+    if outcome.warmup_messages:
+        warmup = show_time(workload.warmup * 1e6)
+        yield "warm-up", f"{outcome.warmup_messages:,} more echoes in {warmup}, checked, and in bytes only", False
+    for name, counter in (
+        ("harm", outcome.findings),
+        ("errors", outcome.errors),
+        ("reasons", outcome.reasons),
+        ("own limits", outcome.own_limits),
+    ):
         if +counter:
             counts = ", ".join(f"{what} {count:,} times" for what, count in (+counter).most_common())
             yield name, one_line(counts), True
     for number, finding in enumerate(outcome.first_findings):
         yield "" if number else "first of it", one_line(finding), True
-    each = " for each process" if report.workload.processes > 1 else ""
-    yield "generator", f"{summary.client_cpu:.0%} of a core{each}", False
+    each = " for each process" if workload.processes > 1 else ""
+    if not summary.brief:
+        yield "generator", f"{summary.client_cpu:.0%} of a core{each}", False
     if summary.server_cpu is not None:
         yield "server", f"{show_time(summary.server_cpu * 1e6)} of processor time per 1,000 echoes", False
 

@@ -112,7 +112,8 @@ class HonestTests(MutantCase):
     def test_warm_up_is_checked_but_not_measured(self) -> None:
         outcome = self.try_on(honest, warmup=0.2, duration=0.2)
         self.assert_good(outcome)
-        self.assertGreater(outcome.sent, 64 * outcome.messages)
+        self.assertGreater(outcome.warmup_messages, 0)
+        self.assertEqual(outcome.sent, 64 * (outcome.messages + outcome.warmup_messages))
         outcome = self.try_on(flips_a_bit, warmup=60.0, duration=0.2)  # over with the last connection
         self.assertEqual((outcome.messages, dict(outcome.findings)), (0, {"corrupt": 2}))
 

@@ -22,6 +22,24 @@ class MeterTests(SynchronousTestCase):
         self.assertEqual((outcome.connect_time.count, outcome.messages, outcome.lag.count), (1, 0, 0))
         self.assertEqual((dict(outcome.errors), outcome.seconds), ({"ECONNRESET": 1}, {}))
 
+    def test_messages_of_the_warm_up(self) -> None:
+        meter = Meter()
+        for _ in range(2):
+            meter.service.add(7 * US)
+        meter.tick(1)
+        meter.service.add(7 * US)
+        meter.begin(2, 3, anew=False)
+        meter.service.add(7 * US)
+        meter.tick(3)
+        self.assertEqual((meter.outcome.warmup_messages, meter.outcome.messages), (3, 1))
+
+    def test_reasons(self) -> None:
+        meter = Meter()
+        for reason in ("", "certificate required", "certificate required"):
+            meter.error("TLS", reason)
+        self.assertEqual(dict(meter.outcome.errors), {"TLS": 3})
+        self.assertEqual(dict(meter.outcome.reasons), {"TLS: certificate required": 2})
+
     def test_begun_anew(self) -> None:
         """Where connections are made while it is measured, those of the warm-up do not count."""
         for anew, count in ((False, 1), (True, 0)):

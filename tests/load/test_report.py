@@ -98,6 +98,11 @@ class ReportTests(SynchronousTestCase):
         self.assertEqual(read["service_time_us"]["p50"], 1000)
         self.assertEqual(read["service_time_us"]["max"] // 10, 500)
 
+    def test_too_little_for_a_rate(self) -> None:
+        shown = made(elapsed=0.09)
+        self.assertTrue(validator().is_valid(shown))
+        self.assertEqual((shown["echoes_per_second"], shown["client_cpu_share"]), (None, None))
+
     def test_timeline(self) -> None:
         one, two = made()["timeline"]
         self.assertEqual((one["second"], one["echoes"], one["p99_us"]), (1, 100, 1000))

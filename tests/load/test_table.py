@@ -67,6 +67,7 @@ class TableTests(SynchronousTestCase):
             acked=25590,
             findings=Counter(corrupt=2),
             errors=Counter(ECONNRESET=1),
+            reasons=Counter({"TLS: certificate required": 5}),
             own_limits=Counter(descriptors=4),
             first_findings=["connection 3: at offset 977", "another"],
             interrupted=True,
@@ -77,6 +78,7 @@ class TableTests(SynchronousTestCase):
             "25,600 sent, 25,590 acked, 7 lost, 3 unknown",
             "corrupt 2 times",
             "ECONNRESET 1 times",
+            "TLS: certificate required 5 times",
             "descriptors 4 times",
             "connection 3: at offset 977",
             "! partial",
@@ -103,6 +105,17 @@ class TableTests(SynchronousTestCase):
     def test_nothing_was_measured(self) -> None:
         text = printed(report(messages=0, service_time=Histogram(), connect_time=Histogram()))
         self.assertIn("nothing: tcp:127.0.0.1:8888, 0 echoes/s", text)
+
+    def test_too_little_for_a_rate(self) -> None:
+        shown = report(messages=100, elapsed=0.0444)
+        self.assertEqual(headline(shown), "good: tcp:127.0.0.1:8888, 100 echoes in 44.4 ms")
+        self.assertNotIn("of a core", printed(shown))
+
+    def test_what_was_counted_and_what_was_sent(self) -> None:
+        text = printed(report(evolve(WORKLOAD, count=500, duration=None), warmup_messages=9900))
+        self.assertIn("400 of 500 echoes of 64B", text)
+        self.assertIn("9,900 more echoes in 1 s, checked", text)
+        self.assertNotIn("warm-up", printed(report()))
 
     def test_a_search(self) -> None:
         text = printed(report(found=Found(AIM, 1000.0, False, STEPS)))

@@ -15,6 +15,7 @@ from typing import Any
 
 from attrs import define, evolve, field
 
+from echoproto.errors import one_line
 from echoproto.load.errors import ClientLimit, Unreachable
 from echoproto.load.workload import Target, Transport, Workload
 
@@ -63,6 +64,19 @@ class Address:
         """
         loopback = self.family == socket.AF_INET and self.address[0].startswith("127.")
         self.rotated = loopback and connections > MANY and sys.platform.startswith("linux")
+
+    def local_limit(self, code: int) -> str | None:
+        """
+        What this machine or process has run out of, if errno says so: no port is left, or none was ever there, since
+        this machine has no address from which this one could be reached, as often for IPv6.
+        """
+        if code == errno.EADDRNOTAVAIL and not self._has_source():
+            return None
+        return LOCAL_LIMITS.get(code)
+
+    def _has_source(self) -> bool:
+        with socket.socket(self.family, socket.SOCK_DGRAM) as probe:  # which needs no port of TCP, and sends nothing
+            return probe.connect_ex(self.address) != errno.EADDRNOTAVAIL
 
     def make_socket(self) -> socket.socket:
         """
@@ -123,6 +137,8 @@ def resolve(target: Target) -> list[Address]:
     kind = socket.SOCK_DGRAM if target.transport is Transport.UDP else socket.SOCK_STREAM
     try:
         found = socket.getaddrinfo(target.host, target.port, type=kind)
+    except UnicodeError as error:
+        raise Unreachable(f"{target}: not a name that can be looked up: {one_line(str(error))}") from None
     except OSError as error:
         if limit := LOCAL_LIMITS.get(error.errno or 0):
             raise ClientLimit(f"{target}: client limit: no {limit} left here: {error.strerror}") from None

@@ -12,11 +12,10 @@ from collections.abc import Callable
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any
 
-from echoproto.errors import one_line
 from echoproto.load.exchange import Exchange
 from echoproto.load.loop import READ, WRITE
 from echoproto.load.proxyheader import header
-from echoproto.load.tls import TLSSocket
+from echoproto.load.tls import TLSSocket, describe
 
 if TYPE_CHECKING:
     from echoproto.load.streams import Streams
@@ -75,8 +74,8 @@ class Channel(Exchange):
         """Its socket says that it is over."""
         raise NotImplementedError
 
-    def fail(self, why: str) -> None:
-        """It is over, since something has failed."""
+    def fail(self, why: str, *, reason: str = "") -> None:
+        """It is over, since something has failed, for a reason."""
         raise NotImplementedError
 
     def connect(self) -> None:
@@ -147,8 +146,9 @@ class Channel(Exchange):
         except BlockingIOError:
             return  # a handshake fits into the buffers of a new socket, so it is the peer's turn
         except OSError as error:
-            self._owner.reason = one_line(getattr(error, "verify_message", "") or error.strerror or str(error))
-            self.fail("certificate" if isinstance(error, ssl.SSLCertVerificationError) else "TLS")
+            self.fail(
+                "certificate" if isinstance(error, ssl.SSLCertVerificationError) else "TLS", reason=describe(error)
+            )
         else:
             self.opened()
 

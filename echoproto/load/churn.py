@@ -41,6 +41,11 @@ class Churning(Streams):
         """See `Sending.senders`."""
         return self._all
 
+    @property
+    def usable(self) -> bool:
+        """See `Streams.usable`; each message would have a connection of its own, of which all have failed."""
+        return False
+
     def ready(self, link: Link) -> None:
         """See `Streams.ready`."""
         if self._probing or link.idle:

@@ -46,6 +46,11 @@ class Load(Protocol):
         ...
 
     @property
+    def reached(self) -> bool:
+        """Whether anything came back, or may still: not where all that was tried has failed without."""
+        ...
+
+    @property
     def last(self) -> int:
         """When anything came back last, in ns."""
         ...
@@ -156,6 +161,7 @@ class _Run:
         gc.freeze()
         if workload.warmup:
             self._phase(monotonic_ns() + int(workload.warmup * NS), None, half_close=False)
+            self._check_reached()
         meter.look()
         begun = monotonic_ns()
         self._tick(begun)
@@ -169,8 +175,16 @@ class _Run:
         meter.end(max(load.last, min(end, over)))
         load.finish()
         self._count_bytes()
-        if not meter.outcome.acked and meter.outcome.errors["greeting"]:
-            raise nothing_reached(workload, meter.outcome, load.reason)
+        self._check_reached()
+
+    def _check_reached(self) -> None:
+        """Say why no message has come to an echo, if that is known, as if no connection could have been made."""
+        outcome, load = self._meter.outcome, self._load
+        if outcome.interrupted or outcome.messages:
+            return
+        self._count_bytes()
+        if (not outcome.acked and outcome.errors["greeting"]) or not load.reached:
+            raise nothing_reached(self._workload, outcome, load.reason)
 
     def _phase(self, end: int, count: int | None, *, half_close: bool) -> None:
         """Send until a time, or so many messages; then wait for what is in flight."""

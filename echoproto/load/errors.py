@@ -29,6 +29,26 @@ INTERRUPTED: Final = 130
 """Ended by Ctrl-C; the report is partial. 128 and the number of SIGINT, as shells have it."""
 
 
+CONNECT_ERRORS = frozenset(
+    {
+        *("EACCES", "EADDRNOTAVAIL", "EAFNOSUPPORT", "EAGAIN", "ECONNREFUSED", "EHOSTDOWN", "EHOSTUNREACH", "EINVAL"),
+        *("ELOOP", "ENAMETOOLONG", "ENETDOWN", "ENETUNREACH", "ENOENT", "ENOTDIR", "ENOTSOCK", "EPERM", "EPROTOTYPE"),
+        "ETIMEDOUT",
+    }
+)
+"""Names of errno values that a connection fails with that was never made."""
+
+REFUSALS = CONNECT_ERRORS | {"TLS", "certificate", "greeting"}
+"""Errors of a connection that never came to an echo."""
+
+
+REFUSED = "refused after the handshake"
+"""Begins the reason of a TLS error that shows only then."""
+
+IDLE_CLOSED = "idle connection closed"
+"""Error of a connection that says nothing."""
+
+
 class Unreachable(EchoError):
     """No connection could be made at all."""
 
@@ -66,9 +86,11 @@ def nothing_reached(workload: Workload, outcome: Outcome, reason: str) -> EchoEr
     if outcome.errors["certificate"]:
         return HandshakeFailed(f"{target}: TLS failed: {reason}: --ca FILE or --insecure may help")
     if outcome.errors["TLS"]:
-        return HandshakeFailed(f"{target}: TLS failed: {reason}: does it speak TLS there?")
+        refused = "alert" in reason or REFUSED in reason
+        hint = "does it ask for a certificate of this client?" if refused else "does it speak TLS there?"
+        return HandshakeFailed(f"{target}: TLS failed: {reason}: {hint}")
     if outcome.errors["greeting"]:
         options = "--proxy and --greeting" if workload.proxy else "--greeting"
         return GreetingFailed(f"{target}: {reason}: check {options}")
-    why = reason or ", ".join(outcome.errors)
+    why = reason or ", ".join(outcome.errors) or "no reply"
     return Unreachable(f"{target}: {why}: is the service running there?")

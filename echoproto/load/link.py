@@ -11,11 +11,12 @@ from contextlib import suppress
 from time import monotonic_ns
 from typing import TYPE_CHECKING
 
-from echoproto.errors import one_line
 from echoproto.load.channel import Channel
 from echoproto.load.diagnosis import Diagnosis, shown
+from echoproto.load.errors import IDLE_CLOSED, REFUSED
 from echoproto.load.exchange import HELLO
 from echoproto.load.loop import READ, WRITE
+from echoproto.load.tls import describe
 from echoproto.load.verdict import Kind
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class Link(Channel):
         """See `Channel.opened`."""
         if self.idle:
             self._owner.poller.watch_end(self.fd)
-            self.handle = lambda _mask: self.fail("idle connection closed")
+            self.handle = lambda _mask: self.fail(IDLE_CLOSED)
         else:
             self.handle = self._open
         if self.idle or not self.greeting_due:
@@ -219,25 +220,30 @@ class Link(Channel):
         elif isinstance(error, ssl.SSLEOFError):
             self.fail("no close_notify", lost=True)
         elif isinstance(error, ssl.SSLError):
-            self._owner.reason = one_line(error.strerror or str(error))
-            self.fail("TLS")
+            self.fail("TLS", reason=describe(error))
+        elif self.tls is not None and not self.tls.heard:
+            # TLS 1.3 has a client take the handshake for done before the server has seen its part of it; where that is
+            # refused, an alert is the first to come, unless a reset overtakes it.
+            self.fail("TLS", reason=f"{REFUSED}: {describe(error)}")
         else:
             self.fail(errno.errorcode.get(error.errno or 0, "unknown"))
 
-    def fail(self, why: str, *, lost: bool = False) -> None:
+    def fail(self, why: str, *, reason: str = "", lost: bool = False) -> None:
         """
         It is over before its time.
 
         :param why: as in the outcome's errors.
+        :param reason: more on that, safe to print.
         :param lost: whether what has not come back should have.
         """
         meter = self._owner.meter
+        self._owner.reason = reason or self._owner.reason
         missing = self.missing
         if missing and lost:
             offset = self.place - self.begun
             meter.finding(Kind.LOST.value, f"connection {self.number}: {missing} bytes lost at offset {offset} ({why})")
         self.finish(missing, lost=missing if lost else 0)
-        meter.error(why)
+        meter.error(why, reason)
         self.close()
         self._owner.over(self, failed=True)
 

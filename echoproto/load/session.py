@@ -7,7 +7,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import socket
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -19,6 +18,7 @@ from rich.text import Text
 
 from echoproto.errors import ConfigurationError
 from echoproto.load import errors
+from echoproto.load.address import resolve
 from echoproto.load.caution import refusal
 from echoproto.load.environment import environment
 from echoproto.load.interruption import Interruption
@@ -116,11 +116,7 @@ def _addresses(target: Target) -> list[str]:
     """All that a target's name stands for; none for a Unix socket."""
     if target.transport is Transport.UNIX:
         return []
-    try:
-        found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise errors.Unreachable(f"{target}: {getattr(error, 'strerror', None) or error}") from error
-    return [str(address[0]) for *_, address in found]
+    return [str(address.address[0]) for address in resolve(target)]
 
 
 def _view(outputs: Outputs, workload: Workload) -> View:

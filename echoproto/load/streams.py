@@ -10,8 +10,8 @@ from collections import deque
 from collections.abc import Callable
 from time import monotonic_ns
 
-from echoproto.load.address import LOCAL_LIMITS, Address, resolve
-from echoproto.load.errors import nothing_reached
+from echoproto.load.address import Address, resolve
+from echoproto.load.errors import IDLE_CLOSED, REFUSALS, nothing_reached
 from echoproto.load.exchange import MOST_AHEAD, Settings
 from echoproto.load.hurry import LARGEST, turn_in_a_hurry
 from echoproto.load.link import Link
@@ -135,12 +135,25 @@ class Streams(Sending[Link]):
 
     def not_connected(self, link: Link, code: int) -> None:
         """A connection could not be made, as errno says."""
-        self.reason = "the listener's queue is full" if code == errno.EAGAIN else os.strerror(code)
-        if limit := LOCAL_LIMITS.get(code):
+        full = code == errno.EAGAIN
+        self.reason = "the listener's queue is full" if full else os.strerror(code)
+        if limit := self.address.local_limit(code):
             self.meter.outcome.own_limits[limit] += 1
         else:
-            self.meter.error(errno.errorcode.get(code, "unknown"))
+            self.meter.error(errno.errorcode.get(code, "unknown"), self.reason if full else "")
         self.over(link, failed=True)
+
+    @property
+    def reached(self) -> bool:
+        """Whether anything came back, or may still; what was sent and is lost has come somewhere, too."""
+        failed = self.meter.outcome.errors.keys() - {IDLE_CLOSED}
+        refused = failed and failed <= REFUSALS
+        return bool(self.last or self.meter.outcome.findings or self.usable or not refused)
+
+    @property
+    def usable(self) -> bool:
+        """Whether messages can still be sent."""
+        return bool(self._ready)
 
     def wrong_greeting(self, words: str) -> None:
         """A connection was not greeted as it should be."""

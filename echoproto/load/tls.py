@@ -11,7 +11,7 @@ import socket
 import ssl
 from contextlib import suppress
 
-from echoproto.errors import ConfigurationError
+from echoproto.errors import ConfigurationError, one_line
 from echoproto.load.workload import Workload
 
 RECORD = 1 << 14
@@ -25,6 +25,7 @@ class TLSSocket:
     """
     What a load needs of a socket, over TLS.
 
+    :ivar heard: whether anything but a handshake has come.
     :param plain: connected; does not block.
     :param host: whom its certificate has to name.
     """
@@ -36,6 +37,7 @@ class TLSSocket:
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
         self._sealed = memoryview(b"")
         self._opened = bytearray()
+        self.heard = False
 
     def shake_hands(self) -> None:
         """
@@ -71,11 +73,14 @@ class TLSSocket:
             return data
         while True:
             try:
-                return self._tls.read(size)
+                data = self._tls.read(size)
             except ssl.SSLWantReadError:
                 self._take()
             except ssl.SSLZeroReturnError:
                 return b""
+            else:
+                self.heard = True
+                return data
 
     def send(self, data: memoryview) -> int:
         """
@@ -127,6 +132,13 @@ class TLSSocket:
             self._incoming.write(data)
         else:
             self._incoming.write_eof()
+
+
+def describe(error: OSError) -> str:
+    """Why TLS has failed, as OpenSSL has it, in one line: what is wrong with the certificate, or what happened."""
+    name = getattr(error, "reason", None)
+    said = name.replace("_", " ").lower() if isinstance(name, str) else error.strerror
+    return one_line(getattr(error, "verify_message", "") or said or str(error))
 
 
 def make_tls_context(workload: Workload) -> ssl.SSLContext:

@@ -6,13 +6,15 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import socket
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from time import monotonic_ns
 
 from echoproto.errors import ConfigurationError
-from echoproto.load.address import LOCAL_LIMITS, Address, resolve
+from echoproto.load.address import Address, resolve
 from echoproto.load.datagrams import SMALLEST, Datagrams, count_lost
 from echoproto.load.errors import nothing_reached
 from echoproto.load.exchange import Settings
@@ -29,6 +31,9 @@ LARGEST = 65_507
 
 RECEIVE_BUFFER = 1 << 22
 """Bytes that are asked of the system, so that it doesn't drop what has come back."""
+
+REFUSAL = 0.05
+"""Seconds after which an address of this machine would have refused a datagram."""
 
 DROPS = -1
 """Column of /proc/net/udp (proc_net(5)): datagrams that were dropped for want of room. The inode is the tenth."""
@@ -100,7 +105,7 @@ class UDPSocket:
                 datagrams.take_back(data)
                 owner.supply.left += agenda is None
             except OSError as error:
-                self._failed(error)  # it is gone all the same, as if lost on its way
+                owner.failed(error)  # it is gone all the same, as if lost on its way
             if waiting and not blocked:
                 waiting.popleft()
         mask = READ | WRITE if blocked else READ
@@ -125,17 +130,8 @@ class UDPSocket:
         except BlockingIOError:
             pass  # all was received
         except OSError as error:
-            self._failed(error)
+            owner.failed(error)
         self.fill()
-
-    def _failed(self, error: OSError) -> None:
-        """What the system says of something that was sent before, mostly that nobody is there."""
-        owner, code = self._owner, error.errno or 0
-        owner.reason = os.strerror(code)
-        if limit := LOCAL_LIMITS.get(code):
-            owner.meter.outcome.own_limits[limit] += 1
-        else:
-            owner.meter.error(errno.errorcode.get(code, "unknown"))
 
 
 class UDPLoad(Sending[UDPSocket]):
@@ -151,6 +147,7 @@ class UDPLoad(Sending[UDPSocket]):
             )
         self._workload = workload
         self._patience = int(patience * NS)
+        self.address: Address
         self._begun = 0
         self.settings = Settings(
             seed=workload.seed,
@@ -170,19 +167,32 @@ class UDPLoad(Sending[UDPSocket]):
         :raise EchoError: if there is none.
         """
         outcome = self.meter.outcome
-        address, *_ = resolve(self._workload.target)
+        self.address = choose(resolve(self._workload.target))
         for one in self._all:
             try:
-                one.open(address)
+                one.open(self.address)
             except OSError as error:
-                self.reason = os.strerror(error.errno or 0)
-                outcome.own_limits[LOCAL_LIMITS.get(error.errno or 0, "sockets")] += 1
+                self.failed(error)
             else:
                 outcome.connected += 1
                 if one.socket is not None:
                     self.links[one.socket.fileno()] = one
         if not self.links:
             raise nothing_reached(self._workload, outcome, self.reason)
+
+    def failed(self, error: OSError) -> None:
+        """A socket says why it can't be used, or what became of what it has sent: mostly that nothing listens there."""
+        code = error.errno or 0
+        self.reason = os.strerror(code)
+        if limit := self.address.local_limit(code):
+            self.meter.outcome.own_limits[limit] += 1
+        else:
+            self.meter.error(errno.errorcode.get(code, "unknown"))
+
+    @property
+    def reached(self) -> bool:
+        """Whether anything came back, unless nothing was sent."""
+        return bool(self.last or not any(one.datagrams.sent for one in self._all))
 
     def senders(self) -> list[UDPSocket]:
         """See `Sending.senders`."""
@@ -204,7 +214,7 @@ class UDPLoad(Sending[UDPSocket]):
         count_lost([one.datagrams for one in self._all], meter.outcome.findings)
         silent = now - max(self._begun, self.last)
         if not self.last and self.working and silent > (TIMEOUT if meter.outcome.errors else self._patience):
-            raise nothing_reached(self._workload, meter.outcome, self.reason or "no reply")
+            raise nothing_reached(self._workload, meter.outcome, self.reason)
         if self.agenda is None and silent > self._patience and self.supply.left:
             meter.error("no progress")
             self.stop(now)
@@ -239,6 +249,23 @@ class UDPLoad(Sending[UDPSocket]):
             if one.socket is not None:
                 one.socket.close()
         self.poller.close()
+
+
+def choose(addresses: list[Address]) -> Address:
+    """
+    The first address that does not refuse an empty datagram, else the first: a connection would tell, and UDP has none.
+
+    An echo replies to it, or takes no notice; neither is waited for any longer than a refusal takes on this machine.
+    """
+    for address in addresses if len(addresses) > 1 else []:
+        with suppress(OSError), address.make_socket() as probe:
+            probe.connect(address.address)
+            probe.send(b"")
+            if not select.select([probe], [], [], REFUSAL)[0]:
+                return address
+            probe.recv(1)  # unless it raises what was refused
+            return address
+    return addresses[0]
 
 
 def drops(inodes: set[int]) -> list[int]:

@@ -53,7 +53,7 @@ class QueueTests(LoadCase):
         self.addCleanup(self.listener.shutdown, socket.SHUT_RDWR)
 
     def test_a_sound_service_with_a_short_queue(self) -> None:
-        """T1: whoever finds it full tries again."""
+        """Whoever finds it full tries again."""
         self.serve()
         for settings in ({"idle": 20}, {"churn": Churn.FIN}, {"churn": Churn.RESET, "rate": 300.0}):
             outcome = self.load(0, target=self.target, connections=50, **settings)

@@ -142,7 +142,7 @@ class LoadTests(LoadCase):
         return outcome
 
     def test_half_close_with_records_of_all_sizes(self) -> None:
-        """T1: a sound service has nothing lost, however its records fall; also where it says its end first."""
+        """A sound service has nothing lost, however its records fall; also where it says its end first."""
 
         def talk(connection: socket.socket, context: ssl.SSLContext) -> None:
             with contextlib.suppress(OSError), context.wrap_socket(connection, server_side=True) as tls:

@@ -37,9 +37,9 @@ class Target:
 TARGETS = (
     Target("echoproto/protocol.py", ("tests.test_protocol", "tests.test_protocol_on_reactors")),
     Target("echoproto/datagram.py", ("tests.test_datagram",)),
-    Target("echoproto/reactors/lean.py", ("tests.reactors.test_lean", "tests.reactors.test_leanepoll")),
+    Target("echoproto/reactors/lean.py", ("tests.reactors.test_lean_turns", "tests.reactors.test_lean")),
     Target("echoproto/reactors/leanepoll.py", ("tests.reactors.test_leanepoll", "tests.reactors.test_lean")),
-    Target("echoproto/reactors/leanpoll.py", ("tests.reactors.test_lean",)),
+    Target("echoproto/reactors/leanpoll.py", ("tests.reactors.test_leanpoll", "tests.reactors.test_lean")),
     Target("echoproto/reactors/transports.py", ("tests.reactors.test_transports", "tests.server.test_transport")),
     Target("echoproto/server/transport.py", ("tests.server.test_transport", "tests.server.test_connection_ends")),
     Target("echoproto/server/deadlines.py", ("tests.server.test_deadlines",)),

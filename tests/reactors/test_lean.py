@@ -29,7 +29,7 @@ LEAN = [each for each in candidates() if each.name.startswith("lean-") and not e
 class Reader(FileDescriptor):
     """Somebody who reads, as the test has it."""
 
-    def __init__(self, case: "LeanTests", name: str = "somebody") -> None:
+    def __init__(self, case: "LeanCase", name: str = "somebody") -> None:
         super().__init__(case.reactor)
         self.near, self.far = socket.socketpair()
         self.case, self.name = case, name
@@ -61,7 +61,9 @@ class Reader(FileDescriptor):
         self.lost.append(reason.value)
 
 
-class LeanTests(SynchronousTestCase):
+class LeanCase(SynchronousTestCase):
+    """What is common to tests of lean reactors."""
+
     def setUp(self) -> None:
         self.events = record_log(self)
         self.depth = len(self.contexts())
@@ -89,6 +91,22 @@ class LeanTests(SynchronousTestCase):
     def systems(self) -> list[Any]:
         return [event["log_system"] for event in self.events]
 
+    def turns(self, reactor: Any, last: int, actions: Mapping[int, Callable[[], object]] = MappingProxyType({})) -> Any:
+        """Have a reactor take turns in which there are no events, but actions, by number; how long each may wait."""
+        waits: list[Any] = []
+
+        def turn(wait: Any) -> None:
+            waits.append(wait)
+            if len(waits) == last:
+                reactor.crash()
+            actions.get(len(waits), bool)()
+
+        reactor.doIteration = turn
+        reactor.run(installSignalHandlers=False)
+        return waits
+
+
+class LeanTests(LeanCase):
     def test_the_prefix_of_a_log_line_is_right(self) -> None:
         for reactor in self.each():
             readers = [Reader(self, name) for name in ("one", "two", "three")]
@@ -132,7 +150,7 @@ class LeanTests(SynchronousTestCase):
             reader = Reader(self)
             reader.logPrefix = lambda: str(1 // 0)  # type: ignore[method-assign]
             reactor.iterate(1)
-            self.assertIn("(buggy logPrefix method)", self.systems())
+            self.assertEqual(self.systems(), ["(buggy logPrefix method)"] * 2, "the error, and the line itself")
             self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_an_error_ends_the_one_who_made_it(self) -> None:
@@ -209,20 +227,6 @@ class LeanTests(SynchronousTestCase):
                 while not fired:
                     reactor.iterate(0.01)
 
-    def turns(self, reactor: Any, last: int, actions: Mapping[int, Callable[[], object]] = MappingProxyType({})) -> Any:
-        """Have a reactor take turns in which there are no events, but actions, by number; how long each may wait."""
-        waits: list[Any] = []
-
-        def turn(wait: Any) -> None:
-            waits.append(wait)
-            if len(waits) == last:
-                reactor.crash()
-            actions.get(len(waits), bool)()
-
-        reactor.doIteration = turn
-        reactor.run(installSignalHandlers=False)
-        return waits
-
     def test_nothing_is_done_for_timers_that_are_not_due(self) -> None:
         for reactor in self.each():
             timer = reactor.callLater(1000, bool)
@@ -273,6 +277,7 @@ class LeanTests(SynchronousTestCase):
         for reactor in self.each():
             self.assertEqual(len(self.turns(reactor, 2, {1: sys.exit})), 2)
             self.assertEqual(len(self.flushLoggedErrors(SystemExit)), 1)
+            self.assertIn("Unexpected error in main loop", [event["log_format"] for event in self.events])
 
     def test_they_are_listed(self) -> None:
         names = {each.shortName for each in getReactorTypes()}

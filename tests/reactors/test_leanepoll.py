@@ -1,5 +1,6 @@
 import socket
 from typing import Any
+from unittest import mock
 
 from twisted.internet.abstract import FileDescriptor
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
@@ -7,9 +8,7 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 from echoproto.reactors.choice import candidates
 
 
-class NoDescriptorTests(SynchronousTestCase):
-    """What ``lean-epoll`` leaves to Twisted's own where it is not watched by epoll under its descriptor."""
-
+class EPollCase(SynchronousTestCase):
     def setUp(self) -> None:
         if not any(each.name == "lean-epoll" and not each.why_not for each in candidates()):
             raise SkipTest("there is no epoll here")
@@ -18,6 +17,33 @@ class NoDescriptorTests(SynchronousTestCase):
         self.reactor: Any = LeanEPollReactor()
         self.addCleanup(self.reactor._poller.close)
         self.addCleanup(lambda: [each.connectionLost(None) for each in self.reactor._internalReaders])
+
+
+class LeanEPollTests(EPollCase):
+    def test_how_long_it_waits(self) -> None:
+        """For ever, if nothing is said; and it asks for 512 events at a time."""
+        poller = mock.Mock(poll=mock.Mock(return_value=[]))
+        with mock.patch.object(self.reactor, "_poller", poller):
+            for seconds in (None, 0, 1.5):
+                self.reactor.doPoll(seconds)
+        self.assertEqual(poller.poll.mock_calls, [mock.call(-1, 512), mock.call(0, 512), mock.call(1.5, 512)])
+
+    def test_install(self) -> None:
+        from echoproto.reactors import leanepoll
+
+        with mock.patch.object(leanepoll, "installReactor") as installed:
+            with mock.patch.object(leanepoll, "LeanEPollReactor", return_value=self.reactor):
+                leanepoll.install()
+            installed.assert_called_once_with(self.reactor)
+
+    def test_its_names(self) -> None:
+        from echoproto.reactors import leanepoll
+
+        self.assertEqual(leanepoll.__all__, ["LeanEPollReactor", "install"])
+
+
+class NoDescriptorTests(EPollCase):
+    """What ``lean-epoll`` leaves to Twisted's own where it is not watched by epoll under its descriptor."""
 
     def watched(self) -> list[Any]:
         found: list[Any] = self.reactor.getReaders() + self.reactor.getWriters()

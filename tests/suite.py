@@ -48,7 +48,7 @@ WITHOUT_REACTOR = (
     *("tests.server.test_pidfile", "tests.server.test_runneroptions", "tests.server.test_daemon"),
     *("tests.integration.test_workers_as_a_service", "tests.integration.test_privileges"),
     *("tests.integration.test_children", "tests.integration.test_certificates", "tests.integration.test_tlserrors"),
-    *("tests.integration.test_log_files", "tests.integration.test_names"),
+    *("tests.integration.test_log_files", "tests.integration.test_names", "tests.integration.test_activation"),
     *("tests.server.workers.test_messages", "tests.server.workers.test_supervision"),
 )
 """Tests that have nothing to do with a reactor: trial runs them once, on the first."""

@@ -194,26 +194,41 @@ class ServiceForTwistd(EchoService):
         self.abort()
 
     def _reload(self, number: int) -> None:
-        """Open the log file anew, and hold to the settings that can be read now; if they are bad, to the old ones."""
+        """
+        Open the log file anew, and hold to the settings and certificates that can be read now.
+
+        Of the three, each that is bad stays as it was.
+        """
+        done = [self._reopen_log(), self._reread(), self._renew_certificates()]
+        if all(done):
+            self.when_reloaded().addCallback(lambda _: log.info("Received SIGHUP, reloaded", event="reloaded"))
+
+    def _reopen_log(self) -> bool:
         try:
             if self._log_file is not None:
                 self._log_file.reopen()
         except EchoError as error:
             self._not_reloaded(error)
+            return False
+        return True
+
+    def _reread(self) -> bool:
         try:
             settings = self.reread()
         except EchoError as error:
             self._not_reloaded(error)
-            return
+            return False
         for name in self.apply(settings):
             log.warn("{name} can't change while the service runs; restart it", event="not-reloadable", name=name)
+        return True
+
+    def _renew_certificates(self) -> bool:
         problems = self.renew_certificates()
         for problem in problems:
-            self._not_reloaded(problem)
+            self._not_reloaded(problem, "the certificates before are kept")
         for warning in self.warnings():
             log.warn("{warning}", event="certificate-warning", warning=warning)
-        verdict = "Received SIGHUP, reloaded the rest" if problems else "Received SIGHUP, reloaded"
-        self.when_reloaded().addCallback(lambda _: log.info(verdict, event="reloaded"))
+        return not problems
 
     def _rotate(self, number: int) -> None:
         """Rotate the log file, if there is one."""
@@ -223,8 +238,13 @@ class ServiceForTwistd(EchoService):
         except EchoError as error:
             say_not_rotated(error)
 
-    def _not_reloaded(self, error: EchoError) -> None:
-        log.error("Received SIGHUP, but {error}; what was, is kept", event="not-reloaded", error=one_line(str(error)))
+    def _not_reloaded(self, error: EchoError, consequence: str = "what was, is kept") -> None:
+        log.error(
+            "Received SIGHUP, but {error}; {consequence}",
+            event="not-reloaded",
+            error=one_line(str(error)),
+            consequence=consequence,
+        )
 
     def _tell(self, number: int) -> None:
         self.log_counters()

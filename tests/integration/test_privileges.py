@@ -162,7 +162,9 @@ class PrivilegesTests(WorkersCase):
         [port] = self.logged(log, r"address 0\.0\.0\.0, port (\d+)")
         pem.write_bytes(issue("new").both)
         os.kill(daemon, signal.SIGHUP)
-        self.logged(log, r"Received SIGHUP, but \S+/pem: (?:Permission denied|No such file).*; what was, is kept")
+        self.logged(
+            log, r"Received SIGHUP, but \S+/pem: (?:Permission denied|No such file).*; the certificates before are kept"
+        )
         os.kill(int(pids[0]), signal.SIGKILL)
         *pids, successor = self.logged(log, served, 3)
         for _ in range(6):

@@ -12,6 +12,7 @@ import os
 import pwd
 import warnings
 from collections.abc import Callable, Mapping, MutableMapping
+from contextlib import suppress
 from typing import Any
 
 from attrs import frozen
@@ -110,6 +111,23 @@ def prepare(options: MutableMapping[str, Any], *, check: bool) -> None:
         _do_without_pid_file(options, fault.number)
 
 
+def leave_foreign_pid_file(options: MutableMapping[str, Any]) -> None:
+    """Have ``twistd`` not remove a pid file that is not this process's, or not there, any more."""
+    path = options.get("pidfile")
+    if not path or not is_twistd(options):
+        return
+    try:
+        with open(path, "rb") as file:
+            is_ours = file.read(pidfile.MAXIMUM_SIZE) == b"%d" % os.getpid()
+    except PermissionError:  # twistd says so when it can't remove it
+        return
+    except OSError:
+        is_ours = False
+    if not is_ours:
+        log.info("Left {path} alone: it is not of this process", event="pid-file-left", path=one_line(path))
+        options["pidfile"] = ""
+
+
 def _check_values(options: Mapping[str, Any]) -> None:
     umask = options["umask"]
     if umask is not None and not 0 <= umask <= LARGEST_UMASK:
@@ -166,7 +184,12 @@ def _rehearse(options: Mapping[str, Any]) -> Fault | None:
     if options["rundir"] == "." and all(options[name] is None for name in ("chroot", "uid", "gid")):
         return None
     reading, writing = os.pipe()
-    child = os.fork()
+    try:
+        child = os.fork()
+    except OSError:  # there is no room for a process, which the service itself may not need
+        os.close(reading)
+        os.close(writing)
+        return None
     if not child:
         try:
             os.write(writing, json.dumps(_first_fault(_steps(options))).encode("ascii"))
@@ -174,8 +197,9 @@ def _rehearse(options: Mapping[str, Any]) -> Fault | None:
             os._exit(0)
     os.close(writing)
     with open(reading, "rb") as file:
-        found = json.loads(file.read())
-    os.waitpid(child, 0)
+        found = json.loads(file.read() or b"null")
+    with suppress(ChildProcessError):  # whoever has started this ignores the end of children, and so does this
+        os.waitpid(child, 0)
     return None if found is None else Fault(*found)
 
 
@@ -183,12 +207,12 @@ def _steps(options: Mapping[str, Any]) -> dict[str, Callable[[], object]]:
     """What ``twistd`` does to itself, in its order, by the name of the option that has it do so."""
     chroot, rundir, pid_file = (options[name] for name in ("chroot", "rundir", "pidfile"))
     steps: dict[str, Callable[[], object]] = {}
+    path = os.path.abspath(pid_file) if pid_file else ""
     if chroot is not None:
         steps["chroot"] = lambda: os.chroot(chroot)
         steps[NULL_DEVICE] = lambda: os.stat(os.devnull)
         rundir = os.sep if rundir == "." else rundir
         if pid_file:
-            path = os.path.abspath(pid_file)
             steps["pidfile"] = lambda: pidfile.try_write(path)
     steps["rundir"] = lambda: os.chdir(rundir)
     steps["uid"] = lambda: _switch(options["uid"], options["gid"], bool(options["euid"]))

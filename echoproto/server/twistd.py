@@ -22,6 +22,7 @@ from echoproto.server.daemon import StartErrors
 from echoproto.server.descriptors import set_descriptor_limit
 from echoproto.server.logfile import LogFile, say_not_rotated
 from echoproto.server.logobserver import BudgetedObserver, log_for_twist, log_for_twistd
+from echoproto.server.runneroptions import leave_foreign_pid_file
 from echoproto.server.service import EchoService
 from echoproto.server.settings import Settings
 
@@ -135,6 +136,7 @@ class ServiceForTwistd(EchoService):
         reactor.callWhenRunning(self._limit_log)
         reactor.addSystemEventTrigger("after", "shutdown", setattr, reactor, "_exitSignal", None)
         reactor.addSystemEventTrigger("after", "shutdown", self._close_log)
+        reactor.addSystemEventTrigger("after", "shutdown", leave_foreign_pid_file, self.runner_options)
 
     def _limit_log(self) -> None:
         if self._log is not None:

@@ -122,6 +122,26 @@ class PidFileTests(FailingCase):
             line = self.run_to_end(script("twistd"), "echo", "--port", "0", cwd=server.cwd).stderr
             self.assertTrue(line.startswith(f"echo: twistd.pid: process {server.pid} runs; stop it, or "), line)
 
+    def test_of_a_successor(self) -> None:
+        """It was started in the same folder when the file of the first was gone; it keeps its own."""
+        folder = self.folder()
+        servers = []
+        for _ in range(2):
+            servers.append(server := Server(script("twistd"), "-n", "echo", "--port", "0", cwd=folder))
+            self.addCleanup(self._end, server)
+            server.listening()
+            written = os.path.join(folder, "twistd.pid")
+            with open(written, encoding="ascii") as file:
+                self.assertEqual(int(file.read()), server.pid)
+            if len(servers) == 1:
+                os.unlink(written)
+        first, second = servers
+        self.assertEqual(first.stop(), 0)
+        self.assertIn("alone: it is not of this process", "\n".join(first.lines))
+        self.assertTrue(os.path.exists(written))
+        os.unlink(written)
+        self.assertEqual(second.stop(), 0)
+
     def test_of_a_container_that_was_started_again(self) -> None:
         """Its first process has the number 1 each time."""
         if not sys.platform.startswith("linux") or os.geteuid() != 0:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import tempfile
 from typing import Any
 from unittest import mock
@@ -11,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.errors import ConfigurationError, EchoError, UnavailableError
 from echoproto.server import pidfile
-from echoproto.server.runneroptions import is_daemon, is_twistd, prepare
+from echoproto.server.runneroptions import is_daemon, is_twistd, leave_foreign_pid_file, prepare
 
 
 class RunnerOptionsCase(SynchronousTestCase):
@@ -43,6 +44,39 @@ class KindTests(RunnerOptionsCase):
         self.assertTrue(is_daemon(self.options(nodaemon=0)))
         self.assertFalse(is_daemon(self.options(nodaemon=0, debug=True)))
         self.assertFalse(is_daemon({}))
+
+
+class LeavePidFileTests(RunnerOptionsCase):
+    def left(self, content: object, **given: object) -> object:
+        """What twistd is told to remove, where there is a file."""
+        with open("pid", "w", encoding="ascii") as file:
+            file.write(str(content))
+        options = self.options(pidfile="pid", **given)
+        leave_foreign_pid_file(options)
+        return options["pidfile"]
+
+    def test_its_own(self) -> None:
+        self.assertEqual(self.left(os.getpid()), "pid")
+
+    def test_of_another_process(self) -> None:
+        self.assertEqual(self.left(os.getppid()), "")
+
+    def test_gone(self) -> None:
+        options = self.options(pidfile="pid")
+        leave_foreign_pid_file(options)
+        self.assertEqual(options["pidfile"], "")
+
+    def test_none(self) -> None:
+        for options in (self.options(pidfile=""), {}, {"pidfile": "pid"}):
+            before = dict(options)
+            leave_foreign_pid_file(options)
+            self.assertEqual(options, before)
+
+    def test_not_for_this_user(self) -> None:
+        options = self.options(pidfile="pid")
+        with mock.patch("builtins.open", side_effect=PermissionError):
+            leave_foreign_pid_file(options)
+        self.assertEqual(options["pidfile"], "pid")
 
 
 class PrepareTests(RunnerOptionsCase):
@@ -122,6 +156,15 @@ class PrepareTests(RunnerOptionsCase):
                 f"--uid {given['uid']}: this system has no such user; give the name or number of one that it has",
             )
         self.assertIn(f"--gid {2**80}: this system", self.refused(ConfigurationError, gid=2**80))
+
+    def test_no_room_for_a_process(self) -> None:
+        """It is not for this to end what could serve."""
+        with mock.patch.object(os, "fork", side_effect=BlockingIOError):
+            prepare(self.options(rundir="missing"), check=False)
+
+    def test_ends_of_children_that_are_ignored(self) -> None:
+        self.addCleanup(signal.signal, signal.SIGCHLD, signal.signal(signal.SIGCHLD, signal.SIG_IGN))
+        self.assertIn("--rundir missing: ", self.refused(ConfigurationError, rundir="missing"))
 
     def test_user_that_it_is_already(self) -> None:
         prepare(self.options(uid=os.getuid()), check=False)

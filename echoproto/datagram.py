@@ -29,6 +29,10 @@ PRIVILEGED_PORTS = 1024
 MULTICAST, RESERVED = 224, 240
 """First bytes of IPv4 addresses that are no host's: from the one on multicast, from the other on reserved."""
 
+HEX_DIGITS = 4
+"""Hex digits of the first group of a multicast address of IPv6 (ff00::/8): ``ff02::1`` is one; ``ff::1``, which is
+00ff::1, is not."""
+
 MOST_SOURCES = 10_000
 """How many sources a table remembers; with their names, that is about 2 MiB."""
 
@@ -70,7 +74,7 @@ def why_not_address(host: str) -> str | None:
     """
     if ":" in host:
         if not host.startswith("::ffff:") or "." not in host:
-            if host[:2] == "ff" and host[4:5] == ":":
+            if host[:2] == "ff" and host.find(":") == HEX_DIGITS:
                 return "multicast source"
             return "reserved source" if host == "::" else None
         host = host[7:]
@@ -86,8 +90,10 @@ def source_of(host: str) -> str:
 
     :param host: an IP address as sockets give it.
     """
-    if ":" not in host or "." in host:
-        return host.removeprefix("::ffff:")
+    if ":" not in host:
+        return host
+    if host.startswith("::ffff:") and "." in host:
+        return host[7:]
     return f"{int(IPv6Address(host)) >> 64:x}"
 
 

@@ -1,5 +1,7 @@
 import errno
+import socket
 from collections import Counter
+from ipaddress import ip_address
 from typing import Any
 
 from hypothesis import given
@@ -155,6 +157,25 @@ class EchoDatagramTests(DatagramCase):
             self.assertIsNone(self.why_not(host, 40000))
         self.assertIsNone(why_not_address("::ffff:0:1"), "which is not IPv4")
 
+    def test_any_address_of_ipv6(self) -> None:
+        """U3: multicast is ff00::/8, as `ipaddress` has it, however an address is abbreviated; none is an error."""
+        for first in ("", "0", "1", "f", "ff", "fff", "ff1", "ff00", "ff02", "ff0e", "ffff", "feff", "fe80", "2001"):
+            for rest in ("::", "::1", ":1::1", ":2:3:4:5:6:7:8", "::1.2.3.4", "::224.0.0.1", "::0.0.0.1"):
+                try:
+                    address = ip_address(first + rest)
+                except ValueError:  # there is none that begins with one colon
+                    continue
+                host = socket.inet_ntop(socket.AF_INET6, address.packed)  # as sockets give it
+                expected = "multicast source" if address.is_multicast else "reserved source" if host == "::" else None
+                self.assertEqual(why_not_address(host), expected, host)
+
+    def test_ipv4_within_ipv6(self) -> None:
+        """U3: addresses that are mapped are those of IPv4; those that were "compatible" (RFC 4291) are IPv6's own."""
+        self.assertEqual(why_not_address("::ffff:224.0.0.1"), "multicast source")
+        self.assertEqual(why_not_address("::ffff:0.1.2.3"), "reserved source")
+        for host in ("::1.2.3.4", "::224.0.0.1", "::240.0.0.1"):
+            self.assertIsNone(why_not_address(host))
+
     def test_what_can_not_be_sent(self) -> None:
         """U6: counted by the name of the error, and forgotten."""
         names = ("EMSGSIZE", "ECONNREFUSED", "EPERM", "ENOBUFS", "EAGAIN", "ENETUNREACH", "EINVAL", "EACCES")
@@ -218,6 +239,7 @@ class BudgetTests(DatagramCase):
         self.assertEqual(source_of("::ffff:192.0.2.1"), source_of("192.0.2.1"))
         self.assertEqual(source_of("fe80::1%eth0"), source_of("fe80::2"))
         self.assertEqual(source_of("2001:db8::1"), "20010db800000000")
+        self.assertEqual({source_of(host) for host in ("::1", "::1.2.3.4", "::192.0.2.1", "::ffff:0:1")}, {"0"})
         self.assertNotEqual(source_of("::ffff:192.0.2.1"), source_of("::ffff:192.0.2.2"))
 
     def test_refused_sources_use_up_no_budget(self) -> None:

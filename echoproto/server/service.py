@@ -137,7 +137,7 @@ class EchoService(Service):
                 reactor=self.reactor_name,
             )
         for warning in self.warnings():
-            log.warn("{warning}", event="certificate-warning", warning=warning)
+            log.warn("{problem}", event="certificate-warning", problem=warning)
 
     def warnings(self) -> list[str]:
         """What a person should know of certificates that are served nonetheless, in a line each."""

@@ -229,7 +229,7 @@ class ServiceForTwistd(EchoService):
         for problem in problems:
             self._not_reloaded(problem, "the certificates before are kept")
         for warning in self.warnings():
-            log.warn("{warning}", event="certificate-warning", warning=warning)
+            log.warn("{problem}", event="certificate-warning", problem=warning)
         return not problems
 
     def _rotate(self, number: int) -> None:

@@ -9,7 +9,7 @@ import tomllib
 
 from attrs import frozen
 
-from checks.mutation.mutants import Mutant
+from checks.mutation.source import Mutant
 
 FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "equivalents.toml")
 

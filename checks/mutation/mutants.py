@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 
-from attrs import frozen
+from checks.mutation.source import Mutant, Source
 
 COMPARISONS: dict[type[ast.cmpop], tuple[str, tuple[str, ...]]] = {
     ast.Lt: ("<", ("<=", ">=")),
@@ -51,33 +51,6 @@ DOCUMENTING = ("Attribute", "TypeVar", "cast")
 """Calls whose strings are for readers or type checkers only."""
 
 
-@frozen
-class Mutant:
-    """
-    One change of a module.
-
-    :ivar line: where it begins, from 1.
-    :ivar where: the function or class that it is in, such as ``Echo.drain``; ``""`` for the module itself.
-    :ivar before: the lines that change, without what they are indented by.
-    :ivar after: the same, changed.
-    :ivar text: the whole module with the change.
-    """
-
-    line: int
-    where: str
-    before: str
-    after: str
-    text: str
-
-    def __str__(self) -> str:
-        signed = [
-            (sign, part)
-            for sign, lines in zip("-+", (self.before, self.after), strict=True)
-            for part in lines.split("\n")
-        ]
-        return "\n".join(f"{sign} {part}" for sign, part in signed)
-
-
 def mutants_of(text: str) -> list[Mutant]:
     """
     Make the mutants of a module.
@@ -86,7 +59,7 @@ def mutants_of(text: str) -> list[Mutant]:
     :return: those that can be compiled, in the order of their lines; none twice.
     :raise SyntaxError: if the text is not Python.
     """
-    source = _Source(text)
+    source = Source(text)
     visitor = _Visitor(source)
     visitor.visit(ast.parse(text))
     found: dict[str, Mutant] = {}
@@ -105,57 +78,6 @@ def _compiles(text: str) -> bool:
     return True
 
 
-class _Source:
-    """
-    A module's text, in which nodes of its tree are found: those count bytes of UTF-8 from the start of a line.
-
-    :param text: of the module.
-    """
-
-    def __init__(self, text: str) -> None:
-        self.data = text.encode()
-        self._starts = [0]
-        for line in self.data.splitlines(keepends=True):
-            self._starts.append(self._starts[-1] + len(line))
-
-    def begin(self, node: ast.expr | ast.stmt) -> int:
-        return self._starts[node.lineno - 1] + node.col_offset
-
-    def end(self, node: ast.expr | ast.stmt) -> int:
-        assert node.end_lineno is not None
-        assert node.end_col_offset is not None
-        return self._starts[node.end_lineno - 1] + node.end_col_offset
-
-    def of(self, node: ast.expr | ast.stmt) -> str:
-        return self.data[self.begin(node) : self.end(node)].decode()
-
-    def mutant(self, begin: int, end: int, new: str, where: str) -> Mutant:
-        """Put something else in place of what stands between two offsets."""
-        changed = self.data[:begin] + new.encode() + self.data[end:]
-        first = self.data.rfind(b"\n", 0, begin) + 1
-        after_end = len(self.data) - end
-        last, changed_last = (
-            _end_of_line(self.data, end),
-            _end_of_line(changed, len(changed) - after_end),
-        )
-        return Mutant(
-            self.data.count(b"\n", 0, first) + 1,
-            where,
-            _dedent(self.data[first:last].decode()),
-            _dedent(changed[first:changed_last].decode()),
-            changed.decode(),
-        )
-
-
-def _end_of_line(data: bytes, offset: int) -> int:
-    found = data.find(b"\n", offset)
-    return len(data) if found < 0 else found
-
-
-def _dedent(lines: str) -> str:
-    return "\n".join(line.strip() for line in lines.split("\n"))
-
-
 class _Visitor(ast.NodeVisitor):
     """
     Collects changes: from which offset to which, what to put there, and in which function or class.
@@ -163,7 +85,7 @@ class _Visitor(ast.NodeVisitor):
     :param source: where the tree comes from.
     """
 
-    def __init__(self, source: _Source) -> None:
+    def __init__(self, source: Source) -> None:
         self.changes: list[tuple[int, int, str, str]] = []
         self._source = source
         self._where: list[str] = []

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from attrs import frozen
 
 from checks.mutation.equivalents import Equivalent
-from checks.mutation.mutants import Mutant
+from checks.mutation.source import Mutant
 from checks.mutation.targets import Target
 from checks.mutation.trials import Outcome
 

@@ -47,6 +47,8 @@ TARGETS = (
     Target("echoproto/server/drain.py", ("tests.server.test_drain",)),
     Target("echoproto/server/eventlog.py", ("tests.server.test_eventlog",)),
     Target("echoproto/server/accepting.py", ("tests.server.test_accept_errors", "tests.server.test_accepting")),
+    Target("echoproto/server/connectionlog.py", ("tests.server.test_connectionlog",)),
+    Target("echoproto/server/service.py", ("tests.server.test_service_stop", "tests.server.test_service")),
     Target("echoproto/server/counters.py", ("tests.server.test_counters",)),
     Target("echoproto/load/verdict.py", ("tests.load.test_verdict",)),
 )

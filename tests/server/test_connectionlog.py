@@ -1,5 +1,6 @@
 from typing import cast
 
+from OpenSSL.SSL import Error
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IAddress
@@ -42,16 +43,25 @@ class ConnectionLogTests(SynchronousTestCase):
         self.assertEqual(
             {k: self.events[0][k] for k in ("fd", "ip", "port")}, {"fd": 5, "ip": "192.0.2.7", "port": 63062}
         )
+        self.assertEqual([self.events[0][k] for k in ("log_namespace", "event")], ["echoproto", "connected"])
 
     def test_disconnection(self) -> None:
+        self.clock.advance(100)
         connection = self.connect()
         connection.dataReceived(b"12345")
-        self.clock.advance(1.5)
+        self.clock.advance(1.49996)
         connection.connectionLost(Failure(ConnectionDone()))
         self.assertEqual(
             self.lines()[1],
             "Host disconnected, ip 192.0.2.7, port 63062, 5 bytes, 1.500 seconds, closed by peer",
         )
+        self.assertEqual((self.events[1]["event"], self.events[1]["seconds"]), ("disconnected", 1.5))
+
+    def test_milliseconds(self) -> None:
+        connection = self.connect()
+        self.clock.advance(1.23449)
+        connection.connectionLost(Failure(ConnectionDone()))
+        self.assertEqual(self.events[1]["seconds"], 1.234)
 
     def why(self, reason: Exception, *, truncated: bool = False) -> str:
         connection = self.connect()
@@ -67,6 +77,15 @@ class ConnectionLogTests(SynchronousTestCase):
     def test_why_tls(self) -> None:
         """S7: a FIN without close_notify."""
         self.assertEqual(self.why(ConnectionLost(), truncated=True), "closed by peer, without the end of TLS")
+
+    def test_why_tls_has_failed(self) -> None:
+        """S1: by OpenSSL's reason; unless we have ended it."""
+        error = Error([("SSL routines", "", "http request")])
+        self.assertEqual(self.why(error), "TLS: http request")
+        connection = self.connect()
+        connection.ended_by = "idle"
+        connection.connectionLost(Failure(error))
+        self.assertEqual(self.events[-1]["why"], "closed here, idle for too long")
 
     def test_why_when_we_have_ended_it(self) -> None:
         for ended_by, why in (("stop", "closed here, the service stops"), ("idle", "closed here, idle for too long")):

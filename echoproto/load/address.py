@@ -5,17 +5,19 @@ Where a target is, and what a connection to it is made from.
 from __future__ import annotations
 
 import errno
+import os
 import resource
 import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from itertools import count
 from typing import Any
 
 from attrs import define, evolve, field
 
-from echoproto.errors import one_line
+from echoproto.errors import ConfigurationError, one_line
 from echoproto.load.errors import ClientLimit, Unreachable
 from echoproto.load.workload import Target, Transport, Workload
 
@@ -37,6 +39,9 @@ MANY = 20_000
 
 SOURCES = 250
 """Addresses that loopback connections come from: 127.0.0.2 to 127.0.0.251."""
+
+PATH_LIMIT = 107 if sys.platform.startswith("linux") else 103
+"""Bytes of a Unix socket's path or abstract name (``sun_path`` without its last or first byte, a NUL)."""
 
 BIND_ADDRESS_NO_PORT = 24
 """IP_BIND_ADDRESS_NO_PORT of ip(7): the port is found when connecting, by source and destination."""
@@ -129,11 +134,15 @@ def resolve(target: Target) -> list[Address]:
     """
     All addresses of a target.
 
+    :raise ConfigurationError: if nothing can be reached by it as it is written.
     :raise Unreachable: if it has none.
     :raise ClientLimit: if that can't be found out, for want of something here.
     """
     if target.transport is Transport.UNIX:
-        return [Address(socket.AF_UNIX, socket.SOCK_STREAM, target.path)]
+        if why := _unix_mistake(target):
+            raise ConfigurationError(one_line(f"{target}: {why}"))
+        path = f"\0{target.path[1:]}" if target.path.startswith("@") else target.path
+        return [Address(socket.AF_UNIX, socket.SOCK_STREAM, path)]
     kind = socket.SOCK_DGRAM if target.transport is Transport.UDP else socket.SOCK_STREAM
     try:
         found = socket.getaddrinfo(target.host, target.port, type=kind)
@@ -142,5 +151,38 @@ def resolve(target: Target) -> list[Address]:
     except OSError as error:
         if limit := LOCAL_LIMITS.get(error.errno or 0):
             raise ClientLimit(f"{target}: client limit: no {limit} left here: {error.strerror}") from None
+        _, _, interface = target.host.partition("%")
+        here = [name for _, name in socket.if_nameindex()]
+        if interface and interface not in here:
+            raise Unreachable(f"{target}: no interface {interface} here: there are {', '.join(here)}") from None
         raise Unreachable(f"{target}: {error.strerror}: check the name, or give an IP address") from None
+    for *_, address in found:
+        if why := _mistake(target, str(address[0]), *address[3:]):
+            raise ConfigurationError(f"{target}: {why}")
     return [Address(family, kind, address) for family, _, _, _, address in found]
+
+
+def _mistake(target: Target, text: str, scope: int = 0) -> str | None:
+    """Why an address is none to connect to, if that is so."""
+    address = ip_address(text)
+    if (getattr(address, "ipv4_mapped", None) or address).is_unspecified:
+        here = evolve(target, host="127.0.0.1" if isinstance(address, IPv4Address) else "::1")
+        return f"{text} is what a server listens on, and not where it is: on this machine, that is {here}"
+    if isinstance(address, IPv6Address) and address.is_link_local and not scope:
+        scoped = evolve(target, host=f"{text}%{socket.if_nameindex()[-1][1]}")
+        return f"a link-local address is one of an interface, which has to be said, as in {scoped}"
+    return None
+
+
+def _unix_mistake(target: Target) -> str | None:
+    """Why a path or an abstract name can't be that of a Unix socket, if that is so."""
+    path = os.fsencode(target.path)
+    if path.startswith(b"@"):
+        if not sys.platform.startswith("linux"):
+            return "only Linux has abstract names; a file whose name begins with @ is written ./@name"
+        path = path[1:]
+    if not path:
+        return "the abstract name is empty; a file of that name is written ./@"
+    if len(path) > PATH_LIMIT:
+        return f"the path has {len(path)} bytes, and a Unix socket's has at most {PATH_LIMIT}"
+    return None

@@ -173,7 +173,8 @@ def load(target: str | None, server: str | None, i_own_this_host: bool, seed: in
     """
     Send messages to an echo, check every byte that comes back, and say how fast it was and how late.
 
-    TARGET is tcp:HOST:PORT, tls:HOST:PORT, udp:HOST:PORT or unix:PATH; an IPv6 address stands in brackets.
+    TARGET is tcp:HOST:PORT, tls:HOST:PORT, udp:HOST:PORT or unix:PATH; an IPv6 address stands in brackets;
+    unix:@NAME is an abstract name.
     """
     told = {name: given.pop(name) for name in ("json", "html", "hgrm", "quiet")}
     try:

@@ -4,6 +4,7 @@ One use of ``echoproto load``, from its options to the exit status.
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -75,7 +76,8 @@ def run(target: str | None, server: str | None, options: Options, outputs: Outpu
     with Interruption() as interruption, ExitStack() as stack:
         try:
             workload = _workload(stack, target, server, options)
-            why = refusal(workload, _addresses(workload.target), searching=options.find_rate is not None)
+            addresses = _addresses(workload.target)
+            why = refusal(workload, addresses, searching=options.find_rate is not None)
             if why is not None and not own_host:
                 raise ConfigurationError(why)
             with _view(outputs, workload) as view:
@@ -114,9 +116,8 @@ def _affordable(workload: Workload) -> Workload:
 
 def _addresses(target: Target) -> list[str]:
     """All that a target's name stands for; none for a Unix socket."""
-    if target.transport is Transport.UNIX:
-        return []
-    return [str(address.address[0]) for address in resolve(target)]
+    found = resolve(target)
+    return [] if target.transport is Transport.UNIX else [str(address.address[0]) for address in found]
 
 
 def _view(outputs: Outputs, workload: Workload) -> View:
@@ -149,9 +150,23 @@ def check_writable(outputs: Outputs) -> None:
     for option, path in (("--json", outputs.json), ("--html", outputs.html), ("--hgrm", outputs.hgrm)):
         if path is None or (path == "-" and option == "--json"):
             continue
-        place = path if os.path.exists(path) else os.path.dirname(path) or "."
-        if os.path.isdir(path) or not os.access(place, os.W_OK):
-            raise ConfigurationError(f"{option} {path}: can't be written")
+        if why := _unwritable(path and os.path.realpath(path)):
+            raise ConfigurationError(f"{option} {path or repr(path)}: can't be written: {why}")
+
+
+def _unwritable(path: str) -> str:
+    """Why a file can't be written, or nothing; one that is not there is made for a moment, to see."""
+    if os.path.isdir(path):
+        return os.strerror(errno.EISDIR)
+    if os.path.lexists(path):  # a pipe is not opened, which would wait for its reader
+        return "" if os.access(path, os.W_OK) else os.strerror(errno.EACCES)
+    try:
+        with open(path, "xb"):
+            pass
+        os.unlink(path)
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
 
 
 def write(report: Report, outputs: Outputs) -> None:

@@ -39,7 +39,8 @@ class Target:
 
     :ivar host: name or IP address; empty for a Unix socket.
     :ivar port: 1 to 65535; 0 for a Unix socket.
-    :ivar path: of a Unix socket, else empty.
+    :ivar path: of a Unix socket, else empty; with a leading ``@``, an abstract name. Bytes that are no UTF-8 are
+        surrogates, as Python has them in the names of files; in the string of a target, they are escapes.
     """
 
     transport: Transport
@@ -49,7 +50,8 @@ class Target:
 
     def __str__(self) -> str:
         if self.transport is Transport.UNIX:
-            return f"unix:{self.path}"
+            path = self.path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+            return f"unix:{path}"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.transport.value}:{host}:{self.port}"
 

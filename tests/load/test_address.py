@@ -3,7 +3,10 @@ import sys
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.load.address import MANY, Address, resolve
+from echoproto.errors import ConfigurationError
+from echoproto.load.address import MANY, PATH_LIMIT, Address, resolve
+from echoproto.load.errors import Unreachable
+from echoproto.load.target import parse_target
 from echoproto.load.workload import Target, Transport
 
 
@@ -44,3 +47,56 @@ class SocketTests(SynchronousTestCase):
             address = Address(family, socket.SOCK_STREAM, where)
             address.rotate(MANY + 1)
             self.assertFalse(address.rotated)
+
+
+class NamesTests(SynchronousTestCase):
+    """Names of all shapes, up to what the system is asked."""
+
+    def test_abstract(self) -> None:
+        [found] = resolve(Target(Transport.UNIX, path="@echo"))
+        self.assertEqual(found.address, "\0echo")
+        [found] = resolve(Target(Transport.UNIX, path="./@echo"))
+        self.assertEqual(found.address, "./@echo")
+
+    def test_scope(self) -> None:
+        """The interface of a link-local address is a part of it; one that is not here is named."""
+        (index, name), *_ = socket.if_nameindex()
+        found = resolve(Target(Transport.TCP, f"fe80::1%{name}", 7))
+        self.assertEqual({address.address for address in found}, {("fe80::1", 7, 0, index)})
+        error = self.assertRaises(Unreachable, resolve, Target(Transport.TCP, "fe80::1%nosuch0", 7))
+        self.assertIn(f"no interface nosuch0 here: there are {name}", str(error))
+
+    def refused(self, text: str) -> str:
+        error = self.assertRaises(ConfigurationError, resolve, parse_target(text))
+        self.assertTrue(str(error).isprintable())
+        return str(error)
+
+    def test_all_addresses_are_not_one(self) -> None:
+        for text, address, here in (
+            ("tcp:0.0.0.0:7", "0.0.0.0", "tcp:127.0.0.1:7"),
+            ("tls:0:7", "0.0.0.0", "tls:127.0.0.1:7"),
+            ("udp:[::]:7", "::", "udp:[::1]:7"),
+            ("tcp:[::ffff:0.0.0.0]:7", "::ffff:0.0.0.0", "tcp:[::1]:7"),
+        ):
+            why = f"{address} is what a server listens on, and not where it is: on this machine, that is {here}"
+            self.assertEqual(self.refused(text), f"{text}: {why}")
+
+    def test_link_local_without_its_interface(self) -> None:
+        self.assertRegex(
+            self.refused("udp:[fe80::1]:7"),
+            r"^udp:\[fe80::1\]:7: a link-local address is one of an interface, which has to be said, as in "
+            r"udp:\[fe80::1%[^ ]+\]:7$",
+        )
+
+    def test_unix_paths(self) -> None:
+        for text in ("unix:/a:b %c\udcff", "unix:" + PATH_LIMIT * "x", "unix:@" + PATH_LIMIT * "x"):
+            self.assertEqual(len(resolve(parse_target(text))), 1)
+        for text, part in (
+            ("unix:@", "the abstract name is empty"),
+            ("unix:" + (PATH_LIMIT + 1) * "x", f"the path has {PATH_LIMIT + 1} bytes, and a Unix socket's has at most"),
+            ("unix:" + PATH_LIMIT // 2 * "é" + "\udcff\n", f"the path has {PATH_LIMIT + 1} bytes"),
+            ("unix:@" + (PATH_LIMIT + 1) * "x", f"the path has {PATH_LIMIT + 1} bytes"),
+        ):
+            self.assertIn(part, self.refused(text))
+        self.patch(sys, "platform", "darwin")
+        self.assertIn("only Linux has abstract names", self.refused("unix:@echo"))

@@ -64,6 +64,33 @@ class TargetTests(SynchronousTestCase):
             error = self.assertRaises(ConfigurationError, parse_target, text)
             self.assertIn(why, str(error))
 
+    def test_what_was_meant(self) -> None:
+        for text, meant in (
+            ("127.0.0.1:8888", "tcp:127.0.0.1:8888"),
+            ("0.0.0.0:8888", "tcp:127.0.0.1:8888"),
+            ("localhost", "tcp:localhost:8888"),
+            ("8888", "tcp:127.0.0.1:8888"),
+            (":7", "tcp:127.0.0.1:7"),
+            ("[::1]:7", "tcp:[::1]:7"),
+            ("::1", "tcp:[::1]:8888"),
+            ("http://localhost:8888/", "tcp:localhost:8888"),
+            ("https://localhost:8889", "tls:localhost:8889"),
+            ("tcp://localhost:8888", "tcp:localhost:8888"),
+            ("ssl:localhost:8889", "tls:localhost:8889"),
+            ("TCP:localhost:1", "tcp:localhost:1"),
+            ("/run/echo.sock", "unix:/run/echo.sock"),
+            ("./echo.sock", "unix:./echo.sock"),
+            ("@echo", "unix:@echo"),
+        ):
+            error = self.assertRaises(ConfigurationError, parse_target, text)
+            self.assertIn(f"(did you mean {meant!r}?)", str(error))
+        for text in ("a b", "http://a/b", "tcp:a b:1"):
+            self.assertNotIn("did you mean", str(self.assertRaises(ConfigurationError, parse_target, text)))
+
+    def test_a_path_that_is_not_utf_8(self) -> None:
+        target = parse_target("unix:/run/\udcff%:é")
+        self.assertEqual((target.path, str(target)), ("/run/\udcff%:é", "unix:/run/\\xff%:é"))
+
     def test_addresses_are_not_changed(self) -> None:
         """A long form of an address is what a user wrote, and the report says what the user wrote."""
         text = f"tcp:[{ipaddress.ip_address('::1').exploded}]:80"

@@ -66,6 +66,7 @@ class Echo(Protocol):
     :ivar bytes_given: how many bytes were given to the transport: those, and the greeting.
     :ivar connected_at: when the connection was made, in seconds of the factory's clock.
     :ivar ended_by: what has ended it on our side; for whoever does so to set, and for observers to read.
+    :ivar fault: an exception outside of the transport that has ended it; for the same.
     """
 
     factory: EchoFactory
@@ -75,6 +76,7 @@ class Echo(Protocol):
     """For transports: when the peer has closed its side, and nothing is buffered, `connectionLost` may follow."""
 
     ended_by = ""
+    fault: Failure | None = None
     half_closed = False
     quiet = True
     _owed: int

@@ -61,6 +61,7 @@ FILES = (
     "echoproto/server/counters.py",
     "echoproto/server/eventlog.py",
     "echoproto/server/kinds.py",
+    "echoproto/server/faults.py",
     "echoproto/server/logformat.py",
     "echoproto/server/settings.py",
     "echoproto/server/tomlvalues.py",

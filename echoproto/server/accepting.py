@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 
 from echoproto.server.admission import Admission
 from echoproto.server.connectionlog import without_mapping
+from echoproto.server.faults import log_fault
 
 log = Logger("echoproto")
 
@@ -49,7 +50,19 @@ class Accepting(tcp.Port):
         self._spare = _reserve()
 
     def doRead(self) -> None:
-        """Accept those who wait, as far as there is room for them now."""
+        """Accept those who wait, as far as there is room for them now; a fault must not close the port."""
+        try:
+            self._accept()
+        except Exception:
+            self._count_fault()
+            self._rest(PAUSE_SECONDS)
+
+    def _count_fault(self) -> None:
+        failure = Failure()
+        self.admission.counters.count_error(type(failure.value).__name__)
+        log_fault(self.admission.events, "accepting", failure)
+
+    def _accept(self) -> None:
         wanted = self.admission.room(self.numberAccepts)
         accepted = 0
         while accepted < wanted:
@@ -81,13 +94,12 @@ class Accepting(tcp.Port):
             transport = self.transport(skt, protocol, address, self, self.sessionno, self.reactor)
             self.sessionno += 1
             protocol.makeConnection(transport)
-        except Exception:  # an error of ours: it must not take the others with it, nor the port
-            failure = Failure()
-            self.admission.counters.errors[type(failure.value).__name__] += 1
-            log.failure("A connection could not be made", failure)
+        except Exception:  # it must not take the others with it, nor the port
+            self._count_fault()
             if transport is None:
                 skt.close()
             else:
+                transport.protocol = getattr(protocol, "wrappedProtocol", protocol)  # TLS may be half made
                 transport.abortConnection()
 
     def _who(self, address: Any) -> tuple[str | None, Any]:

@@ -8,11 +8,12 @@ from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from echoproto.errors import one_line
 from echoproto.protocol import Echo
 from echoproto.server.counters import ENDINGS, ending_of
 from echoproto.server.eventlog import BURST, EventLog
-from echoproto.server.tlserrors import is_tls_error, reason_of
+from echoproto.server.faults import fault_of, log_fault
+from echoproto.server.logformat import exception_of
+from echoproto.server.tlserrors import reason_of
 
 log = Logger("echoproto")
 
@@ -44,7 +45,11 @@ class ConnectionLog:
             )
 
     def disconnected(self, connection: Echo, reason: Failure) -> None:
-        """Log who is gone, how many bytes came and went, how long it took, and why it ended."""
+        """Log who is gone, how many bytes came and went, how long it took, and why it ended; a fault always."""
+        fault = fault_of(connection, reason)
+        if fault is not None:
+            ip, port = peer_of(connection)
+            log_fault(self._events, "a connection", fault, ip=ip, port=port)
         if self.enabled and self._events.room("disconnections", BURST):
             ip, port = peer_of(connection)
             log.info(
@@ -60,11 +65,11 @@ class ConnectionLog:
 
 def _why(connection: Echo, reason: Failure) -> str:
     """Why a connection has ended, in a few words."""
+    if (fault := fault_of(connection, reason)) is not None:
+        return exception_of(fault)
     ending = ending_of(connection, reason)
-    if ending == "error" and is_tls_error(reason.value):
-        return f"TLS: {reason_of(reason.value)}"
     if ending == "error":
-        return one_line(f"{type(reason.value).__name__}: {reason.getErrorMessage()}")
+        return f"TLS: {reason_of(reason.value)}"
     return ENDINGS[ending]
 
 

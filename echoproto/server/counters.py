@@ -15,6 +15,7 @@ from twisted.internet.interfaces import ISSLTransport
 from twisted.python.failure import Failure
 
 from echoproto.protocol import Echo
+from echoproto.server.faults import fault_of
 from echoproto.server.tlserrors import is_tls_error, reason_of
 
 ENDINGS = {
@@ -46,6 +47,8 @@ def ending_of(connection: Echo, reason: Failure) -> str:
     :param reason: what the transport gave to ``connectionLost``.
     :return: a key of `ENDINGS`.
     """
+    if fault_of(connection, reason) is not None:
+        return "error"
     if connection.ended_by:
         return connection.ended_by
     why = reason.value
@@ -178,11 +181,11 @@ class Counters:
         ending = ending_of(connection, reason)
         self.closed[ending] += 1
         if ending == "error":
-            self._count_error(name_of_error(reason.value))
+            self.count_error(name_of_error((connection.fault or reason).value))
         self._received += connection.bytes_received
         self._sent += _sent(connection)
 
-    def _count_error(self, name: str) -> None:
+    def count_error(self, name: str) -> None:
         """Count an error; peers choose among those of TLS, so there is a greatest number of kinds."""
         known = name in self.errors or len(self.errors) < MOST_ERRORS
         self.errors[name if known else OTHER_ERRORS] += 1

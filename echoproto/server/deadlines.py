@@ -17,6 +17,7 @@ from twisted.python.failure import Failure
 from echoproto.protocol import Echo
 from echoproto.server.counters import buffered
 from echoproto.server.drain import Drainer, unconfirmed
+from echoproto.server.faults import end_by_fault
 from echoproto.server.settings import Settings
 
 LOOK_SECONDS = 0.25
@@ -81,17 +82,23 @@ class Deadlines:
                 and connection not in self._unsent
             ):
                 continue
-            if connection.bytes_received != connection.seen:
-                connection.seen = connection.bytes_received
-                connection.active_at = self._awake
-            if (waiting := buffered(connection)) or connection in self._unsent:
-                self._look_at_unsent(connection, waiting)
-            if connection.ended_by:
-                continue
-            if connection.connected_at <= born_before:
-                self._drainer.add(connection, self.settings.drain, "lifetime")
-            elif connection.active_at <= quiet_since:
-                self._drainer.add(connection, IDLE_GRACE_SECONDS, "idle")
+            try:
+                self._look_at(connection, born_before, quiet_since)
+            except Exception:  # the others are to be looked at, too
+                end_by_fault(connection)
+
+    def _look_at(self, connection: Echo, born_before: float, quiet_since: float) -> None:
+        if connection.bytes_received != connection.seen:
+            connection.seen = connection.bytes_received
+            connection.active_at = self._awake
+        if (waiting := buffered(connection)) or connection in self._unsent:
+            self._look_at_unsent(connection, waiting)
+        if connection.ended_by:
+            return
+        if connection.connected_at <= born_before:
+            self._drainer.add(connection, self.settings.drain, "lifetime")
+        elif connection.active_at <= quiet_since:
+            self._drainer.add(connection, IDLE_GRACE_SECONDS, "idle")
 
     def _look_at_unsent(self, connection: Echo, waiting: int) -> None:
         if not waiting:

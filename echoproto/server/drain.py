@@ -19,6 +19,7 @@ from twisted.internet.task import LoopingCall
 
 from echoproto.protocol import Echo
 from echoproto.server.counters import buffered
+from echoproto.server.faults import end_by_fault
 
 UNCONFIRMED = 0x40046677 if "bsd" in sys.platform else termios.TIOCOUTQ
 """Asks for the bytes in a socket's send queue: FIONWRITE of BSD's sys/filio.h, SIOCOUTQ of tcp(7) on Linux."""
@@ -58,7 +59,10 @@ class Drainer:
         self._deadlines[connection] = deadline if known is None else min(known, deadline)
         connection.ended_by = connection.ended_by or ended_by
         if known is None:
-            drain(connection)
+            try:
+                drain(connection)
+            except Exception:  # the others are to be drained, too
+                end_by_fault(connection)
         if not self._sweep.running:
             self._sweep.start(SWEEP_SECONDS, now=False)
 
@@ -68,14 +72,21 @@ class Drainer:
             if connection not in connection.factory.connections:
                 del self._deadlines[connection]
                 self._heard.pop(connection, None)
-            elif now >= deadline:
-                if connection.ended_by == "stop":
-                    connection.ended_by = "drain"
-                connection.transport.abortConnection()
-            elif self._is_quiet(connection, now):
-                close_if_delivered(connection)
+                continue
+            try:
+                self._look_at(connection, deadline, now)
+            except Exception:
+                end_by_fault(connection)
         if not self._deadlines:
             self._sweep.stop()
+
+    def _look_at(self, connection: Echo, deadline: float, now: float) -> None:
+        if now >= deadline:
+            if connection.ended_by == "stop":
+                connection.ended_by = "drain"
+            connection.transport.abortConnection()
+        elif self._is_quiet(connection, now):
+            close_if_delivered(connection)
 
     def _is_quiet(self, connection: Echo, now: float) -> bool:
         if not connection.quiet:

@@ -19,6 +19,9 @@ OURS = "echoproto"
 OF_TWISTED = frozenset({"message", "time", "system", "format", "isError", "failure", "logLevel", "why"})
 """Keys that Twisted's older log puts into an event."""
 
+PLACES = 3
+"""Places of a traceback that are named where it is not shown."""
+
 Formatter = Callable[[LogEvent], "str | None"]
 """Makes a line of an event, with its end; ``None`` for none."""
 
@@ -86,3 +89,9 @@ def exception_of(failure: Failure) -> str:
     said = failure.getErrorMessage()
     name = getattr(failure.type, "__name__", "Exception")
     return one_line(f"{name}: {said}" if said and said != name else name)
+
+
+def places_of(failure: Failure, count: int = PLACES) -> str:
+    """Where an exception was raised, and from where that was called, the innermost first."""
+    frames = [*failure.frames][: -count - 1 : -1]
+    return " < ".join(f"{frame[1].rpartition('/')[2]}:{frame[2]} {frame[0]}" for frame in frames)

@@ -4,7 +4,6 @@ The observer of the log: it writes what there is room for, in one of two formats
 
 from __future__ import annotations
 
-import os
 import pwd
 import sys
 import time
@@ -20,15 +19,21 @@ from zope.interface import implementer
 from echoproto.errors import ConfigurationError, one_line
 from echoproto.server.eventlog import BURST, EventLog
 from echoproto.server.logfile import LogFile, LogStream, append_only, open_stream
-from echoproto.server.logformat import OURS, Formatter, exception_of, failure_of, json_line, message_of, text_line
+from echoproto.server.logformat import (
+    OURS,
+    Formatter,
+    exception_of,
+    failure_of,
+    json_line,
+    message_of,
+    places_of,
+    text_line,
+)
 
 FORMATS: Mapping[str | None, Formatter] = {"json": json_line, "text": text_line, None: text_line}
 
 FAILURES = 5
 """Exceptions of one kind that are logged at once, before the rate counts: the first with its traceback."""
-
-PLACES = 3
-"""Places of a traceback that are named where it is not shown, the innermost first."""
 
 KEPT = ("log_level", "log_namespace", "log_system", "log_time")
 """Keys of an event that say whose it is, and when."""
@@ -101,7 +106,7 @@ class BudgetedObserver:
         if events is None or "worker" in event:  # a worker has a budget of its own
             self.observer(event)
         elif (failure := failure_of(event)) is not None:
-            place = _places(failure, 1) or _call_site()
+            place = places_of(failure, 1) or _call_site()
             kind = f"exceptions, {getattr(failure.type, '__name__', '-')} at {place}"
             rested = events.rested(kind)
             if events.room(kind, FAILURES):
@@ -120,14 +125,8 @@ def _in_a_line(event: LogEvent, failure: Failure) -> LogEvent:
         "log_format": "{log_message}: {exception}, at {places}",
         "log_message": one_line(message_of(event) or "Unhandled Error"),
         "exception": exception_of(failure),
-        "places": _places(failure, PLACES) or "-",
+        "places": places_of(failure) or "-",
     }
-
-
-def _places(failure: Failure, count: int) -> str:
-    """Where an exception was raised, and from where that was called, the innermost first."""
-    frames = [*failure.frames][: -count - 1 : -1]
-    return " < ".join(f"{os.path.basename(frame[1])}:{frame[2]} {frame[0]}" for frame in frames)
 
 
 def _call_site() -> str:

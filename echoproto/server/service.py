@@ -26,6 +26,7 @@ from echoproto.server.descriptors import descriptor_budget
 from echoproto.server.drain import Drainer
 from echoproto.server.endpoints import TLSEndpoint
 from echoproto.server.eventlog import EventLog
+from echoproto.server.faults import end_by_fault
 from echoproto.server.listeners import listeners, open_all
 from echoproto.server.owner import owner_ids
 from echoproto.server.pemfiles import PEMBlock
@@ -219,7 +220,10 @@ class EchoService(Service):
         """End all connections at once, whatever is in flight."""
         for connection in list(self.factory.connections):
             connection.ended_by = "drain"
-            connection.transport.abortConnection()
+            try:
+                connection.transport.abortConnection()
+            except Exception:  # the others are to end, too
+                end_by_fault(connection)
 
 
 def _address_of(host: IAddress) -> dict[str, object]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from OpenSSL.SSL import Error, WantReadError, ZeroReturnError
 from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.internet.protocol import connectionDone
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -108,6 +109,13 @@ class EchoTLS(TLSMemoryBIOProtocol):
 
     def writeConnectionLost(self) -> None:
         """``connectionLost`` follows."""
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """End; what is wrapped is told so in any case, also if OpenSSL has no memory to finish."""
+        try:
+            super().connectionLost(reason)
+        except Exception:
+            self.wrappedProtocol.connectionLost(Failure())
 
 
 class EchoTLSFactory(TLSMemoryBIOFactory):

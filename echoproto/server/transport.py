@@ -29,6 +29,20 @@ FEW = 1 << 14
 class _Connection(tcp.Connection):
     """How a connection of an echo ends when the system fails it, however it writes."""
 
+    def doRead(self) -> Any:
+        """Read; an exception ends this connection, and is for its observers to log and count."""
+        try:
+            return super().doRead()
+        except Exception as fault:
+            return fault
+
+    def doWrite(self) -> Any:
+        """Write; the same holds."""
+        try:
+            return super().doWrite()
+        except Exception as fault:
+            return fault
+
     def startReading(self) -> None:
         """Have the reactor watch it, if the system has room for that (``ENOMEM``, ``ENOSPC`` of epoll_ctl(2))."""
         try:
@@ -81,6 +95,8 @@ class _ReadsForAnEcho(_Connection, WritesAtOnce):
             return None
         except OSError:
             return main.CONNECTION_LOST
+        except MemoryError as fault:
+            return fault
         if not data:
             self._end_was_read = True
             return main.CONNECTION_DONE
@@ -89,7 +105,10 @@ class _ReadsForAnEcho(_Connection, WritesAtOnce):
                 self._read_size = LARGE_READ
         elif len(data) < FEW:
             self._read_size = SMALL_READ
-        self.protocol.dataReceived(data)
+        try:
+            self.protocol.dataReceived(data)
+        except Exception as fault:
+            return fault
         return None
 
     def readConnectionLost(self, reason: Failure) -> None:

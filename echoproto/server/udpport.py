@@ -20,8 +20,15 @@ from typing import Any
 from attrs import frozen
 from twisted.internet import error, udp
 from twisted.internet.defer import Deferred, execute
-from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IReactorTime, IStreamServerEndpoint
+from twisted.internet.interfaces import (
+    IDelayedCall,
+    IListeningPort,
+    IProtocolFactory,
+    IReactorTime,
+    IStreamServerEndpoint,
+)
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from echoproto.datagram import EchoDatagram
@@ -31,6 +38,7 @@ from echoproto.server.accepting import bound_address
 from echoproto.server.counters import Counters
 from echoproto.server.endpoints import open_on
 from echoproto.server.eventlog import EventLog
+from echoproto.server.faults import log_fault
 from echoproto.server.listeners import Listener
 from echoproto.server.ports import Opener, start_listening
 from echoproto.server.settings import Settings
@@ -56,6 +64,9 @@ DISCARD = 9
 """A port that nothing is sent to (RFC 863): asking for the way to an address takes one."""
 
 LISTENING_FOR_UDP = "Listening for UDP, socket fd is {fd}, address {address}, port {port}"
+
+PAUSE_SECONDS = 0.1
+"""How long the port rests after a fault."""
 
 SO_MEMINFO, DROPS = 55, 8
 """Linux: what a socket uses, as numbers of 32 bits, and which of them says how many datagrams it has dropped."""
@@ -95,6 +106,8 @@ class EchoDatagramPort(udp.Port):
         self._read = lru_cache(READINGS)(ancillary.read)  # what comes with one is mostly what came with the last
         self._reply_control: ancillary.Control = ()
         self._made: Socket | None = None
+        self._clock = reactor
+        self._resting: IDelayedCall | None = None
         self._drops = 0
         self._tells_drops = sys.platform.startswith("linux")
 
@@ -139,7 +152,25 @@ class EchoDatagramPort(udp.Port):
         return skt
 
     def doRead(self) -> None:
-        """Take what has come, but no more than is fair to other transports; what is left has the next turn."""
+        """Take what has come, but no more than is fair to other transports; a fault must not close the port."""
+        try:
+            self._take_batch()
+        except Exception:
+            failure = Failure()
+            self.counters.count_error(type(failure.value).__name__)
+            log_fault(self._events, "reading datagrams", failure)
+            self._rest()
+
+    def _rest(self) -> None:
+        """Read nothing for a while: the datagram that is next would bring about the same fault again at once."""
+        self.stopReading()
+        self._resting = self._clock.callLater(PAUSE_SECONDS, self._go_on)
+
+    def _go_on(self) -> None:
+        self._resting = None
+        self.startReading()
+
+    def _take_batch(self) -> None:
         left = BATCH_BYTES
         for _ in range(BATCH):
             try:
@@ -156,16 +187,15 @@ class EchoDatagramPort(udp.Port):
         self._count_drops()
 
     def _received(self, datagram: bytes, control: Sequence[tuple[int, int, bytes]], addr: Any) -> None:
-        why, self._reply_control = self._read(tuple(control))
-        if why is not None:
-            self.protocol.refuse(why)
-            return
         try:
+            why, self._reply_control = self._read(tuple(control))
+            if why is not None:
+                self.protocol.refuse(why)
+                return
             self.protocol.datagramReceived(datagram, addr)
-        except Exception as problem:  # a fault of our own costs one reply, not the port
-            self.protocol.fail(type(problem).__name__)
-            if self._events.room("errors in the UDP echo"):
-                log.failure("Error in the UDP echo")
+        except Exception as fault:  # costs one reply
+            self.protocol.fail(type(fault).__name__)
+            log_fault(self._events, "the UDP echo", Failure())
 
     def write(self, datagram: bytes, addr: Any = None) -> None:
         """
@@ -196,6 +226,9 @@ class EchoDatagramPort(udp.Port):
 
     def connectionLost(self, reason: Any = None) -> None:
         """Close, and tell what it has come to."""
+        if self._resting is not None:
+            self._resting.cancel()
+            self._resting = None
         super().connectionLost(reason)
         if not self.served:
             return

@@ -104,10 +104,22 @@ class AcceptErrorsTests(AcceptCase):
         near = self.socket()
         with mock.patch.object(self.factory, "buildProtocol", side_effect=ZeroDivisionError):
             self.read((near, ("192.0.2.7", 1)))
-        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         self.assertEqual(near.fileno(), -1)
         self.assertEqual(self.counters.errors, {"ZeroDivisionError": 1})
-        self.assertEqual(self.lines(), ["A connection could not be made"])
+        [line] = self.lines()
+        self.assertRegex(line, r"^Fault in accepting: ZeroDivisionError, at mock.py:")
+
+    def test_no_memory_to_accept(self) -> None:
+        """E10, E4: the port stays open, and rests before it tries again."""
+        for count in range(1, 4):
+            self.assertEqual(self.read(MemoryError()), 1)
+            self.assertEqual(self.counters.errors, {"MemoryError": count})
+            self.assertEqual(len(self.lines()), 1)
+            [call] = [each for each in self.clock.getDelayedCalls() if each is self.port._resting]
+            self.assertAlmostEqual(call.getTime() - self.clock.seconds(), 0.1)
+            self.clock.advance(0.1)
+        self.assertEqual(self.read((near := self.socket(), ("192.0.2.7", 1))), 2)
+        self.assertNotEqual(near.fileno(), -1)
 
     def test_the_spare_descriptor_turns_somebody_away(self) -> None:
         """C6: who waits is closed, and counted."""

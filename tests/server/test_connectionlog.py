@@ -21,6 +21,14 @@ class Transport(StringTransport):
         return 5
 
 
+def fault() -> Failure:
+    try:
+        int("x")
+    except ValueError:
+        return Failure()
+    raise AssertionError
+
+
 class ConnectionLogTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
@@ -98,6 +106,28 @@ class ConnectionLogTests(SynchronousTestCase):
     def test_other_reasons_on_one_line(self) -> None:
         """E3: a reason may hold what a peer sent."""
         self.assertEqual(self.why(ValueError("a\nb")), "ValueError: a\\nb")
+
+    def test_faults(self) -> None:
+        """E10, E4: one line that says where, also without the lines of connections; then one a second."""
+        self.log.enabled = False
+        for _ in range(5):
+            connection = self.connect()
+            connection.fault = fault()
+            connection.connectionLost(Failure(ConnectionAborted()))
+        [line] = self.lines()
+        self.assertRegex(
+            line, r"^Fault in a connection: ValueError: invalid literal .* 'x', at test_connectionlog.py:\d+ fault$"
+        )
+        self.assertEqual((self.events[0]["ip"], self.events[0]["port"]), ("192.0.2.7", 63062))
+        self.clock.advance(1)
+        self.assertEqual(self.lines()[1:], ["4 more faults in a connection, ValueError, not logged one by one"])
+
+    def test_a_fault_is_why(self) -> None:
+        connection = self.connect()
+        connection.fault = fault()
+        connection.ended_by = "stop"
+        connection.connectionLost(Failure(ConnectionAborted()))
+        self.assertEqual(self.events[-1]["why"], "ValueError: invalid literal for int() with base 10: 'x'")
 
     def test_what_is_left_out_is_counted(self) -> None:
         for connection in [self.connect() for _ in range(BURST + 7)]:

@@ -36,6 +36,18 @@ class CountersTests(SynchronousTestCase):
             Snapshot(0, 0, nothing, nothing, 0, 0, 0, 0, nothing, nothing, 0, nothing),
         )
 
+    def test_faults(self) -> None:
+        """E10: whatever else was about to end the connection."""
+        connection = self.connect()
+        connection.ended_by = "stop"
+        connection.connectionLost(Failure(ZeroDivisionError()))
+        connection = self.connect()
+        connection.fault = Failure(MemoryError())
+        connection.connectionLost(Failure(ConnectionAborted()))
+        snapshot = self.counters.snapshot(self.factory.connections)
+        self.assertEqual(snapshot.closed, {"error": 2})
+        self.assertEqual(snapshot.errors, {"ZeroDivisionError": 1, "MemoryError": 1})
+
     def test_the_words_for_each_ending(self) -> None:
         """Scripts read the keys, as counters, and people the words, in the log: none may change unawares."""
         self.assertEqual(

@@ -67,6 +67,19 @@ class DeadlinesTests(SynchronousTestCase):
         self.pass_time(10)
         self.assertEqual(len(self.drained), 1, "once is enough")
 
+    def test_a_fault(self) -> None:
+        """E10: it ends that connection, and the others are cut as ever."""
+        made = self.limit(idle=10)
+        first, second, third = (self.connect() for _ in range(3))
+        second.dataReceived(b"x")
+        vars(second.transport)["dataBuffer"] = None
+        self.pass_time(11)
+        self.assertEqual(self.ended("idle"), {first, third})
+        assert second.fault is not None
+        self.assertIsInstance(second.fault.value, TypeError)
+        self.assertTrue(vars(second.transport)["disconnected"])
+        self.assertTrue(made._looking.running)
+
     def test_an_idle_peer_has_time_to_confirm_the_end(self) -> None:
         """B4: half a second over TLS; a peer that does not confirm the end by then is aborted."""
         self.patch(drain_module, "drain", lambda connection: connection.close())

@@ -86,6 +86,25 @@ class DrainerTests(SynchronousTestCase):
         connection.makeConnection(mock.Mock())
         return connection
 
+    def test_a_fault(self) -> None:
+        """E10: it ends that connection, and the others are drained."""
+        for place, names in (("drain", self.drained), ("close_if_delivered", self.delivered)):
+            bad, good = self.connect(), self.connect()
+
+            def call(connection: Any, bad: Any = bad, names: list[Any] = names) -> None:
+                if connection is bad:
+                    raise ZeroDivisionError
+                names.append(connection)
+
+            with mock.patch.object(drain_module, place, call):
+                for each in (bad, good):
+                    self.drainer.add(each, 10, "stop")
+                self.clock.pump([0.05])
+            self.assertIsInstance(bad.fault.value, ZeroDivisionError)
+            bad.transport.transport.abortConnection.assert_called_with()
+            self.assertIn(good, names)
+            self.assertIsNone(good.fault)
+
     def test_it_looks_until_all_are_gone(self) -> None:
         first, second = self.connect(), self.connect()
         for each in (first, second):

@@ -4,6 +4,7 @@ import socket
 import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
+from unittest import mock
 
 from twisted.internet import udp
 from twisted.logger import formatEvent
@@ -287,6 +288,7 @@ class EchoDatagramPortBuilder(EchoReactorBuilder):
         """E10, E4: it costs the reply, is counted, and fills no log."""
         self.open()
         clients = [self.client(), self.client()]
+        logged = record_log(self)
         real = self.protocol.why_not
         bad = clients[0].getsockname()[1]
         self.patch(self.protocol, "why_not", lambda host, port: 1 // 0 if port == bad else real(host, port))
@@ -298,7 +300,38 @@ class EchoDatagramPortBuilder(EchoReactorBuilder):
 
         self.assertEqual(self.run_client(ask), b"x")
         self.assertEqual(self.counters.datagrams_failed, {"ZeroDivisionError": 10})
-        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        [line] = [formatEvent(each) for each in logged if each.get("event") == "fault"]
+        self.assertRegex(line, r"^Fault in the UDP echo: ZeroDivisionError: .*, at test_udpport.py:\d+ <lambda> < ")
+
+    def test_no_memory_to_receive(self) -> None:
+        """E10, E4: it is counted, the port stays open, and rests before it tries again."""
+        port = self.open()
+        logged = record_log(self)
+        client = self.client()
+        real, port.socket = port.socket, mock.Mock(wraps=port.socket)
+        port.socket.recvmsg.side_effect = [MemoryError, MemoryError]
+        rests: list[float] = []
+        later = self.reactor.callLater
+
+        def call_later(seconds: float, call: Callable[[], None]) -> object:
+            if call == port._go_on:
+                rests.append(seconds)
+                port.socket.recvmsg.side_effect = None if len(rests) == 2 else MemoryError
+            return later(seconds, call)
+
+        self.patch(self.reactor, "callLater", call_later)
+        self.assertEqual(self.run_client(lambda: self.exchange(client, b"x")), b"x")
+        self.assertEqual((self.counters.errors, rests), ({"MemoryError": 2}, [0.1, 0.1]))
+        self.assertEqual(len([each for each in logged if each.get("event") == "fault"]), 1)
+        port.socket = real
+
+    def test_closed_while_it_rests(self) -> None:
+        """Nothing is left behind in the reactor."""
+        port = self.open()
+        port._rest()
+        resting = port._resting
+        port.connectionLost()
+        self.assertFalse(resting.active())
 
     def test_a_client_that_has_gone(self) -> None:
         """U6: what its system says of its closed port (ECONNREFUSED) disturbs nobody."""

@@ -1,0 +1,55 @@
+"""A limit of memory (RLIMIT_AS) that peers which send and do not read bring the service up to."""
+
+import resource
+import socket
+import sys
+from pathlib import Path
+
+from tests.clients import exchange, payload, receive
+from tests.integration.test_stopping import send_until_stuck
+from tests.integration.twistd import PATIENCE, TwistdCase
+
+PEERS = 60
+"""Each is about to cost 128 KiB, 7.5 MiB in all."""
+
+ROOM = 2 << 20
+"""Bytes that the service may take beyond those that it has."""
+
+
+class MemoryTests(TwistdCase):
+    def test_peers_that_do_not_read(self) -> None:
+        """E10, E4: connections without memory end, are counted, and are a line a second in the log."""
+        if not sys.platform.startswith("linux"):
+            self.skipTest("prlimit and /proc are Linux's")
+        for writes in ("at-once", "buffered"):
+            path = Path(self.folder(), "s")
+            words = ("--greeting", "", "--log-connections", "off", "--writes", writes)
+            server = self.serve("--listen", f"unix:{path}", *words)
+            peers = [self.peer(path) for _ in range(PEERS)]
+            limit = server.status("VmSize") * 1024 + ROOM
+            resource.prlimit(server.pid, resource.RLIMIT_AS, (limit, limit))
+            data = payload(1 << 20)
+            for peer in peers:
+                try:
+                    send_until_stuck(peer, data)
+                except OSError:  # it was ended
+                    continue
+            for peer in peers:
+                peer.close()
+            self.assertEqual(exchange(self.peer(path), b"still here"), b"still here")
+            counters = server.counters()
+            self.assertGreater(counters["errors"]["MemoryError"], 0)
+            self.assertEqual(counters["errors"]["MemoryError"], counters["closed"]["error"])
+            self.assertEqual(server.stop(), 0)
+            faults = [line for line in server.lines if "Fault in a connection: MemoryError, at " in line]
+            self.assertTrue(1 <= len(faults) < counters["errors"]["MemoryError"], server.lines)
+            self.assertFalse([line for line in server.lines if "Unhandled" in line or line.startswith("\t")])
+
+    def peer(self, path: Path) -> socket.socket:
+        client = socket.socket(socket.AF_UNIX)
+        self.addCleanup(client.close)
+        client.settimeout(PATIENCE)
+        client.connect(str(path))
+        client.sendall(b"x")
+        self.assertEqual(receive(client, 1), b"x")
+        return client

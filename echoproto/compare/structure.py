@@ -8,7 +8,6 @@ since a later version may have written them. An error names the path of the wron
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Mapping
 from functools import cache
 from types import UnionType
@@ -17,6 +16,9 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 import attrs
 
 from echoproto.errors import ConfigurationError, one_line
+
+LARGEST_FLOAT = float.fromhex("0x1.fffffffffffffp+1023")
+"""The largest number of IEEE 754's double precision."""
 
 LARGEST = 2**60
 """The largest whole number that is read: no count comes near it, and what is drawn of some takes 64 bits."""
@@ -74,14 +76,14 @@ def whole(least: int = 0, most: int = LARGEST) -> Reader:
     return read
 
 
-def number(least: float = 0, *, open_below: bool = False, most: float = sys.float_info.max) -> Reader:
+def number(least: float = 0, *, open_below: bool = False, most: float = LARGEST_FLOAT) -> Reader:
     """
     A reader of finite numbers.
 
     :param open_below: whether ``least`` itself is too small.
     """
     bounds = f"{'greater than' if open_below else 'at least'} {least:g}"
-    if most < sys.float_info.max:
+    if most < LARGEST_FLOAT:
         bounds += f" and at most {most:g}"
 
     def read(value: Any) -> float:
@@ -118,7 +120,7 @@ def flag(value: Any) -> bool:
     return value
 
 
-LEAVES: dict[Any, Reader] = {str: text, bool: flag, int: whole(-LARGEST), float: number(-sys.float_info.max)}
+LEAVES: dict[Any, Reader] = {str: text, bool: flag, int: whole(-LARGEST), float: number(-LARGEST_FLOAT)}
 """Readers of types that no `Annotated` says more about."""
 
 

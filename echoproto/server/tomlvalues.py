@@ -57,7 +57,7 @@ def written(value: object) -> str:
     """A value as it is written in TOML."""
     if isinstance(value, tuple):
         return f"[{', '.join(map(written, value))}]"
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def hint(setting: Setting, value: object, line: str) -> str:

@@ -1,6 +1,7 @@
 import tomllib
 from datetime import UTC, date, datetime, time
 
+import hypothesis
 from hypothesis import given, strategies
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -105,6 +106,7 @@ class HintTests(SynchronousTestCase):
             self.assertEqual(setting.kind.from_toml(value), example)
             self.assertIsInstance(value, setting.kind.types)
 
+    @hypothesis.example("\x7f")
     @given(strategies.one_of(strategies.text(), strategies.booleans(), strategies.integers(-(2**63), 2**63 - 1)))
     def test_written_is_read_back(self, value: object) -> None:
         self.assertEqual(tomllib.loads(f"a = {written((value,))}"), {"a": [value]})

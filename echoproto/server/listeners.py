@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import socket
 from collections.abc import Iterator, Sequence
 
@@ -39,6 +40,9 @@ ADVICE = {
     errno.EACCES: "ports below 1024 need root or CAP_NET_BIND_SERVICE, paths the right to write there",
     errno.EADDRNOTAVAIL: "no network interface of this host has that address",
 }
+
+LINK_LOCAL = re.compile("fe[89ab][0-9a-f]:", re.IGNORECASE)
+"""How an address of fe80::/10 begins (RFC 4291, section 2.5.6)."""
 
 
 @frozen
@@ -142,7 +146,7 @@ def _reason(problem: BaseException | None) -> str:
         return _unresolved(interface)
     if isinstance(problem, OSError) and problem.strerror:
         advice = ADVICE.get(problem.errno or 0)
-        if problem.errno == errno.EINVAL and interface.lower().startswith("fe80:"):
+        if problem.errno == errno.EINVAL and LINK_LOCAL.match(interface):
             advice = f"a link-local address needs its network interface, as in {interface}%eth0"
         name = f"{os.fsdecode(problem.filename)}: " if problem.filename else ""
         return name + problem.strerror + (f"; {advice}" if advice else "")
@@ -152,6 +156,8 @@ def _reason(problem: BaseException | None) -> str:
 def _unresolved(interface: str) -> str:
     """Why an address to listen on is none."""
     address, scope, link = interface.partition("%")
-    if scope and ":" in address:
+    if scope and LINK_LOCAL.match(address):
         return f"this host has no network interface {link!r}"
-    return f"{interface!r} is neither an IP address, such as 127.0.0.1, nor the name of a host with one"
+    if scope and ":" in address:
+        return f"only a link-local address has a network interface; write it without %{link}"
+    return f"{interface!r} is neither an IP address, such as 127.0.0.1, nor the name of a host that has one of IPv4"

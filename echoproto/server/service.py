@@ -128,7 +128,7 @@ class EchoService(Service):
 
     def _log_ports(self) -> None:
         for port in self.ports:
-            fields = _address_of(port.getHost()) | _families_of(port)
+            fields = _place_of(port)
             udp = isinstance(port, EchoDatagramPort)
             log.info(
                 LISTENING_FOR_UDP if udp else LISTENING + " (IPv6 only)" * bool(fields.get("ipv6_only")),
@@ -234,8 +234,17 @@ def _address_of(host: IAddress) -> dict[str, object]:
     return {"address": getattr(host, "host", "?"), "port": getattr(host, "port", None)}
 
 
-def _families_of(port: Any) -> dict[str, object]:
-    """Whether a socket that listens on all of IPv6 leaves IPv4 alone, as a field of a log event; else none."""
-    if port.addressFamily != socket.AF_INET6 or port.getHost().host != ANY_IPV6:
-        return {}
-    return {"ipv6_only": bool(port.socket.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY))}
+def _place_of(port: Any) -> dict[str, object]:
+    """
+    The same, with what IPv6 has beside it.
+
+    A link-local address has its network interface, which Twisted leaves out of UDP's (Twisted #6826). Of a socket on
+    all of IPv6, a further field says whether it leaves IPv4 alone.
+    """
+    fields = _address_of(port.getHost())
+    if port.addressFamily == socket.AF_INET6:
+        name = port.socket.getsockname()
+        fields["address"], _ = socket.getnameinfo(name, socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)
+        if fields["address"] == ANY_IPV6:
+            fields["ipv6_only"] = bool(port.socket.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY))
+    return fields

@@ -1,5 +1,7 @@
 """Names and paths of all shapes: the log, JSON and ``--check`` have each on one line."""
 
+import contextlib
+import ipaddress
 import json
 import os
 import socket
@@ -7,6 +9,9 @@ import sys
 
 from tests.clients import exchange
 from tests.integration.twistd import PATIENCE, FailingCase, script
+
+LINK_SCOPE, TENTATIVE = "20", 0x40
+"""Of addresses of /proc/net/if_inet6: link-local ones, and the flag of one that can't be used yet."""
 
 SHAPES = (
     ("a b", r"a\x20b"),
@@ -86,6 +91,27 @@ class InterfaceTests(FailingCase):
         self.assertIn("a link-local address needs its network interface, as in fe80::1%eth0", line)
         line = self.complaint("--udp", "0", "--udp-interface", "fe80::1%nope", "--port", "0", status=1)
         self.assertIn("this host has no network interface 'nope'", line)
+        line = self.complaint("--port", "0", "--interface", "::1%lo", status=1)
+        self.assertIn("only a link-local address has a network interface; write it without %lo", line)
+
+    def test_a_link_local_address_with_its_interface(self) -> None:
+        """The log shows both, over TCP and UDP; where the host has none, there is none to listen on."""
+        found = [f"{address}%{link}" for address, link in self.link_local_addresses()]
+        for interface in found[:1]:
+            server = self.serve("--port", "0", "--interface", interface, "--udp", "0", "--udp-interface", interface)
+            server.wait_for(rf"Listening for UDP, .* address {interface}, port \d+$")
+            self.assertIn(f"address {interface}, port ", "\n".join(server.lines))
+
+    def link_local_addresses(self) -> list[tuple[str, str]]:
+        """From /proc/net/if_inet6 of Linux; elsewhere, none is known."""
+        with contextlib.suppress(FileNotFoundError), open("/proc/net/if_inet6", encoding="ascii") as file:
+            rows = [line.split() for line in file]
+            return [
+                (str(ipaddress.IPv6Address(bytes.fromhex(row[0]))), row[5])
+                for row in rows
+                if row[3] == LINK_SCOPE and not int(row[4], 16) & TENTATIVE
+            ]
+        return []
 
     def test_names(self) -> None:
         """One of a host stands for its IPv4 address, which the log shows; one of a network interface is none."""

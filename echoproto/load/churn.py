@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import monotonic_ns
 
+from echoproto.load.farewell import part
 from echoproto.load.link import Link
 from echoproto.load.meter import Meter
 from echoproto.load.streams import Streams
@@ -34,7 +35,7 @@ class Churning(Streams):
         self._probing = True
         super().connect(wait)
         self._probing = False
-        self._all[0].part()
+        part(self._all[0])
         self._all = every
 
     def senders(self) -> list[Link]:

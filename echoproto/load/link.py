@@ -7,14 +7,12 @@ from __future__ import annotations
 import errno
 import ssl
 from collections import deque
-from contextlib import suppress
 from time import monotonic_ns
 from typing import TYPE_CHECKING
 
 from echoproto.load.channel import Channel
 from echoproto.load.diagnosis import Diagnosis, shown
 from echoproto.load.errors import IDLE_CLOSED, REFUSED
-from echoproto.load.exchange import HELLO
 from echoproto.load.loop import READ, WRITE
 from echoproto.load.tls import describe
 from echoproto.load.verdict import Kind
@@ -35,15 +33,18 @@ class Link(Channel):
 
     :ivar waiting: when the messages that wait for their turn should have been sent, in ns.
     :ivar idle: whether it is to say nothing.
+    :ivar diagnosis: of what was harmed on it, while more of that is looked at.
+    :ivar parting: whether all that was asked for is back, and what still comes is only looked at.
     """
 
-    __slots__ = ("_diagnosis", "idle", "waiting")
+    __slots__ = ("diagnosis", "idle", "parting", "waiting")
 
     def __init__(self, number: int, owner: Streams, *, idle: bool = False) -> None:
         super().__init__(number, owner)
         self.idle = idle
+        self.parting = False
         self.waiting: deque[int] = deque()
-        self._diagnosis: Diagnosis | None = None
+        self.diagnosis: Diagnosis | None = None
 
     def attached(self) -> None:
         """See `Channel.attached`."""
@@ -116,7 +117,7 @@ class Link(Channel):
             self.since = monotonic_ns()
             if not self._flush():
                 return
-            if not self.unsent and self._diagnosis is None:
+            if not self.unsent and self.diagnosis is None:
                 self.fill()
         if self.socket is not None and mask & ~WRITE:
             self._read()
@@ -146,9 +147,9 @@ class Link(Channel):
         if not data:
             self._ended()
             return
-        if self._diagnosis is not None:
-            self._diagnosis.received(data)
-            if self._diagnosis.full:
+        if self.diagnosis is not None:
+            self.diagnosis.received(data)
+            if self.diagnosis.full:
                 self.conclude()
             return
         self.since = owner.last = now
@@ -158,7 +159,7 @@ class Link(Channel):
         was_due = self.greeting_due
         wrong = self.received(data, now)
         if wrong:
-            self._doubt(wrong)
+            self.doubt(wrong)
         elif was_due:
             if not self.greeting_due:
                 owner.ready(self)
@@ -173,7 +174,12 @@ class Link(Channel):
         if self.socket is None:
             return False
         done = not (self.in_flight or self.unsent or self.greeting_due or self._half_closed)
-        return not done or self._diagnosis is not None or self.handle != self._open
+        return not done or self.diagnosis is not None or self.handle != self._open
+
+    @property
+    def room(self) -> int:
+        """Bytes that are received at once at the most."""
+        return self._owner.room
 
     @property
     def ending(self) -> bool:
@@ -182,7 +188,7 @@ class Link(Channel):
 
     def stuck(self) -> None:
         """Nothing has happened on it for long."""
-        if self._diagnosis is not None:
+        if self.diagnosis is not None:
             self.conclude()
         elif self.greeting_due and self.handle == self._open:
             self._owner.wrong_greeting(f"connection {self.number}: no greeting")
@@ -190,22 +196,8 @@ class Link(Channel):
         else:
             self.fail("no progress", lost=True)
 
-    def part(self) -> None:
-        """End it in order, if there is nothing on it that was not asked for."""
-        if self.socket is None:
-            return
-        if self.idle:
-            with suppress(OSError):  # whatever it says, it is over
-                self.recv(len(HELLO))  # a greeting; what is not read would turn the FIN into a RST
-        else:
-            self.handle(READ)
-            self.conclude()
-        if self.socket is not None:
-            self.close_sending()
-            self.close()
-
     def _ended(self) -> None:
-        if self._diagnosis is not None:
+        if self.diagnosis is not None:
             self.conclude()
         elif self._half_closed and not self.in_flight:
             self.close()
@@ -215,8 +207,10 @@ class Link(Channel):
 
     def failed(self, error: OSError) -> None:
         """See `Channel.failed`; what did not come back need not have."""
-        if self._diagnosis is not None:
+        if self.diagnosis is not None:
             self.conclude()
+        elif self.parting:
+            self.close()
         elif isinstance(error, ssl.SSLEOFError):
             self.fail("no close_notify", lost=True)
         elif isinstance(error, ssl.SSLError):
@@ -247,7 +241,7 @@ class Link(Channel):
         self.close()
         self._owner.over(self, failed=True)
 
-    def _doubt(self, wrong: bytes) -> None:
+    def doubt(self, wrong: bytes) -> None:
         """Something is wrong: see more of it, to name it."""
         settings = self._owner.settings
         if self.greeting_due:
@@ -255,13 +249,13 @@ class Link(Channel):
             self._owner.wrong_greeting(f"connection {self.number}: greeting {came} in place of {due}")
             self.fail("greeting")
             return
-        self._diagnosis = Diagnosis(self.payload, self.begun, self.place)
-        self._diagnosis.received(wrong)
+        self.diagnosis = Diagnosis(self.payload, self.begun, self.place)
+        self.diagnosis.received(wrong)
         self._owner.doubts(self)
 
     def conclude(self) -> None:
         """Name what is wrong, and be done with this connection."""
-        diagnosis, self._diagnosis = self._diagnosis, None
+        diagnosis, self.diagnosis = self.diagnosis, None
         if diagnosis is None:
             return
         owner = self._owner
@@ -282,5 +276,5 @@ class Link(Channel):
 
     def close_sending(self) -> None:
         """See `Channel.close_sending`; what is doubted is looked at further."""
-        if self._diagnosis is None:
+        if self.diagnosis is None:
             super().close_sending()

@@ -13,6 +13,7 @@ from time import monotonic_ns
 from echoproto.load.address import Address, resolve
 from echoproto.load.errors import IDLE_CLOSED, REFUSALS, nothing_reached
 from echoproto.load.exchange import MOST_AHEAD, Settings
+from echoproto.load.farewell import part_from_all
 from echoproto.load.hurry import LARGEST, turn_in_a_hurry
 from echoproto.load.link import Link
 from echoproto.load.meter import NS, Meter
@@ -247,9 +248,8 @@ class Streams(Sending[Link]):
         self.doubted.clear()
 
     def finish(self) -> None:
-        """End all connections in order; what has come on them without being asked for is found here."""
-        for link in list(self.links.values()):
-            link.part()
+        """End all connections in order; what has come on them without being asked for, or comes yet, is found here."""
+        part_from_all(list(self.links.values()), self.poller, self.links)
 
     def close(self) -> None:
         """Close whatever is open still."""

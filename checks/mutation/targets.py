@@ -50,6 +50,7 @@ TARGETS = (
     Target("echoproto/server/connectionlog.py", ("tests.server.test_connectionlog",)),
     Target("echoproto/server/service.py", ("tests.server.test_service_stop", "tests.server.test_service")),
     Target("echoproto/server/counters.py", ("tests.server.test_counters",)),
+    Target("echoproto/load/exchange.py", ("tests.load.test_exchange",)),
     Target("echoproto/load/verdict.py", ("tests.load.test_verdict",)),
 )
 

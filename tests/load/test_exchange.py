@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from random import Random
 
 from hypothesis import given, strategies
 from twisted.trial.unittest import SynchronousTestCase
@@ -68,6 +69,60 @@ class SupplyTests(SynchronousTestCase):
             taken.append(share)
         self.assertEqual((sum(taken), supply.left), (count, 0))
         self.assertLessEqual(max(taken, default=0), max(1, count // (2 * streams)))
+
+    def test_shares(self) -> None:
+        """Nobody gets more than half of what would be each one's."""
+        supply = Supply(10)
+        self.assertEqual((supply.left, supply.take(5)), (0, 0))
+        supply.left = 1000
+        self.assertEqual((supply.take(1000), supply.left), (50, 950))
+
+
+class DrawnAheadTests(SynchronousTestCase):
+    """What is drawn before it is needed."""
+
+    def test_how_many(self) -> None:
+        """As many as 4 KiB hold, at least 1, and 64 at the most."""
+        for size, count in ((1, 64), (64, 64), (65, 63), (241, 16), (2048, 2), (5000, 1)):
+            exchange = make(size=(size, size))
+            exchange.draw()
+            self.assertEqual(len(exchange.messages), count)
+
+    def test_sizes_are_the_same_each_time(self) -> None:
+        """Those of a seed and a stream, so that a run can be repeated with a later version, too."""
+        exchange = make(number=3, size=(10, 1000))
+        exchange.draw()
+        draw = Random("1 3 sizes").random
+        self.assertEqual(
+            [len(each) for each in reversed(exchange.messages)], [10 + int(draw() * 991) for _ in range(4)]
+        )
+
+    def test_the_connection_begins_with_the_first(self) -> None:
+        """Whatever is drawn after that; only the first message must not begin as a greeting does."""
+        exchange = make(H_FIRST, size=(5000, 5000), greeting=None)
+        send(exchange, 1)
+        begun = exchange.begun
+        send(exchange, 3)
+        self.assertEqual((begun, exchange.begun), (1, 1))
+
+
+class InFlightTests(SynchronousTestCase):
+    def test_one_that_is_kept_apart_comes_back(self) -> None:
+        exchange = make(number=7)
+        self.assertEqual((exchange.number, exchange.sent_at, exchange.in_flight), (7, 0, 0))
+        message = send(exchange, 1)
+        exchange.settle()
+        self.assertEqual((exchange.expected, len(exchange.flight)), (message, 0))
+        self.assertEqual(exchange.received(message, 5), b"")
+        self.assertEqual((exchange.expected, exchange.in_flight), (None, 0))
+
+    def test_one_that_is_kept_apart_at_the_end(self) -> None:
+        """What did not come back need not have, if nothing else is said."""
+        exchange = make()
+        send(exchange, 1)
+        exchange.settle()
+        exchange.finish(exchange.missing)
+        self.assertEqual((exchange.in_flight, exchange.unknown, exchange.lost), (0, 10, 0))
 
 
 class StreamTests(SynchronousTestCase):

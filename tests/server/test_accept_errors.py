@@ -95,6 +95,7 @@ class AcceptErrorsTests(AcceptCase):
             self.read(OSError(errno.ENFILE, "Too many"))
             self.clock.advance(0.1)
         lines = self.lines()
+        self.assertEqual(self.events[0]["event"], "accept-failed")
         self.assertEqual(lines[0], "Could not accept a connection: ENFILE, Too many")
         self.assertRegex("\n".join(lines), r"\n\d+ more failures to accept, ENFILE, not logged one by one\n")
         self.assertLessEqual(len(lines), 11)

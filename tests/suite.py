@@ -46,7 +46,12 @@ WITHOUT_REACTOR = (
     *("tests.integration.test_compare_html", "tests.integration.test_compare_command"),
     *("tests.test_execution", "tests.test_tallies"),
     *("tests.test_console", "tests.integration.test_unwritable", "tests.integration.test_runner_options"),
-    *("tests.server.test_pidfile", "tests.server.test_runneroptions", "tests.server.test_daemon"),
+    *(
+        "tests.server.test_pidfile",
+        "tests.server.test_runneroptions",
+        "tests.server.test_daemon",
+        "tests.server.test_paths",
+    ),
     *("tests.integration.test_workers_as_a_service", "tests.integration.test_privileges"),
     *("tests.integration.test_children", "tests.integration.test_certificates", "tests.integration.test_tlserrors"),
     *("tests.integration.test_log_files", "tests.integration.test_names", "tests.integration.test_activation"),

@@ -20,6 +20,7 @@ from contextlib import suppress
 from twisted.logger import Logger
 
 from echoproto.errors import EchoError, UnavailableError
+from echoproto.server.paths import absolute
 
 log = Logger("echoproto")
 
@@ -130,7 +131,7 @@ class LogFile(LogStream):
     def __init__(
         self, path: str, *, rotate_bytes: int | None = ROTATE_BYTES, owner: tuple[int, int] = (-1, -1)
     ) -> None:
-        self.path = os.path.abspath(path)
+        self.path = absolute(path)
         try:
             try:
                 descriptor = _open(self.path)

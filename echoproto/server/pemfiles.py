@@ -15,6 +15,7 @@ from typing import Protocol
 from attrs import field, frozen
 
 from echoproto.errors import ConfigurationError
+from echoproto.server.paths import absolute
 
 SUFFIX = ".pem"
 """End of the names of files in a folder that are read."""
@@ -71,7 +72,7 @@ class PEMFolder:
 
     @_at.default
     def _absolute(self) -> str:
-        return os.path.abspath(self.path)
+        return absolute(self.path)
 
     def __str__(self) -> str:
         return self.path
@@ -104,7 +105,7 @@ class PEMFiles:
 
     @_at.default
     def _absolute(self) -> Sequence[str]:
-        return [os.path.abspath(path) for path in self.paths]
+        return [absolute(path) for path in self.paths]
 
     def __str__(self) -> str:
         return ", ".join(dict.fromkeys(self.paths))

@@ -7,10 +7,9 @@ Whatever goes wrong before the service runs ends the process with one line on st
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Mapping, MutableMapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from twisted.logger import Logger
@@ -24,6 +23,7 @@ from echoproto.reactors.clock import follow_monotonic_clock
 from echoproto.server.daemon import StartErrors
 from echoproto.server.listeners import open_all
 from echoproto.server.owner import owner_ids
+from echoproto.server.paths import absolute
 from echoproto.server.runneroptions import is_daemon, is_twistd, prepare
 from echoproto.server.service import EchoService
 from echoproto.server.settings import Given, Setting, Settings, join, table
@@ -135,8 +135,7 @@ class Options(usage.Options):
         """Join the options with the file, and install the reactor that they name."""
         if self["config"]:
             # twistd and twist may change the folder later; a name is shown as it was given.
-            with suppress(FileNotFoundError):  # the folder itself is gone, and reading the file says so
-                self._config = os.path.abspath(self["config"])
+            self._config = absolute(self["config"])
         self.settings = self.reread()
         with _naming(_origin(self, "reactor")):
             self.reactor_name = choice.settle(self.settings.reactor)

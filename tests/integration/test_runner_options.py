@@ -94,10 +94,14 @@ class FaultTests(FailingCase):
         self.addCleanup(self._end, server)
         server.wait_for(r"No twistd\.pid: it can't be written here \(No such file or directory\)")
         server.listening()
-        ended = self.run_to_end(*words, "echo", "--config", "echo.toml")
-        self.assertEqual(
-            (ended.returncode, ended.stderr), (2, "echo: echo.toml: can't be read: No such file or directory\n")
-        )
+        for options, status, expected in (
+            (["echo", "--config", "echo.toml"], 2, "echo.toml: can't be read"),
+            (["--logfile", "log", "echo", "--port", "0"], 1, "can't write the log to log"),
+            (["echo", "--listen", "ssl:0:privateKey=pem"], 2, "--listen: 'ssl:0:privateKey=pem': pem"),
+        ):
+            ended = self.run_to_end(*words, *options)
+            line = f"echo: {expected}: No such file or directory\n"
+            self.assertEqual((ended.returncode, ended.stderr), (status, line))
 
 
 class PidFileTests(FailingCase):

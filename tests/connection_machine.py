@@ -51,9 +51,10 @@ class Machine(RuleBasedStateMachine):
 
     :param reactor: that it is served on.
     :param protocol: what serves it.
+    :param transport: the class of its connections; that of the reactor's ports if there is none.
     """
 
-    def __init__(self, reactor: Any, protocol: type[Echo] = Echo) -> None:
+    def __init__(self, reactor: Any, protocol: type[Echo] = Echo, transport: Any = None) -> None:
         super().__init__()
         self.reactor = reactor
         self.counters = Counters()
@@ -68,6 +69,7 @@ class Machine(RuleBasedStateMachine):
         self.factory = EchoFactory(observers=[self.counters])
         self.factory.protocol = Watched
         self.port = reactor.listenTCP(0, self.factory, interface="127.0.0.1")
+        self.port.transport = transport or self.port.transport
         self.prepare(self.port.socket)
         self.client: socket.socket | None = None
         self.opened = self.sent_by_all = self.received_by_all = self.most_held = 0

@@ -106,6 +106,8 @@ class Pool:
     keys: Mapping[bytes, tuple[str, PrivateKeyTypes]]
     _by_subject: Mapping[x509.Name, list[Certificate]] = field(init=False)
 
+    _known_issuers: dict[Certificate, list[Certificate]] = field(factory=dict, init=False)
+
     @_by_subject.default
     def _index(self) -> Mapping[x509.Name, list[Certificate]]:
         found: dict[x509.Name, list[Certificate]] = {}
@@ -122,7 +124,10 @@ class Pool:
         """
         certificates: dict[x509.Certificate, Certificate] = {}
         keys: dict[bytes, tuple[str, PrivateKeyTypes]] = {}
+        once: dict[bytes, PEMBlock] = {}
         for block in blocks:
+            once.setdefault(block.content, block)
+        for block in once.values():
             if block.label in CERTIFICATES:
                 found = _certificate(block)
                 certificates.setdefault(found.x509, found)
@@ -159,9 +164,15 @@ class Pool:
         """All issuers, nearest first; each once, though authorities may have signed each other."""
         found = [certificate]
         for issued in found:
-            candidates = [] if issued.self_signed else self._by_subject.get(issued.x509.issuer, [])
-            found += [each for each in candidates if each not in found and issued.is_issued_by(each)]
+            found += [each for each in self._direct_issuers(issued) if each not in found]
         return found[1:]
+
+    def _direct_issuers(self, issued: Certificate) -> list[Certificate]:
+        """Those that have signed one; to find that out takes most of the time that a pool takes."""
+        if issued not in self._known_issuers:
+            candidates = [] if issued.self_signed else self._by_subject.get(issued.x509.issuer, [])
+            self._known_issuers[issued] = [each for each in candidates if issued.is_issued_by(each)]
+        return self._known_issuers[issued]
 
     def warnings(self, now: datetime) -> list[str]:
         """What a person should know of certificates that can be served, in a line each."""

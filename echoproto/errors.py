@@ -20,7 +20,7 @@ class EchoError(Exception):
 
 
 class ConfigurationError(EchoError):
-    """What the user wrote can't be meant: an option, a key of the file, a value."""
+    """An invalid option, file or value."""
 
     exit_status = 2
 

@@ -63,7 +63,7 @@ class Options(usage.Options):
     longdesc = (
         "Sends back every byte that it is sent. An option beats the file, the file beats the default. "
         "Exit status: 1 if this machine can't do what is asked for (a port in use, a reactor that it lacks), "
-        "2 if what is asked for can't be meant."
+        "2 for an invalid option, file or value."
     )
     optFlags = [["check", None, "Say what would be served, and where each setting comes from, without serving."]]
     optParameters = [

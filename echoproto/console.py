@@ -137,9 +137,11 @@ class _Stream(io.FileIO):
 
 
 class _Output(_Stream):
-    """Standard output; its failures are told from those of other files."""
+    """Standard output; its failures are told from those of other files, but a reader that has seen enough is none."""
 
     def _failed(self, error: OSError, size: int) -> int:
+        if error.errno == errno.EPIPE:
+            return size
         raise _unwritable(error) from error
 
 
@@ -175,7 +177,8 @@ def run(command: Callable[[], object]) -> NoReturn:
     """
     Run a command to its end, and end the process: with one line and status 2 if its output can't be written.
 
-    Text that standard output can't encode is escaped. Standard error that can't be written is done without.
+    Text that standard output can't encode is escaped. Standard error that can't be written is done without, as is
+    standard output that is a pipe whose reader has ended, such as head(1): the command ends as it would have.
 
     :param command: may raise `SystemExit`; what it returns is no exit status.
     """

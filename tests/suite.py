@@ -42,7 +42,7 @@ WITHOUT_REACTOR = (
         "tests.test_pairs",
     ),
     *("tests.integration.test_load_command", "tests.integration.test_load_html", "tests.integration.test_load_options"),
-    "tests.integration.test_load_names",
+    *("tests.integration.test_load_names", "tests.integration.test_outputs"),
     *("tests.integration.test_compare_html", "tests.integration.test_compare_command"),
     *("tests.test_execution", "tests.test_tallies"),
     *("tests.test_console", "tests.integration.test_unwritable", "tests.integration.test_runner_options"),

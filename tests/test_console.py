@@ -134,6 +134,12 @@ class RunTests(SynchronousTestCase):
                     line = f"Error: can't write to standard output: {reason}\n"
                     self.assertEqual(self.run_code(code, streams, environment), (2, "", line), (code, streams))
 
+    def test_a_reader_that_has_seen_enough(self) -> None:
+        """As of head(1): the command ends as it would have."""
+        gone = "reading, writing = os.pipe(); os.close(reading); os.dup2(writing, 1)"
+        for code in ("print('a' * 100_000)", "print('a', flush=True); print('b' * 9_999)"):
+            self.assertEqual(self.run_code(f"{gone}; {code}; sys.exit(3)"), (3, "", ""))
+
     def test_output_that_was_not_needed(self) -> None:
         for streams in (*UNWRITABLE, ">&- 2>&- <&-"):
             self.assertEqual(self.run_code("sys.exit(3)", streams), (3, "", ""))

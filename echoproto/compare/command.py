@@ -17,6 +17,7 @@ from typing import Any
 
 import click
 
+from echoproto.compare.folder import check_kept, unused
 from echoproto.compare.options import Options
 from echoproto.compare.presets import DESCRIPTIONS
 from echoproto.compare.reportcommand import against_options
@@ -57,8 +58,8 @@ Examples:
 \b
 Exit status:
     0  measured; contestants that failed have a verdict
-    1  --against: something has become worse by more than --tolerance; or a file can't be written
-    2  what is asked for can't be meant
+    1  --against: something has become worse by more than --tolerance
+    2  what is asked for can't be meant, or a file can't be read; or a file or standard output can't be written
     3  not one contestant could be measured, under any load: all have failed, or are not possible
     4  the generator has too few descriptors or ports for it
    70  a fault of this program itself; ECHOPROTO_DEBUG=1 shows its traceback
@@ -134,6 +135,7 @@ SOME_TIME = Parsed("time", _positive(parse_time))
 @option("--calls/--no-calls", default=None, help="Count system calls, too (with strace).  [default: the plan's]")
 @option("--seed", type=SEED, metavar="N", help="Of the order, and of all that is drawn.  [default: a new one]")
 @option("--output", "-o", metavar="DIR", help="Where the results go.  [default: a new folder, named by date and time]")
+@option("--overwrite", is_flag=True, help="Replace results that are there already.")
 @option("--list", **FLAG_OF_ITS_OWN, callback=_print_contestants, help="List the contestants.")
 @option("--json-schema", **FLAG_OF_ITS_OWN, callback=_print_schema, help="Print the schema of results.json.")
 @against_options
@@ -144,6 +146,7 @@ def compare(
     file: str | None,
     seed: int | None,
     output: str | None,
+    overwrite: bool,
     quiet: bool,
     against: str | None,
     tolerance: float,
@@ -161,6 +164,8 @@ def compare(
         if preset is not None and file is not None:
             raise ConfigurationError("--preset and --plan are a plan each: leave one of them out")
         options = Options(**{name: value for name, value in given.items() if value is not None})
+        if output is not None and not overwrite:
+            check_kept(output)
         from echoproto.compare import session
         from echoproto.compare.comparison import Task
 
@@ -171,7 +176,7 @@ def compare(
             seed=secrets.randbits(31) if seed is None else seed,
             command=shlex.join(["echoproto", *sys.argv[1:]]),
         )
-        folder = output or f"echoproto-compare-{datetime.now():%Y%m%d-%H%M%S}"
+        folder = output or unused(f"echoproto-compare-{datetime.now():%Y%m%d-%H%M%S}")
         outputs = session.Outputs(
             folder=folder,
             quiet=quiet,

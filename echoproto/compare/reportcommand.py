@@ -31,8 +31,9 @@ Examples:
 \b
 Exit status:
     0  reported
-    1  --against: something has become worse by more than --tolerance; or a file can't be written
-    2  what is asked for can't be meant, such as to join runs of different environments
+    1  --against: something has become worse by more than --tolerance
+    2  what is asked for can't be meant, such as to join runs of different environments, or a file can't be read; or a
+       file or standard output can't be written
 """
 
 
@@ -61,12 +62,14 @@ def against_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.command(cls=OneLineCommand, epilog=EPILOG, context_settings={"max_content_width": 110})
 @click.argument("files", nargs=-1, required=True, metavar="FILES...")
 @option("--output", "-o", metavar="DIR", help="Write results, page and pictures there.")
+@option("--overwrite", is_flag=True, help="Replace what is there already.")
 @option("--different-plans", is_flag=True, help="Also join runs whose loads or contestants differ.")
 @against_options
 def report(
     files: tuple[str, ...],
     *,
     output: str | None,
+    overwrite: bool,
     against: str | None,
     tolerance: float,
     different_environments: bool,
@@ -80,8 +83,11 @@ def report(
     try:
         from echoproto.compare import reporting
         from echoproto.compare.against import changes
+        from echoproto.compare.folder import check_kept, check_writable
         from echoproto.compare.joining import join
 
+        if output is not None and not overwrite:
+            check_kept(output)
         results = join(
             [reporting.read_file(file) for file in files],
             different_environments=different_environments,
@@ -91,6 +97,8 @@ def report(
         if against is not None:
             old = reporting.read_file(against)
             changed = changes(results, old, tolerance=tolerance / 100, different_environments=different_environments)
+        if output is not None:
+            check_writable(output)
         reporting.write(results, output, reporting.console(), changed)
     except EchoError as error:
         raise complaint(str(error), error.exit_status) from error

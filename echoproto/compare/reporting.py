@@ -5,7 +5,6 @@ A comparison is told: at the terminal, and in files.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from importlib.util import find_spec
 
@@ -14,14 +13,12 @@ from rich.text import Text
 
 from echoproto.cli import PIPE_WIDTH
 from echoproto.compare.against import Change
+from echoproto.compare.folder import PAGE, save
 from echoproto.compare.results import Results, document
 from echoproto.compare.resultsfile import RESULTS, read_file
 from echoproto.compare.summary import Advice, advise
 from echoproto.compare.table import print_changes, print_results
 from echoproto.compare.verdict import Verdict, verdicts
-from echoproto.errors import UnavailableError
-
-PAGE = "report.html"
 
 __all__ = ["console", "read_file", "write"]
 
@@ -36,29 +33,31 @@ def console() -> Console:
 
 def write(results: Results, folder: str | None, console: Console, changes: Sequence[Change] | None = None) -> None:
     """
-    Print tables and summary, and write everything into a folder, which is made if it is not there.
+    Write everything into a folder, which is made if it is not there, and print tables and summary.
 
-    The results come first, so that nothing is lost if drawing fails.
+    The results come first, so that nothing is lost if drawing fails; what is printed comes last, so that output which
+    can't be printed costs no file.
 
     :param folder: ``None`` if nothing is to be written.
     :param changes: since an earlier run, if there was one.
     :raise UnavailableError: if a file can't be written.
+    :raise OutputError: if standard output can't be.
     """
     said = verdicts(results)
     advice = advise(results, said)
-    if folder is not None:
-        _save(folder, RESULTS, json.dumps(document(results), indent=1) + "\n")
-    print_results(console, results, said, advice)
-    if changes is not None:
-        print_changes(console, changes)
-    if folder is None:
-        return
-    if any(find_spec(name) is None for name in ("altair", "hdrh", "vl_convert")):
-        console.print(
-            Text("! no pictures: they need the extra 'compare': pip install 'echoproto[compare]'", style="yellow")
-        )
-    else:
-        _draw(results, folder, said, advice, changes or ())
+    drawn = all(find_spec(name) is not None for name in ("altair", "hdrh", "vl_convert"))
+    try:
+        if folder is not None:
+            save(folder, RESULTS, json.dumps(document(results), indent=1) + "\n")
+            if drawn:
+                _draw(results, folder, said, advice, changes or ())
+    finally:
+        print_results(console, results, said, advice)
+        if changes is not None:
+            print_changes(console, changes)
+        if folder is not None and not drawn:
+            why = "they need the extra 'compare': pip install 'echoproto[compare]'"
+            console.print(Text(f"! no pictures: {why}", style="yellow"))
 
 
 def _draw(
@@ -72,19 +71,7 @@ def _draw(
 
     shown = [(picture, vega.svg(picture.specification)) for picture in pictures(results, said)]
     for picture, svg in shown:
-        _save(folder, f"{picture.name}.svg", svg)
-        _save(folder, f"{picture.name}.png", vega.png(picture.specification))
+        save(folder, f"{picture.name}.svg", svg)
+        save(folder, f"{picture.name}.png", vega.png(picture.specification))
     text = page(results, said, advice, shown=shown, script=vega.script(), versioned=vega.with_version, changes=changes)
-    _save(folder, PAGE, text)
-
-
-def _save(folder: str, name: str, data: str | bytes) -> None:
-    """Write a file whole, or not at all: what was there before stays until then."""
-    path = os.path.join(folder, name)
-    try:
-        os.makedirs(folder, exist_ok=True)
-        with open(f"{path}.new", "wb") as file:
-            file.write(data.encode() if isinstance(data, str) else data)
-        os.replace(f"{path}.new", path)
-    except OSError as error:
-        raise UnavailableError(f"{path}: {error.strerror or error}") from error
+    save(folder, PAGE, text)

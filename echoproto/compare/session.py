@@ -4,7 +4,6 @@ One use of ``echoproto compare``, from what is asked for to the exit status.
 
 from __future__ import annotations
 
-import os
 from itertools import product
 
 from attrs import frozen
@@ -13,11 +12,12 @@ from rich.console import Console
 from echoproto.compare import reporting
 from echoproto.compare.against import changes
 from echoproto.compare.comparison import Task, measure, prepare
+from echoproto.compare.folder import check_writable
 from echoproto.compare.progress import Board, Lines, Silence
 from echoproto.compare.results import Results
 from echoproto.compare.sameness import check_environments
 from echoproto.compare.verdict import without_figures
-from echoproto.errors import ConfigurationError, EchoError
+from echoproto.errors import EchoError
 from echoproto.load.errors import GOOD, INTERRUPTED, UNREACHABLE
 from echoproto.load.interruption import Interruption
 
@@ -116,17 +116,3 @@ def _view(*, quiet: bool) -> Silence:
     if quiet:
         return Silence()
     return Board(console) if console.is_terminal else Lines(console)
-
-
-def check_writable(folder: str) -> None:
-    """
-    Say at once, not after the run, that results could not be written; the folder is there then.
-
-    :raise ConfigurationError: that says why.
-    """
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except OSError as error:
-        raise ConfigurationError(f"--output {folder}: can't be made: {error.strerror}") from error
-    if not os.access(folder, os.W_OK):
-        raise ConfigurationError(f"--output {folder}: can't be written to")

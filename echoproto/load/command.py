@@ -17,6 +17,7 @@ from typing import Any
 import click
 
 from echoproto.errors import ConfigurationError, EchoError, one_line
+from echoproto.load import outputs
 from echoproto.load.caution import MOST_CONNECTIONS
 from echoproto.load.options import Options
 from echoproto.load.search import parse_aim
@@ -166,23 +167,28 @@ def option(*names: str, **settings: Any) -> Callable[[Callable[..., None]], Call
 @option("--json", metavar="FILE", help="Write the report as JSON, to standard output with -.")
 @option("--html", metavar="FILE", help="Write it as a page with pictures.")
 @option("--hgrm", metavar="FILE", help="Write the percentiles as HdrHistogram's tools read them.")
+@option("--overwrite", is_flag=True, help="Replace files that are there already.")
 @option("--json-schema", **FLAG_OF_ITS_OWN, callback=_print_schema, help="Print the schema of the JSON report.")
 @option("--quiet", "-q", is_flag=True, help="No progress, no table.")
 @option("--i-own-this-host", is_flag=True, help="Also load what is not this machine.")
-def load(target: str | None, server: str | None, i_own_this_host: bool, seed: int | None, **given: Any) -> None:
+def load(
+    *, target: str | None, server: str | None, i_own_this_host: bool, seed: int | None, overwrite: bool, **given: Any
+) -> None:
     """
     Send messages to an echo, check every byte that comes back, and say how fast it was and how late.
 
     TARGET is tcp:HOST:PORT, tls:HOST:PORT, udp:HOST:PORT or unix:PATH; an IPv6 address stands in brackets;
     unix:@NAME is an abstract name.
     """
-    told = {name: given.pop(name) for name in ("json", "html", "hgrm", "quiet")}
+    paths = {name: outputs.named(given.pop(name)) for name in ("json", "html", "hgrm")}
+    quiet = given.pop("quiet")
     try:
-        _check_extras(html=told["html"] is not None)
+        _check_extras(html=paths["html"] is not None)
+        outputs.check({f"--{name}": path for name, path in paths.items()}, overwrite=overwrite)
         options = Options(**given, seed=secrets.randbits(63) if seed is None else seed)
         from echoproto.load import session
 
-        status = session.run(target, server, options, session.Outputs(**told), own_host=i_own_this_host)
+        status = session.run(target, server, options, session.Outputs(**paths, quiet=quiet), own_host=i_own_this_host)
     except EchoError as error:
         raise complaint(str(error), error.exit_status) from error
     sys.exit(status)

@@ -4,11 +4,8 @@ One use of ``echoproto load``, from its options to the exit status.
 
 from __future__ import annotations
 
-import errno
 import io
 import json
-import os
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -27,6 +24,7 @@ from echoproto.load.live import Board, Lines, View
 from echoproto.load.memory import available, shortage
 from echoproto.load.options import Options, workload_for
 from echoproto.load.outcome import Outcome
+from echoproto.load.outputs import STANDARD_OUTPUT, save, why_not
 from echoproto.load.ownserver import free_port, serving
 from echoproto.load.processes import run as run_processes
 from echoproto.load.report import Report, document
@@ -51,8 +49,7 @@ class Outputs:
     """
     Where what is found goes.
 
-    :ivar json: a file, ``-`` for standard output, or ``None``.
-    :ivar html: a file, or ``None``; likewise ``hgrm``.
+    :ivar json: a file, ``-`` for standard output, or ``None``; likewise ``html`` and ``hgrm``.
     :ivar quiet: whether nothing else is printed.
     """
 
@@ -60,6 +57,11 @@ class Outputs:
     html: str | None
     hgrm: str | None
     quiet: bool
+
+    @property
+    def paths(self) -> dict[str, str | None]:
+        """The paths by the options that give them."""
+        return {"--json": self.json, "--html": self.html, "--hgrm": self.hgrm}
 
 
 def run(target: str | None, server: str | None, options: Options, outputs: Outputs, *, own_host: bool) -> int:
@@ -147,48 +149,36 @@ def _measure(workload: Workload, options: Options, view: View, interruption: Int
 
 def check_writable(outputs: Outputs) -> None:
     """Say at once, not after the run, that a report could not be written."""
-    for option, path in (("--json", outputs.json), ("--html", outputs.html), ("--hgrm", outputs.hgrm)):
-        if path is None or (path == "-" and option == "--json"):
-            continue
-        if why := _unwritable(path and os.path.realpath(path)):
+    for option, path in outputs.paths.items():
+        if path is not None and path != STANDARD_OUTPUT and (why := why_not(path)):
             raise ConfigurationError(f"{option} {path or repr(path)}: can't be written: {why}")
-
-
-def _unwritable(path: str) -> str:
-    """Why a file can't be written, or nothing; one that is not there is made for a moment, to see."""
-    if os.path.isdir(path):
-        return os.strerror(errno.EISDIR)
-    if os.path.lexists(path):  # a pipe is not opened, which would wait for its reader
-        return "" if os.access(path, os.W_OK) else os.strerror(errno.EACCES)
-    try:
-        with open(path, "xb"):
-            pass
-        os.unlink(path)
-    except OSError as error:
-        return error.strerror or str(error)
-    return ""
 
 
 def write(report: Report, outputs: Outputs) -> None:
     """
-    Print the report, and write it.
+    Write the report, and then print it, so that output which can't be printed costs no file.
 
     :raises ConfigurationError: if a file can't be written, after all else is.
+    :raises OutputError: if standard output can't be.
     """
-    console = Console(stderr=outputs.quiet or outputs.json == "-", highlight=False)
+    written = list(_files(report, outputs))
+    failures = [_saved(*each) for each in written if each[1] != STANDARD_OUTPUT]
+    console = Console(stderr=outputs.quiet or STANDARD_OUTPUT in outputs.paths.values(), highlight=False)
     if not console.is_terminal:
         console.width = PIPE_WIDTH
     if not outputs.quiet:
         print_report(console, report)
     elif report.summary.verdict != GOOD:
         console.print(Text(headline(report)), soft_wrap=True)
-    failures = [
-        f"{option} {path}: can't be written: {failure}"
-        for option, path, data in _files(report, outputs)
-        if (failure := _save(path, data))
-    ]
-    if failures:
-        raise ConfigurationError("; ".join(failures))
+    failures += [_saved(*each) for each in written if each[1] == STANDARD_OUTPUT]
+    if any(failures):
+        raise ConfigurationError("; ".join(filter(None, failures)))
+
+
+def _saved(option: str, path: str, data: bytes) -> str:
+    """Why an output can't be written, or nothing."""
+    why = save(path, data)
+    return f"{option} {path}: can't be written: {why}" if why else ""
 
 
 def _files(report: Report, outputs: Outputs) -> Iterator[tuple[str, str, bytes]]:
@@ -205,19 +195,3 @@ def _files(report: Report, outputs: Outputs) -> Iterator[tuple[str, str, bytes]]
         file = io.BytesIO()
         times.write_percentiles(file)
         yield "--hgrm", outputs.hgrm, file.getvalue()
-
-
-def _save(path: str, data: bytes) -> str:
-    """Write a file, or to standard output; gives why it can't be, or nothing."""
-    try:
-        if path == "-":
-            sys.stdout.write(data.decode())
-            sys.stdout.flush()
-            return ""
-        with open(path, "wb") as file:
-            file.write(data)
-    except BrokenPipeError:
-        raise  # nobody wants it any more, as in a pipe to head(1)
-    except OSError as error:
-        return error.strerror or str(error)
-    return ""

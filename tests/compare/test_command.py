@@ -10,9 +10,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from echoproto.cli import main
 from echoproto.compare import command, limits, session
 from echoproto.compare.comparison import Task
+from echoproto.compare.folder import check_writable
 from echoproto.compare.options import Options
 from echoproto.compare.presets import DESCRIPTIONS
-from echoproto.compare.session import Outputs, check_writable
+from echoproto.compare.session import Outputs
 from echoproto.errors import ConfigurationError, UnavailableError
 
 

@@ -132,17 +132,43 @@ class LogFile(LogStream):
         self, path: str, *, rotate_bytes: int | None = ROTATE_BYTES, owner: tuple[int, int] = (-1, -1)
     ) -> None:
         self.path = absolute(path)
+        shared = _descriptor_of(self.path)
+        try:
+            super().__init__(self._open(shared, owner))
+        except OSError as error:
+            raise _unwritable(path, error) from error
+        self.has_name = self.is_file and shared is None
+        self._rotate_bytes = self._rotate_at = rotate_bytes if self.has_name else None
+
+    def _open(self, shared: int | None, owner: tuple[int, int]) -> int:
+        try:
+            return _open(self.path)
+        except FileNotFoundError:
+            descriptor = _make(os.path.realpath(self.path), 0o666)
+            os.fchown(descriptor, *owner)
+            return descriptor
+        except OSError as error:
+            if shared is None or error.errno != errno.ENXIO:
+                raise
+            return os.dup(shared)  # a socket, or a pipe whose reader is gone
+
+    @staticmethod
+    def check(path: str) -> None:
+        """
+        Find out whether a file can be written, and change nothing.
+
+        :raise UnavailableError: if it can't be opened.
+        """
         try:
             try:
-                descriptor = _open(self.path)
+                os.close(_open(absolute(path)))
             except FileNotFoundError:
-                descriptor = _make(os.path.realpath(self.path), 0o666)
-                os.fchown(descriptor, *owner)
+                folder = os.path.dirname(os.path.realpath(absolute(path)))
+                os.stat(folder)
+                if not os.access(folder, os.W_OK | os.X_OK):
+                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES)) from None
         except OSError as error:
-            raise UnavailableError(f"can't write the log to {path}: {error.strerror}") from error
-        super().__init__(descriptor)
-        self.has_name = self.is_file and not _names_descriptor(self.path)
-        self._rotate_bytes = self._rotate_at = rotate_bytes if self.has_name else None
+            raise _unwritable(path, error) from error
 
     def write(self, line: bytes) -> bool:
         """Write a line, as a stream does; before that, rotate a file that is as large as it may be."""
@@ -250,6 +276,10 @@ def _make_like(path: str, before: os.stat_result) -> int:
     return descriptor
 
 
+def _unwritable(path: str, error: OSError) -> UnavailableError:
+    return UnavailableError(f"can't write the log to {path}: {error.strerror}")
+
+
 def _require_regular(found: os.stat_result) -> None:
     if not stat.S_ISREG(found.st_mode):
         raise OSError(errno.EINVAL, "it is no regular file any more")
@@ -263,10 +293,10 @@ def _numbers(path: str) -> Iterator[int]:
             yield int(found[1])
 
 
-def _names_descriptor(path: str) -> bool:
-    """Whether a path is, or links to, that of an open descriptor, as /dev/stdout does."""
+def _descriptor_of(path: str) -> int | None:
+    """The descriptor that a path names, or links to, as /dev/stdout does."""
     while not DESCRIPTORS.fullmatch(folder := os.path.realpath(os.path.dirname(path))):
         if not os.path.islink(path):
-            return False
+            return None
         path = os.path.join(folder, os.readlink(path))
-    return True
+    return int(os.path.basename(path))

@@ -148,27 +148,51 @@ def log_for_twistd(options: Mapping[str, Any], log_format: str | None) -> tuple[
     :raise ConfigurationError: if JSON is to go to something that is neither a file nor standard output.
     :raise UnavailableError: if the file can't be written.
     """
-    name, foreground = options.get("logfile"), options.get("nodaemon")
-    others = [option for option in ("logger", "syslog") if options.get(option)]
-    if name == "-" and not foreground:
-        raise ConfigurationError("a daemon can't log to standard output: leave --logfile - out, or add --nodaemon")
-    if log_format == "json" and others:
-        raise ConfigurationError(
-            f"log-format json goes to a file or to standard output, not with twistd's --{others[0]}"
-        )
-    if "logger" in others:
+    _require_format(options, log_format)
+    if options.get("logger"):
         return None, None
-    if "syslog" in others:
+    if options.get("syslog"):
         from twisted.python import syslog
 
         observer: Any = syslog.SyslogObserver(options.get("prefix", "")).emit
         return LegacyLogObserverWrapper(observer), None
     for stream in (sys.stdout, sys.stderr):
         append_only(stream.fileno())
-    if foreground and name in (None, "", "-"):
+    name = _file_of(options)
+    if name is None:
         return LogWriter(open_stream(sys.stdout.fileno()), FORMATS[log_format]), None
-    file = LogFile(name or "twistd.log", owner=_owner(options))
+    file = LogFile(name, owner=_owner(options))
     return LogWriter(file, FORMATS[log_format]), file
+
+
+def check_log_for_twistd(options: Mapping[str, Any], log_format: str | None) -> None:
+    """
+    Find out whether the log can be written under these options, and change nothing.
+
+    :raise EchoError: as `log_for_twistd` does.
+    """
+    _require_format(options, log_format)
+    name = _file_of(options)
+    if name is not None and not (options.get("logger") or options.get("syslog")):
+        LogFile.check(name)
+
+
+def _require_format(options: Mapping[str, Any], log_format: str | None) -> None:
+    others = [option for option in ("logger", "syslog") if options.get(option)]
+    if options.get("logfile") == "-" and not options.get("nodaemon"):
+        raise ConfigurationError("a daemon can't log to standard output: leave --logfile - out, or add --nodaemon")
+    if log_format == "json" and others:
+        raise ConfigurationError(
+            f"log-format json goes to a file or to standard output, not with twistd's --{others[0]}"
+        )
+
+
+def _file_of(options: Mapping[str, Any]) -> str | None:
+    """The name of the log file; ``None`` for standard output."""
+    name: str | None = options.get("logfile")
+    if options.get("nodaemon") and name in (None, "", "-"):
+        return None
+    return name or "twistd.log"
 
 
 def _owner(options: Mapping[str, Any]) -> tuple[int, int]:

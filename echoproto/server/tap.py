@@ -22,6 +22,7 @@ from echoproto.reactors import choice
 from echoproto.reactors.clock import follow_monotonic_clock
 from echoproto.server.daemon import StartErrors
 from echoproto.server.listeners import open_all
+from echoproto.server.logobserver import check_log_for_twistd
 from echoproto.server.owner import owner_ids
 from echoproto.server.paths import absolute
 from echoproto.server.runneroptions import is_daemon, is_twistd, prepare
@@ -180,6 +181,8 @@ class Options(usage.Options):
 
     def _check(self) -> NoReturn:
         """Open the listeners as a start would, so that the verdict is the same; close them before anyone is served."""
+        if is_twistd(self.runner_options):
+            check_log_for_twistd(self.runner_options, self.settings.log_format)
         service = _make(self)
         try:
             service.ports = open_all(service.listeners, service.factory)

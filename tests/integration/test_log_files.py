@@ -17,6 +17,27 @@ HEAD = 'sh -c \'{{ "$@"; echo "status $?" >&2; }} | head -n 1\' - {}'
 """A reader that goes away after a line; then, the exit status is printed."""
 
 
+LOG_MUCH = """
+import sys
+from echoproto.protocol import EchoFactory
+from twisted.python import log
+
+add = EchoFactory.add
+
+def add_and_log(self, connection):
+    add(self, connection)
+    log.msg(f"a line of another package about {id(connection)}", isError=True)
+    print("printed by another package", file=sys.stderr)
+    try:
+        raise ValueError("no good")
+    except ValueError:
+        log.err()
+
+EchoFactory.add = add_and_log
+"""
+"""A module that Python imports at its start: of each connection, it has others log something."""
+
+
 class LogFilesTests(UnheardCase):
     def logged(self, path: Path, pattern: str, count: int = 1) -> str:
         """Wait for a text in a file; all that is in it."""
@@ -147,17 +168,40 @@ class LogFilesTests(UnheardCase):
         self.logged(log, "Received SIGTERM, stopping")
 
     def test_a_log_that_can_not_be_opened(self) -> None:
-        """O4: one line that says which and why, in the foreground and as a daemon."""
+        """O4, O5: one line that says which and why, in the foreground and as a daemon."""
         folder = Path(self.folder())
         (folder / "folder").mkdir()
         for mode, name, problem in (
             (("-n",), "folder", "Is a directory"),
             ((), "none/log", "No such file or directory"),
         ):
-            words = (*mode, "--logfile", name, "echo", "--port", "0")
-            ended = self.run_to_end(script("twistd"), *words, cwd=str(folder))
-            expected = (1, "", f"echo: can't write the log to {name}: {problem}\n")
-            self.assertEqual((ended.returncode, ended.stdout, ended.stderr), expected)
+            for check in ((), ("--check",)):
+                words = (*mode, "--logfile", name, "echo", "--port", "0", *check)
+                ended = self.run_to_end(script("twistd"), *words, cwd=str(folder))
+                expected = (1, "", f"echo: can't write the log to {name}: {problem}\n")
+                self.assertEqual((ended.returncode, ended.stdout, ended.stderr), expected)
+
+    def test_what_others_log(self) -> None:
+        """E4: whatever peers have them log is within log-rate, in each worker, too: here, of every connection."""
+        folder = self.folder()
+        Path(folder, "sitecustomize.py").write_text(LOG_MUCH)
+        for echo, pattern in (("", "Listening"), ("--workers 2", "Worker 1 serves")):
+            child, port = self.unheard(
+                "-n", "--logfile", "echo.log", echo=f"--log-connections off {echo}", env={"PYTHONPATH": folder}
+            )
+            path = Path(child.cwd, "echo.log")
+            self.logged(path, pattern)
+            begun = time.monotonic()
+            self.served(port, 300)
+            self.assertEqual(child.stop(), 0)
+            seconds = time.monotonic() - begun + 1
+            text = path.read_text()
+            for said, burst in (("a line of another package", 20), ("printed by another package", 20), ("no good", 5)):
+                # Each worker has a burst of its own, and a share of the rate.
+                found = sum(said in line and not line.startswith("\t") for line in text.splitlines())
+                self.assertTrue(1 <= found <= 2 * (burst + seconds), (said, found))
+            self.assertRegex(text, r"\d+ more exceptions, ValueError at sitecustomize.py:\d+ \w+, not logged")
+            self.assertTrue(1 <= text.count("Traceback") <= 2 * (1 + seconds / 5), text.count("Traceback"))
 
     def test_json_of_workers(self) -> None:
         """Each line is one flat object with a name, whoever has logged it."""

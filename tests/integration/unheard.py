@@ -12,18 +12,26 @@ from tests.integration.twistd import PATIENCE, REACTOR, Child, TwistdCase, scrip
 class UnheardCase(TwistdCase):
     """A test case with servers that are known to serve by connecting to them."""
 
-    def unheard(self, *words: str, command: str = "{}", folder: str = "", echo: str = "") -> tuple[Child, int]:
+    def unheard(
+        self,
+        *words: str,
+        command: str = "{}",
+        folder: str = "",
+        echo: str = "",
+        env: dict[str, str] | None = None,
+    ) -> tuple[Child, int]:
         """
         Serve on a port that was free, and wait until it listens.
 
         :param words: of ``twistd``, before ``echo``.
         :param command: of the shell, with the server in the place of the braces.
         :param echo: more options of ``echo``.
+        :param env: what is added to its environment.
         """
         port = free_port()
         options = f"echo --port {port} --interface 127.0.0.1 --reactor {REACTOR} --greeting '' {echo}"
         line = command.format(" ".join([script("twistd"), *words, options]))
-        child = Child("sh", "-c", f"exec {line}", cwd=folder or self.folder())
+        child = Child("sh", "-c", f"exec {line}", cwd=folder or self.folder(), env=env)
         self.addCleanup(child.stop)
         deadline = time.monotonic() + PATIENCE
         while child.process.poll() is None:

@@ -136,8 +136,21 @@ class LogFileTests(LogFileCase):
             (self.folder, "Is a directory"),
             (self.folder / "none" / "log", "No such file or directory"),
         ):
-            error: Exception = self.assertRaises(UnavailableError, LogFile, str(path))
-            self.assertEqual(str(error), f"can't write the log to {path}: {problem}")
+            for call in (LogFile, LogFile.check):
+                error: Exception = self.assertRaises(UnavailableError, call, str(path))
+                self.assertEqual(str(error), f"can't write the log to {path}: {problem}")
+
+    def test_check_changes_nothing(self) -> None:
+        LogFile.check(str(self.path))
+        self.assertEqual(os.listdir(self.folder), [])
+        self.path.write_text("x")
+        LogFile.check(str(self.path))
+        self.assertEqual(self.written(), {self.path.name: "x"})
+
+    def test_check_of_a_folder_that_can_not_be_written(self) -> None:
+        with mock.patch("os.access", return_value=False):
+            error: Exception = self.assertRaises(UnavailableError, LogFile.check, str(self.path))
+        self.assertEqual(str(error), f"can't write the log to {self.path}: Permission denied")
 
     def test_an_open_descriptor(self) -> None:
         """As /dev/stdout is one, even if it is that of a regular file: that is for whoever has opened it."""
@@ -150,6 +163,24 @@ class LogFileTests(LogFileCase):
                     change()
                     file.write(b"x")
         self.assertEqual(self.written(), {self.path.name: "x" * 6})
+
+
+class SharedTests(LogFileCase):
+    def test_a_socket(self) -> None:
+        """As /dev/stdout may be one, which can't be opened."""
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            file = self.file(Path(f"/dev/fd/{ours.fileno()}"))
+            assert file._socket is not None
+            self.addCleanup(file._socket.close)
+            file.write(b"x\n")
+            self.assertEqual(theirs.recv(9), b"x\n")
+
+    def test_a_socket_with_a_name_is_none(self) -> None:
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(os.path.relpath(self.path))
+            error: Exception = self.assertRaises(UnavailableError, LogFile, str(self.path))
+        self.assertIn("No such device or address", str(error))
 
 
 class FIFOTests(LogFileCase):

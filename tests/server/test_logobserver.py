@@ -16,7 +16,14 @@ from echoproto.errors import ConfigurationError, UnavailableError
 from echoproto.server.eventlog import BURST, EventLog
 from echoproto.server.logfile import LogFile
 from echoproto.server.logformat import failure_of, json_line, text_line
-from echoproto.server.logobserver import FAILURES, BudgetedObserver, LogWriter, log_for_twist, log_for_twistd
+from echoproto.server.logobserver import (
+    FAILURES,
+    BudgetedObserver,
+    LogWriter,
+    check_log_for_twistd,
+    log_for_twist,
+    log_for_twistd,
+)
 from tests.logs import record_log
 
 
@@ -224,7 +231,14 @@ class LogForRunnersTests(SynchronousTestCase):
             ({"nodaemon": 0, "logfile": "-"}, ConfigurationError),
             ({"nodaemon": 1, "logfile": "/nonexistent/log"}, UnavailableError),
         ):
-            self.assertRaises(problem, log_for_twistd, options, "json")
+            for call in (log_for_twistd, check_log_for_twistd):
+                self.assertRaises(problem, call, options, "json")
+
+    def test_check_changes_nothing(self) -> None:
+        """O5."""
+        for options in ({"nodaemon": 1}, {"logfile": (path := self.mktemp())}, {"nodaemon": 1, "syslog": 1}):
+            check_log_for_twistd(options, "text")
+        self.assertFalse(os.path.exists(path))
 
     def test_under_twist(self) -> None:
         with open(path := self.mktemp(), "a", encoding="utf-8") as opened:

@@ -19,13 +19,20 @@ from attrs import frozen
 from twisted.internet.error import ReactorNotRunning
 from twisted.internet.process import ProcessReader
 from twisted.internet.task import LoopingCall
-from twisted.logger import ILogObserver, LogEvent, Logger, LogLevel, globalLogBeginner
+from twisted.logger import (
+    ILogObserver,
+    LogEvent,
+    Logger,
+    LogLevel,
+    globalLogBeginner,
+)
 from zope.interface import implementer
 
 from echoproto.errors import EchoError
 from echoproto.reactors import choice
 from echoproto.reactors.clock import follow_monotonic_clock
 from echoproto.server.descriptors import set_descriptor_limit
+from echoproto.server.logobserver import BudgetedObserver
 from echoproto.server.pemfiles import PEMBlock
 from echoproto.server.service import EchoService
 from echoproto.server.settings import Settings
@@ -66,14 +73,30 @@ class Reports:
         self._write(messages.line(kind, content))
 
     def __call__(self, event: LogEvent) -> None:
-        """Observe the log; what Twisted says of each port that opens and closes would be said by all workers."""
-        if event.get("log_namespace") == messages.OURS or event.get("log_level", LogLevel.info) >= LogLevel.warn:
-            self._write(messages.event_line(event))
+        """Observe the log."""
+        self._write(messages.event_line(event))
 
     def _write(self, message: bytes) -> None:
         with suppress(BrokenPipeError):
             while message:
                 message = message[os.write(self.descriptor, message) :]
+
+
+@implementer(ILogObserver)
+@frozen
+class Telling:
+    """
+    Passes on events of this package, and warnings; what Twisted says of each port would be said by all workers.
+
+    :param observer: gets them.
+    """
+
+    observer: ILogObserver
+
+    def __call__(self, event: LogEvent) -> None:
+        """Pass an event on, or not."""
+        if event.get("log_namespace") == messages.OURS or event.get("log_level", LogLevel.info) >= LogLevel.warn:
+            self.observer(event)
 
 
 class Worker(EchoService):
@@ -182,7 +205,8 @@ def main() -> None:
 
         follow_monotonic_clock(reactor)
         reports = Reports(REPORTS)
-        globalLogBeginner.beginLoggingTo([reports])
+        log_observer = BudgetedObserver(reports)
+        globalLogBeginner.beginLoggingTo([Telling(log_observer)])
         set_descriptor_limit(start.reactor)
         worker = Worker(start, reactor, reports)
         worker.privilegedStartService()
@@ -192,10 +216,12 @@ def main() -> None:
         give_up(error)
     run: Any = reactor
     run.callWhenRunning(_take_signals, worker)  # the reactor puts its own in their place as it starts
+    run.callWhenRunning(setattr, log_observer, "events", worker.events)
     run.addSystemEventTrigger("before", "shutdown", worker.stopService)
     run.run()
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the interpreter, as it ends, would let it be killed
     worker.close()
+    log_observer.events = None
 
 
 def _take_signals(worker: Worker) -> None:

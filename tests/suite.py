@@ -28,6 +28,9 @@ __all__ = ["KNOWN", "environment_for", "here", "parts"]
 
 KNOWN = ("select", "poll", "epoll", "lean-epoll", "kqueue", "asyncio", "uvloop")
 
+TRIAL_ONLY = ("tests.integration.test_console_blocks",)
+"""Tests that take long, and run once in all."""
+
 WITHOUT_REACTOR = (
     *(
         "tests.checks",
@@ -44,7 +47,8 @@ WITHOUT_REACTOR = (
     *("tests.integration.test_load_command", "tests.integration.test_load_html", "tests.integration.test_load_options"),
     *("tests.integration.test_load_names", "tests.integration.test_outputs"),
     *("tests.integration.test_compare_html", "tests.integration.test_compare_command"),
-    *("tests.test_execution", "tests.test_tallies"),
+    *("tests.test_execution", "tests.test_tallies", "tests.test_consoleblocks"),
+    *TRIAL_ONLY,
     *("tests.test_console", "tests.integration.test_unwritable", "tests.integration.test_runner_options"),
     *(
         "tests.server.test_pidfile",
@@ -86,7 +90,7 @@ def parts(reactors: list[str], *, coverage: bool = False, quick: bool = False) -
     found = []
     for name, tests in () if quick else ((ONCE, once), (DEFAULT, with_reactor)):
         measure = f"-m coverage run --data-file={data_file(name)} " if coverage else ""
-        files = " ".join(f"{each.replace('.', os.sep)}.py" for each in tests)
+        files = " ".join(f"{each.replace('.', os.sep)}.py" for each in tests if each not in TRIAL_ONLY)
         found.append(Part("pytest", name, f"{measure}-m pytest -v -rs {files}"))
     for name, tests in ((ONCE, once), *((name, with_reactor) for name in reactors)):
         reactor = reactors[0] if name == ONCE else name

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from echoproto.errors import ConfigurationError, nearest
 from echoproto.server.settings import Given, Setting, table
-from echoproto.server.tomlvalues import element_hint, hint, shown, table_hint, text_hint
+from echoproto.server.tomlvalues import element_hint, hint, line_hint, shown, table_hint
 
 MAXIMUM_SIZE = 65536
 """Bytes; no set of settings comes near it, and /dev/zero has no end."""
@@ -40,8 +40,8 @@ def read_file(path: str, at: str = "") -> dict[str, Given]:
         raise ConfigurationError(f"{path}:1: not TOML: brackets are nested too deeply") from error
     except tomllib.TOMLDecodeError as error:
         problem, line = _where(str(error), text)
-        quotes = text_hint(text.split("\n")[line - 1])
-        raise ConfigurationError(f"{path}:{line}: not TOML: {problem}{quotes}") from error
+        written = line_hint(_known(), text.split("\n")[line - 1])
+        raise ConfigurationError(f"{path}:{line}: not TOML: {problem}{written}") from error
     except ValueError as error:  # of Python, whose integers are read from no more than so many digits
         raise ConfigurationError(f"{path}:1: not TOML: a number has too many digits") from error
     return _settings(document, path, text)
@@ -74,8 +74,12 @@ def _where(message: str, text: str) -> tuple[str, int]:
     return found[1], int(found[2]) if found[2] else text.count("\n") + 1
 
 
+def _known() -> dict[str, Setting]:
+    return {setting.name: setting for setting in table()}
+
+
 def _settings(document: Mapping[str, object], path: str, text: str) -> dict[str, Given]:
-    known = {setting.name: setting for setting in table()}
+    known = _known()
     given = {}
     for key, value in document.items():
         number = _line_of(key, text)

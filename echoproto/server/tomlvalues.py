@@ -112,12 +112,15 @@ def _read(reader: object, value: object) -> object:
         return None
 
 
-def text_hint(line: str) -> str:
-    """What to do about a line that is no TOML, if it looks like text without quotes; may be empty."""
+def line_hint(known: Mapping[str, Setting], line: str) -> str:
+    """How a line that is no TOML should have been written, if its value is one as of a command line; may be empty."""
     found = re.match(r"""\s*([\w-]+)\s*=\s*([^\s"'\[{#][^"'#]*)""", line)
-    if found is None or not re.search(r"[A-Za-z/]|\..*\.|:", found[2]):
+    if found is None or found[1] not in known:
         return ""
-    return f"; text stands in quotes: {found[1]} = {written(found[2].strip())}" if len(found[2]) <= LONG else ""
+    meant = _read(known[found[1]].kind.from_text, found[2].strip())
+    if meant is None or len(text := written(meant)) > LONG:
+        return ""
+    return f"; write {found[1]} = {text}"
 
 
 def table_hint(value: object) -> str:

@@ -6,7 +6,7 @@ from hypothesis import given, strategies
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.server.settings import table
-from echoproto.server.tomlvalues import element_hint, hint, shown, table_hint, text_hint, type_of, written
+from echoproto.server.tomlvalues import element_hint, hint, line_hint, shown, table_hint, type_of, written
 
 SETTINGS = {setting.name: setting for setting in table()}
 
@@ -113,14 +113,21 @@ class HintTests(SynchronousTestCase):
 
 
 class OtherHintTests(SynchronousTestCase):
-    def test_text_without_quotes(self) -> None:
-        for line in ("greeting = Hello", "interface = 127.0.0.1", "interface = ::1", "listen = unix:/run/s # here"):
-            name, _, value = line.partition(" # ")[0].partition(" = ")
-            self.assertEqual(text_hint(line), f'; text stands in quotes: {name} = "{value}"')
+    def test_as_on_a_command_line(self) -> None:
+        for line, expected in (
+            ("greeting = Hello", 'greeting = "Hello"'),
+            (" interface=127.0.0.1\r", 'interface = "127.0.0.1"'),
+            ("interface = ::1", 'interface = "::1"'),
+            ("listen = unix:/run/s # here", 'listen = ["unix:/run/s"]'),
+            ("log-connections = off", "log-connections = false"),
+            ("workers = auto", 'workers = "auto"'),
+        ):
+            self.assertEqual(line_hint(SETTINGS, line), f"; write {expected}")
 
     def test_what_does_not_look_like_it(self) -> None:
-        for line in ("", "port", "port = 07", "port = [1", 'greeting = "a', "listen = ['a'", f"greeting = {'x' * 100}"):
-            self.assertEqual(text_hint(line), "")
+        lines = ("", "port", "port = 07", "port = 88x", "port = [1", 'greeting = "a', "listen = ['a'", "colour = red")
+        for line in (*lines, f"greeting = {'x' * 100}"):
+            self.assertEqual(line_hint(SETTINGS, line), "")
 
     def test_table(self) -> None:
         tables: list[object] = [{}, [{}]]

@@ -1,14 +1,19 @@
 """
-Ctrl-C: the first one asks for an end in order, the second one means now.
+Ctrl-C: the first one asks for an end in order, another one, a second later or more, means now.
 """
 
 from __future__ import annotations
 
 import signal
+import time
 from types import FrameType, TracebackType
 from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+SECOND_SIGNAL_SECONDS = 1.0
+"""How much later than the first a signal means "now"; one that comes sooner is the first, told twice, as by timeout(1),
+which sends it to a command and to its process group. The report would be lost by it."""
 
 
 class Interruption:
@@ -20,6 +25,7 @@ class Interruption:
 
     def __init__(self) -> None:
         self.asked = False
+        self._asked_at = 0.0
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Interruption:
@@ -36,6 +42,9 @@ class Interruption:
             signal.signal(number, before)
 
     def _come(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
+        now = time.monotonic()
+        if not self.asked:
+            self.asked = True
+            self._asked_at = now
+        elif now - self._asked_at >= SECOND_SIGNAL_SECONDS:
             raise KeyboardInterrupt
-        self.asked = True

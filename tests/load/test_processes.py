@@ -6,11 +6,13 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from unittest import mock
 
 import psutil
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.errors import InternalError
+from echoproto.load import interruption as interruption_module
 from echoproto.load.errors import ClientLimit, Unreachable
 from echoproto.load.interruption import Interruption
 from echoproto.load.processes import Glimpse, run
@@ -118,6 +120,7 @@ class ProcessesTests(InterruptedCase):
 
     def test_the_second_interrupt_means_now(self) -> None:
         """L6"""
+        self.patch(interruption_module, "SECOND_SIGNAL_SECONDS", 0.0)
         folder = self.folder()
         with Interruption() as interruption:
 
@@ -167,8 +170,19 @@ class InterruptionTests(InterruptedCase):
                 self.assertFalse(interruption.asked)
                 signal.raise_signal(number)
                 self.assertTrue(interruption.asked)
+                interruption._asked_at -= 1
                 self.assertRaises(KeyboardInterrupt, signal.raise_signal, number)
             self.assertEqual(signal.getsignal(number), before)
+
+    def test_one_that_is_told_twice(self) -> None:
+        """L6: as by timeout(1), also of two kinds: it means the same as one."""
+        with Interruption() as interruption, mock.patch("time.monotonic") as clock:
+            for seconds, number in ((10, signal.SIGTERM), (10, signal.SIGTERM), (10.99, signal.SIGINT)):
+                clock.return_value = seconds
+                signal.raise_signal(number)
+            self.assertTrue(interruption.asked)
+            clock.return_value = 11
+            self.assertRaises(KeyboardInterrupt, signal.raise_signal, signal.SIGINT)
 
     def test_what_is_ignored_stays_so(self) -> None:
         """As under nohup."""

@@ -18,10 +18,10 @@ import os
 import pkgutil
 import subprocess
 import sys
-from signal import SIG_DFL, SIGHUP, signal
+from signal import SIG_DFL, SIGHUP, SIGTERM, signal
 
 from echoproto.reactors.choice import auto_name, candidates
-from tests.execution import EMULATION, OUTPUT, Part, environment_for, report, run
+from tests.execution import EMULATION, OUTPUT, Ended, Part, environment_for, report, run
 from tests.tallies import Tally
 
 __all__ = ["KNOWN", "environment_for", "here", "parts"]
@@ -63,6 +63,15 @@ WITHOUT_REACTOR = (
 )
 """Tests that have nothing to do with a reactor: trial runs them once, on the first."""
 
+INTERRUPTED = 130
+"""Exit status when it is told to end, as by Ctrl-C."""
+
+QUICK_SHARES = 2
+"""Parts that each list of tests is divided into, where there are few lists, so that all processors have work."""
+
+JOBS, QUICK_JOBS = 3, 4
+"""Parts that run at once: much of the time, a part waits for a clock or for a process."""
+
 ONCE, DEFAULT = "once", "default"
 """Names of parts: of what has nothing to do with a reactor, and of what pytest runs on Twisted's default."""
 
@@ -94,8 +103,10 @@ def parts(reactors: list[str], *, coverage: bool = False, quick: bool = False) -
         found.append(Part("pytest", name, f"{measure}-m pytest -v -rs {files}"))
     for name, tests in ((ONCE, once), *((name, with_reactor) for name in reactors)):
         reactor = reactors[0] if name == ONCE else name
-        words = f"--random=0 --temp-directory=_trial_temp_{name} --reactor={reactor}"
-        found.append(Part("trial", name, f"-m twisted.trial {words} {' '.join(tests)}", reactor))
+        for number in range(count := QUICK_SHARES if quick else 1):
+            share = f"{name}-{number + 1}" if count > 1 else name
+            words = f"--random=0 --temp-directory=_trial_temp_{share} --reactor={reactor}"
+            found.append(Part("trial", share, f"-m twisted.trial {words} {' '.join(tests[number::count])}", reactor))
     for name in reactors:
         plugin = f"-p tests.pytest_twisted.reactors -c tests/pytest_twisted/pytest.ini --reactor={name}"
         found.append(Part("pytest-twisted", name, f"-m pytest -v -rs {plugin} tests/pytest_twisted", name))
@@ -111,19 +122,27 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.suite", description=(__doc__ or "").split("\n\n")[1])
     parser.add_argument("--coverage", action="store_true", help="measure the coverage of pytest's run")
     parser.add_argument("--quick", action="store_true", help="run each test once, on the default reactor")
-    parser.add_argument("--jobs", type=int, default=3, help="parts that are run at once (default 3)")
+    parser.add_argument("--jobs", type=int, help=f"parts that run at once (default {JOBS}, or {QUICK_JOBS})")
     parser.add_argument(
         "reactors", nargs="*", metavar="REACTOR", help=f"of {', '.join(KNOWN)}; default: all of this platform"
     )
     arguments = parser.parse_args()
     if arguments.quick and arguments.coverage:
         parser.error("--quick and --coverage exclude each other")
+    signal(SIGTERM, lambda *_: sys.exit(INTERRUPTED))  # and what runs is ended
     signal(SIGHUP, SIG_DFL)  # nohup has it ignored, and what is started here inherits that: nothing would be reloaded
     os.makedirs(OUTPUT, exist_ok=True)
     reactors = arguments.reactors or ([auto_name()] if arguments.quick else here())
     planned = parts(reactors, coverage=arguments.coverage, quick=arguments.quick)
-    # Much of the time, a part waits for a clock or for a process: three of them keep two processors busy.
-    ended = list(run(planned, arguments.jobs))
+    jobs = arguments.jobs or (QUICK_JOBS if arguments.quick else JOBS)
+    ended: list[Ended] = []
+    try:
+        for each in run(planned, jobs):
+            ended.append(each)  # noqa: PERF402 - it is there, too, if this is interrupted
+    except KeyboardInterrupt:
+        report(ended)
+        print("interrupted")
+        return INTERRUPTED
     report(ended)
     total = sum((each.tally for each in ended), Tally())
     if arguments.coverage:

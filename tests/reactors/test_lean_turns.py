@@ -1,5 +1,6 @@
 """What a lean reactor does in a turn: with timers, and with events of each kind."""
 
+import os
 import socket
 from functools import partial
 from inspect import signature
@@ -8,7 +9,7 @@ from unittest import mock
 
 from twisted.internet import main
 from twisted.internet.abstract import FileDescriptor
-from twisted.internet.error import ConnectionFdescWentAway
+from twisted.internet.error import ConnectionDone, ConnectionFdescWentAway
 from twisted.internet.posixbase import PosixReactorBase
 from twisted.internet.protocol import ClientFactory, Factory, Protocol
 from twisted.python import log
@@ -67,6 +68,14 @@ class TimersTests(LeanCase):
                 {3: partial(reactor.callFromThread, done.append, 1), 4: lambda: self.assertEqual(done, [1])},  # noqa: B023
             )
             self.assertEqual(done, [1])
+
+    def test_a_stop(self) -> None:
+        """Whoever's event it is that stops it, it has the next turn."""
+        for reactor in self.each():
+            done: list[str] = []
+            reactor.addSystemEventTrigger("during", "shutdown", done.append, "shutdown")
+            self.assertEqual(len(self.turns(reactor, 9, {3: reactor.stop})), 4)
+            self.assertEqual(done, ["shutdown"])
 
     def test_how_many_cancelled_timers_are_kept(self) -> None:
         for reactor in self.each():
@@ -132,6 +141,25 @@ class EventsTests(LeanCase):
             reactor._dispatch([(9999, reactor._POLL_IN), (reader.fileno(), reactor._POLL_IN)])
             self.assertEqual(reader.asked, ["read"])
 
+    def test_the_short_way_of_one_who_only_reads(self) -> None:
+        """And Twisted's for all else, such as the end of a pipe, of which there is nothing to read."""
+        for reactor in self.each():
+            if not hasattr(reactor, "_POLL_IN"):
+                continue
+            reader, hung_up = Watched(self), Watched(self)
+            reader.far.send(b"x")
+            near, far = os.pipe()
+            self.addCleanup(os.close, near)
+            os.close(far)
+            hung_up.fileno = lambda: near  # type: ignore[method-assign] # noqa: B023 - called within this round
+            for each in (reader, hung_up):
+                each.startReading()
+            with mock.patch.object(reactor, "_doReadOrWrite", side_effect=reactor._doReadOrWrite) as long_way:
+                reactor.iterate(1)
+            self.assertEqual([call.args[0] for call in long_way.mock_calls], [hung_up])
+            self.assertEqual((reader.asked, reader.lost), (["read"], []))
+            self.assertEqual((hung_up.asked, hung_up.lost), ([], [ConnectionDone]))
+
     def test_one_whose_descriptor_is_gone(self) -> None:
         """It ends, and is not asked to read."""
         for reactor in self.each():
@@ -174,6 +202,25 @@ class PortsTests(LeanCase):
                 [(each.name, each.default) for each in stock.parameters.values()],
                 name,
             )
+
+    def test_what_is_asked_for(self) -> None:
+        """It is what they get: addresses, how many wait, modes, locks, and how long it is tried."""
+        for reactor in self.each():
+            path = self.mktemp()
+            tcp = reactor.listenTCP(0, Factory(), 7, "127.0.0.1")
+            unix = reactor.listenUNIX(path, Factory(), 7, 0o600, True)
+            self.assertEqual((tcp.backlog, tcp.getHost().host), (7, "127.0.0.1"))
+            self.assertEqual((unix.backlog, unix.mode, unix.wantPID), (7, 0o600, True))
+            over_tcp = reactor.connectTCP("127.0.0.1", tcp.getHost().port, ClientFactory(), 5, ("127.0.0.1", 0))
+            over_unix = reactor.connectUNIX(path, ClientFactory(), 6, True)
+            self.assertEqual((over_tcp.timeout, over_tcp.bindAddress), (5, ("127.0.0.1", 0)))
+            self.assertEqual((over_unix.timeout, over_unix.checkPID), (6, True))
+            for connector in (over_tcp, over_unix):
+                connector.stopConnecting()
+            for port in (tcp, unix):
+                port.stopListening()
+                while port.connected:
+                    reactor.iterate(0.01)
 
     def test_connectors(self) -> None:
         for reactor in self.each():

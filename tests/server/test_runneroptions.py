@@ -2,17 +2,20 @@
 
 import errno
 import os
+import pwd
 import signal
 import tempfile
 from typing import Any
 from unittest import mock
 
+from twisted.logger import formatEvent
 from twisted.scripts._twistd_unix import ServerOptions
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.errors import ConfigurationError, EchoError, UnavailableError
-from echoproto.server import pidfile
-from echoproto.server.runneroptions import is_daemon, is_twistd, leave_foreign_pid_file, prepare
+from echoproto.server import pidfile, runneroptions
+from echoproto.server.runneroptions import ADVICE, is_daemon, is_twistd, leave_foreign_pid_file, prepare
+from tests.logs import record_log
 
 
 class RunnerOptionsCase(SynchronousTestCase):
@@ -21,11 +24,17 @@ class RunnerOptionsCase(SynchronousTestCase):
         before = os.getcwd()
         os.chdir(self.folder)
         self.addCleanup(os.chdir, before)
+        self.logged = record_log(self)
 
     def options(self, **given: object) -> Any:
         options = ServerOptions()
         options.update({"nodaemon": 1, **given})
         return options
+
+    def assert_logged(self, name: str, line: str) -> None:
+        """The one event that was logged."""
+        [event] = self.logged
+        self.assertEqual((event["log_namespace"], event["event"], formatEvent(event)), ("echoproto", name, line))
 
     def refused(self, kind: type[EchoError], **given: object) -> str:
         for check in (False, True):
@@ -60,6 +69,7 @@ class LeavePidFileTests(RunnerOptionsCase):
 
     def test_of_another_process(self) -> None:
         self.assertEqual(self.left(os.getppid()), "")
+        self.assert_logged("pid-file-left", "Left pid alone: it is not of this process")
 
     def test_gone(self) -> None:
         options = self.options(pidfile="pid")
@@ -94,6 +104,7 @@ class PrepareTests(RunnerOptionsCase):
             options = self.options()
             prepare(options, check=False)
             self.assertEqual(options["pidfile"], "")
+            self.assert_logged("no-pid-file", "No twistd.pid: it can't be written here (Permission denied)")
             error = self.assertRaises(UnavailableError, prepare, self.options(nodaemon=0), check=False)
         self.assertEqual(
             str(error),
@@ -142,6 +153,9 @@ class PrepareTests(RunnerOptionsCase):
         with mock.patch.object(os, "chdir", chdir):
             prepare(options, check=False)
         self.assertEqual(options["rundir"], "/")
+        self.assert_logged(
+            "rundir-changed", "The service runs in /, since this user may not enter the folder that it was started in"
+        )
 
     def test_run_folder(self) -> None:
         """It is changed to by twistd, not here."""
@@ -159,8 +173,26 @@ class PrepareTests(RunnerOptionsCase):
 
     def test_no_room_for_a_process(self) -> None:
         """It is not for this to end what could serve."""
+        before = os.listdir("/dev/fd")
         with mock.patch.object(os, "fork", side_effect=BlockingIOError):
             prepare(self.options(rundir="missing"), check=False)
+        self.assertEqual(os.listdir("/dev/fd"), before)
+
+    def test_nothing_is_left_of_the_rehearsal(self) -> None:
+        before = os.listdir("/dev/fd")
+        children: list[int] = []
+        fork = os.fork
+
+        def remembering() -> int:
+            children.append(fork())
+            return children[-1]
+
+        with mock.patch.object(os, "fork", remembering):
+            prepare(self.options(rundir="/"), check=False)
+            prepare(self.options(), check=False)
+        self.assertEqual(os.listdir("/dev/fd"), before)
+        [child] = children
+        self.assertRaises(ChildProcessError, os.waitpid, child, os.WNOHANG)
 
     def test_ends_of_children_that_are_ignored(self) -> None:
         self.addCleanup(signal.signal, signal.SIGCHLD, signal.signal(signal.SIGCHLD, signal.SIG_IGN))
@@ -170,15 +202,87 @@ class PrepareTests(RunnerOptionsCase):
         prepare(self.options(uid=os.getuid()), check=False)
 
     def test_umask(self) -> None:
-        prepare(self.options(umask=0o77), check=False)
+        for umask in (0, 0o77, 0o777):
+            prepare(self.options(umask=umask), check=False)
         for umask in (-1, 0o1000, 8**20):
-            self.assertIn("--umask: must be up to three octal", self.refused(ConfigurationError, umask=umask))
+            complaint = self.refused(ConfigurationError, umask=umask)
+            self.assertEqual(complaint, "--umask: must be up to three octal digits, such as 027")
 
     def test_logger(self) -> None:
         prepare(self.options(logger="twisted.logger.STDLibLogObserver"), check=False)
-        self.assertIn("--logger a.b: can't be imported", self.refused(ConfigurationError, logger="a.b"))
+        complaint = self.refused(ConfigurationError, logger="echoproto.b")
+        self.assertTrue(complaint.startswith("--logger echoproto.b: can't be imported: "), complaint)
 
     def test_profiler(self) -> None:
         self.assertEqual(
             self.refused(ConfigurationError, profiler="x"), "--profiler x: must be one of cprofile, profile"
         )
+
+
+class ChrootTests(RunnerOptionsCase):
+    """The call itself is a stand-in; tests/integration has the real one."""
+
+    def chroot(self, **given: object) -> Any:
+        options = self.options(chroot="jail", **given)
+        with mock.patch.object(os, "chroot", return_value=None):
+            prepare(options, check=False)
+        return options
+
+    def test_not_allowed(self) -> None:
+        with mock.patch.object(os, "chroot", side_effect=PermissionError(errno.EPERM, "")):
+            complaint = self.refused(UnavailableError, chroot="jail")
+        self.assertEqual(complaint, f"--chroot jail: Operation not permitted; {ADVICE['chroot']}")
+
+    def test_without_what_the_service_needs(self) -> None:
+        with mock.patch.object(os, "devnull", "/nonexistent/null"):
+            error = self.assertRaises(ConfigurationError, self.chroot)
+        self.assertEqual(
+            str(error),
+            "--chroot jail: holds no /nonexistent/null, which the service needs; "
+            "make it with: mkdir -p DIR/dev && mknod -m 666 DIR/nonexistent/null c 1 3",
+        )
+
+    def test_pid_file(self) -> None:
+        """It is written where its path leads then; the usual one is done without."""
+        self.assertEqual(self.chroot()["pidfile"], "twistd.pid")
+        self.assertEqual(self.logged, [])
+        with mock.patch.object(pidfile, "try_write", side_effect=FileNotFoundError(errno.ENOENT, "")) as write:
+            self.assertEqual(self.chroot()["pidfile"], "")
+            error = self.assertRaises(ConfigurationError, self.chroot, pidfile="pid")
+            write.assert_not_called()  # but in the child
+            self.assertEqual(self.chroot(pidfile="")["pidfile"], "")
+        self.assertEqual(str(error), f"--pidfile pid: No such file or directory; {ADVICE['pidfile']}")
+        self.assert_logged("no-pid-file", "No twistd.pid: it can't be written here (No such file or directory)")
+
+    def test_folder(self) -> None:
+        """That of the start is not there then."""
+        calls = self.mktemp()
+
+        def chdir(folder: str) -> None:
+            with open(calls, "a", encoding="utf-8") as file:
+                file.write(f"{folder}\n")
+
+        with mock.patch.object(os, "chdir", chdir):
+            self.chroot()
+            self.chroot(rundir="/run")
+        with open(calls, encoding="utf-8") as file:
+            self.assertEqual(file.read(), "/\n/run\n")
+
+    def test_user(self) -> None:
+        error = self.assertRaises(ConfigurationError, self.chroot, uid=2**31 - 7)
+        self.assertEqual(
+            str(error),
+            f"--uid {2**31 - 7}: the etc/passwd of --chroot has no such user; "
+            "give the name or number of one that it has",
+        )
+
+    def test_another_user(self) -> None:
+        """With that user's own group."""
+        with mock.patch.object(runneroptions, "switchUID", side_effect=PermissionError(errno.EPERM, "")):
+            complaint = self.refused(UnavailableError, uid=os.getuid())
+        self.assertEqual(complaint, f"--uid {os.getuid()}: Operation not permitted; {ADVICE['uid']}")
+        given: list[tuple[object, ...]] = []
+        with mock.patch.object(runneroptions, "switchUID", lambda *arguments: given.append(arguments)):
+            runneroptions._switch(os.getuid(), None, True)
+            runneroptions._switch(None, 7, False)
+        self.assertEqual(given, [(os.getuid(), pwd.getpwuid(os.getuid()).pw_gid, True), (None, 7, False)])

@@ -122,6 +122,17 @@ class AcceptErrorsTests(AcceptCase):
         self.assertEqual(self.read((near := self.socket(), ("192.0.2.7", 1))), 2)
         self.assertNotEqual(near.fileno(), -1)
 
+    def test_an_error_of_ours_within_what_is_wrapped(self) -> None:
+        """E10: of TLS that is half made, the echo inside is told of the end."""
+        transport = self.port.transport = mock.Mock()
+        for names in (["makeConnection"], ["makeConnection", "wrappedProtocol"]):
+            made = mock.Mock(spec=names, makeConnection=mock.Mock(side_effect=ZeroDivisionError))
+            with mock.patch.object(self.factory, "buildProtocol", return_value=made):
+                self.read((self.socket(), ("192.0.2.7", 1)))
+            self.assertIs(transport.return_value.protocol, getattr(made, "wrappedProtocol", made))
+        self.assertEqual(transport.return_value.abortConnection.call_count, 2)
+        self.flushLoggedErrors(ZeroDivisionError)
+
     def test_the_spare_descriptor_turns_somebody_away(self) -> None:
         """C6: who waits is closed, and counted."""
         near = self.socket()

@@ -104,6 +104,7 @@ class AdmissionTests(SynchronousTestCase):
             formatEvent(self.events[-1]),
             "max-connections is lowered from 5000 to 990, which the limit of open descriptors has room for",
         )
+        self.assertEqual(self.events[-1]["event"], "max-connections-lowered")
 
     def test_the_budget_is_the_default(self) -> None:
         self.limit()
@@ -215,6 +216,7 @@ class AdmissionTests(SynchronousTestCase):
             ],
         )
         self.assertEqual({event["log_namespace"] for event in self.events}, {"echoproto"})
+        self.assertEqual([event["event"] for event in self.events], ["refused", "suppressed"])
 
     def test_a_line_about_somebody_without_an_address(self) -> None:
         self.limit(max_connections=0)

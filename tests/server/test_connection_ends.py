@@ -1,6 +1,7 @@
 """How connections of an echo end when the system fails them, whatever kind of connection it is."""
 
 import errno
+import select
 import socket
 from typing import Any
 from unittest import mock
@@ -62,6 +63,35 @@ class EndsTests(SynchronousTestCase):
                 [reason] = self.protocol.ends
                 self.assertIs(reason.type, ConnectionLost)
                 self.assertEqual(self.protocol.sizes, [])
+
+    def test_a_fault_of_a_protocol(self) -> None:
+        """E10: it is the connection's end, and for its observers to log; the reactor has nothing to do with it."""
+        fault = ZeroDivisionError()
+        for kind in KINDS:
+            transport = self.connect(kind)
+            self.far.sendall(b"x")
+            with mock.patch.object(self.protocol, "dataReceived", side_effect=fault):
+                select.select([transport], [], [], 10)
+                self.assertIs(transport.doRead(), fault)
+            transport.registerProducer(mock.Mock(resumeProducing=mock.Mock(side_effect=[None, fault])), False)
+            transport.write(b"x")
+            self.assertIs(transport.doWrite(), fault)
+
+    def test_no_memory_to_read(self) -> None:
+        """C7: as of a fault, it is the end of this one alone."""
+        fault = MemoryError()
+        for kind in KINDS:
+            transport = self.connect(kind)
+            failing = mock.Mock(side_effect=fault)
+            with mock.patch.object(transport, "socket", mock.Mock(recv=failing, recvmsg=failing)):
+                self.assertIs(transport.doRead(), fault)
+
+    def test_the_end_is_read(self) -> None:
+        for kind in KINDS:
+            transport = self.connect(kind)
+            self.far.shutdown(socket.SHUT_WR)
+            select.select([transport], [], [], 10)
+            self.assertIs(transport.doRead(), main.CONNECTION_DONE)
 
     def test_half_closing(self) -> None:
         """T6: the peer sees the end of what it is sent; if the system fails that, the connection is lost."""

@@ -5,6 +5,7 @@ from inspect import signature
 from typing import Any
 from unittest import mock
 
+from twisted.internet.address import IPv6Address
 from twisted.internet.error import ConnectionDone
 from twisted.internet.testing import StringTransport
 from twisted.logger import formatEvent
@@ -13,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto import Echo
 from echoproto.errors import ConfigurationError
-from echoproto.server.service import EchoService, _address_of
+from echoproto.server.service import EchoService, _address_of, _place_of
 from echoproto.server.settings import Settings
 from echoproto.server.transport import BufferedTCPConnection, TCPConnection
 from tests.logs import record_log
@@ -83,6 +84,24 @@ class ServiceBuilder(EchoReactorBuilder):
             self.assertEqual((each.ended_by, transport.disconnected), ("drain", True))
             each.connectionLost(Failure(ConnectionDone()))
 
+    def test_aborts_the_others_when_one_fails_to(self) -> None:
+        """E10: that one ends by its fault, below TLS, which may be what is at fault."""
+        service = self.service()
+        connections = [self.connect(service) for _ in range(3)]
+        for each in connections[:2]:
+            vars(each.transport)["abortConnection"] = mock.Mock(side_effect=ZeroDivisionError)
+            vars(each.transport)["transport"] = mock.Mock()
+        service.abort()
+        for each in connections[:2]:
+            vars(each.transport)["transport"].abortConnection.assert_called_once_with()
+            assert each.fault is not None
+            self.assertIs(each.fault.type, ZeroDivisionError)
+        transport: Any = connections[2].transport
+        self.assertTrue(transport.disconnected)
+        for each in connections:
+            each.connectionLost(Failure(ConnectionDone()))
+        self.assertEqual(service.snapshot().closed, {"error": 2, "drain": 1})
+
     def test_how_its_connections_write(self) -> None:
         for writes, kind in (("at-once", TCPConnection), ("buffered", BufferedTCPConnection)):
             service = self.service(port=0, interface="127.0.0.1", writes=writes)
@@ -141,3 +160,11 @@ del ServiceBuilder, EchoReactorBuilder
 class AddressTests(SynchronousTestCase):
     def test_an_address_of_an_unknown_kind(self) -> None:
         self.assertEqual(_address_of(mock.Mock(spec=[])), {"address": "?", "port": None})
+
+    def test_a_link_local_address(self) -> None:
+        """It is only whole with its network interface."""
+        port = mock.Mock(addressFamily=socket.AF_INET6)
+        port.getHost.return_value = IPv6Address("UDP", "fe80::1", 7)
+        with mock.patch.object(socket, "getnameinfo", return_value=("fe80::1%eth0", "7")) as called:
+            self.assertEqual(_place_of(port), {"address": "fe80::1%eth0", "port": 7})
+        called.assert_called_once_with(port.socket.getsockname(), socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)

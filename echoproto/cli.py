@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from echoproto import __version__
-from echoproto.console import run
+from echoproto.console import PIPE_WIDTH, run
 from echoproto.errors import EchoError, InternalError, one_line
 from echoproto.reactors.choice import auto_name, candidates
 
@@ -20,9 +20,6 @@ DEBUG = "ECHOPROTO_DEBUG"
 
 INTERRUPTED = 130
 """128 and the number of SIGINT, as shells have it."""
-
-PIPE_WIDTH = 500
-"""Columns: whoever reads a table through a pipe wants each row whole, on one line."""
 
 
 class LazyCommand(click.Command):
@@ -101,23 +98,27 @@ def reactors() -> None:
     """List the reactors that 'twistd echo --reactor' takes, and why this platform lacks some."""
     # Only this command draws a table, and it is not worth the time of loading rich for --help.
     from rich.console import Console
-    from rich.table import Table
+    from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("name", "default", "available, or why not", "class"):
-        table.add_column(title, overflow="fold")
-    for candidate in candidates():
-        table.add_row(
-            candidate.name,
-            "auto" if candidate.name == auto_name() else "",
-            f"no: {candidate.why_not}" if candidate.why_not else "yes",
-            candidate.class_name,
-            style="dim" if candidate.why_not else None,
-        )
+    from echoproto.terminal import Column, print_table
+
+    columns = [Column("name"), Column("default"), Column("available, or why not", wraps=True), Column("class")]
+    rows = [
+        [
+            Text(text, style="dim" if candidate.why_not else "")
+            for text in (
+                candidate.name,
+                "auto" if candidate.name == auto_name() else "",
+                f"no: {candidate.why_not}" if candidate.why_not else "yes",
+                candidate.class_name,
+            )
+        ]
+        for candidate in candidates()
+    ]
     console = Console(highlight=False, markup=False, emoji=False)  # of modules, which say what they like
     if not console.is_terminal:
         console.width = PIPE_WIDTH
-    console.print(table)
+    print_table(console, columns, rows)
 
 
 main.add_command(

@@ -23,6 +23,9 @@ RAISING = ("strict", "surrogateescape")
 
 CLOSED = "it is closed"
 
+PIPE_WIDTH = 500
+"""Columns: whoever reads a table through a pipe wants each row whole, on one line."""
+
 
 class Substitute(io.TextIOWrapper):
     """/dev/null, in place of a standard stream that was closed when this process was started."""

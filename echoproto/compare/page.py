@@ -19,7 +19,7 @@ from echoproto.compare.cells import describe
 from echoproto.compare.pictures.gallery import Picture
 from echoproto.compare.results import Results
 from echoproto.compare.summary import Advice
-from echoproto.compare.table import changes_headline, figures, headline
+from echoproto.compare.table import TITLES, changes_headline, figures, headline
 from echoproto.compare.verdict import WITHOUT_FIGURES, Kind, Verdict
 from echoproto.errors import one_line
 
@@ -119,10 +119,10 @@ def _table(results: Results, said: Iterable[Verdict]) -> str:
     rows = []
     for verdict in said:
         samples = results.of(verdict.contestant, verdict.cell)
-        cells = [""] * 5 if verdict.kind in WITHOUT_FIGURES else figures(samples)
+        cells = [""] * len(TITLES) if verdict.kind in WITHOUT_FIGURES else figures(samples)
         told = "".join(f"<td>{_text(cell)}</td>" for cell in (verdict.contestant, *cells))
         rows.append(f'<tr>{told}<td class="{_class(verdict)}">{_text(verdict)}</td></tr>')
-    titles = ("", "echoes/s", "p50", "p99", "CPU/echo", "memory/conn.", f"beside {results.baseline}")
+    titles = ("", *TITLES, f"beside {results.baseline}")
     head = "".join(f"<th>{_text(title)}</th>" for title in titles)
     return "\n".join([f'<table class="figures"><tr>{head}</tr>', *rows, "</table>"])
 

@@ -9,10 +9,10 @@ from types import TracebackType
 from typing import Self
 
 from attrs import define
+from rich.columns import Columns
 from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
-from rich.table import Table
 from rich.text import Text
 
 from echoproto.errors import one_line
@@ -98,7 +98,6 @@ class Board(Silence):
         since = time.monotonic() - self._when
         left = max(0.0, self._left - since)
         done = self._done + since
-        row = Table.grid(padding=(0, 2))
         bar = ProgressBar(total=max(done + left, 1.0), completed=done, width=WIDTH)
-        row.add_row(bar, Text(f"{show_left(left)} left"), Text(one_line(self._what), style="dim"))
-        return row
+        # Where there is no room for all of it, Columns has the rest go on in the next line.
+        return Columns([bar, Text(f"{show_left(left)} left"), Text(one_line(self._what), style="dim")], padding=(0, 2))

@@ -11,7 +11,6 @@ from importlib.util import find_spec
 from rich.console import Console
 from rich.text import Text
 
-from echoproto.cli import PIPE_WIDTH
 from echoproto.compare.against import Change
 from echoproto.compare.folder import PAGE, save
 from echoproto.compare.results import Results, document
@@ -19,16 +18,14 @@ from echoproto.compare.resultsfile import RESULTS, read_file
 from echoproto.compare.summary import Advice, advise
 from echoproto.compare.table import print_changes, print_results
 from echoproto.compare.verdict import Verdict, verdicts
+from echoproto.terminal import fitted
 
 __all__ = ["console", "read_file", "write"]
 
 
 def console() -> Console:
     """Standard output, which has room for whole rows if it is no terminal."""
-    made = Console(highlight=False)
-    if not made.is_terminal:
-        made.width = PIPE_WIDTH
-    return made
+    return fitted(Console(highlight=False, markup=False, emoji=False))
 
 
 def write(results: Results, folder: str | None, console: Console, changes: Sequence[Change] | None = None) -> None:

@@ -9,6 +9,7 @@ from itertools import product
 from attrs import frozen
 from rich.console import Console
 
+from echoproto import terminal
 from echoproto.compare import reporting
 from echoproto.compare.against import changes
 from echoproto.compare.comparison import Task, measure, prepare
@@ -112,7 +113,7 @@ def tell(results: Results, old: Results | None, outputs: Outputs) -> int:
 
 def _view(*, quiet: bool) -> Silence:
     """What shows how it goes, on standard error."""
-    console = Console(stderr=True, highlight=False)
     if quiet:
         return Silence()
+    console = terminal.console(stderr=True)
     return Board(console) if console.is_terminal else Lines(console)

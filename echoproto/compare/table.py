@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 from rich.console import Console
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from echoproto.compare.against import Change
@@ -19,9 +18,13 @@ from echoproto.compare.summary import Advice
 from echoproto.compare.verdict import WITHOUT_FIGURES, Kind, Verdict
 from echoproto.errors import one_line
 from echoproto.load.units import show_time
+from echoproto.terminal import Column, Row, print_table
 
 INDENT = 2
 """Columns that everything below a headline is moved to the right."""
+
+TITLES = ("echoes/s", "p50", "p99", "CPU/echo", "memory/conn.")
+"""Of the columns with figures, as `figures` gives them."""
 
 KIB = 1024
 
@@ -41,7 +44,7 @@ def print_results(console: Console, results: Results, said: Sequence[Verdict], a
     for cell in results.cells:
         console.print()
         console.print(Text(describe(cell), style="bold"), soft_wrap=True)
-        _print(console, _of_cell(results, cell, [verdict for verdict in said if verdict.cell == cell]))
+        _print_cell(console, results, cell, [verdict for verdict in said if verdict.cell == cell])
     for each in advice:
         console.print()
         console.print(Text(each.title, style="bold"))
@@ -53,14 +56,12 @@ def print_changes(console: Console, changes: Sequence[Change]) -> None:
     """Print what has become of each contestant since an earlier run."""
     console.print()
     console.print(Text(changes_headline(changes), style="bold"))
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("", "load", "since then"):
-        table.add_column(title, overflow="fold")
+    rows: list[Row] = []
     for change in changes:
         style = "bold red" if change.regression else "green" if change.better else ""
-        words = (change.contestant, describe(change.cell), str(change))
-        table.add_row(*(Text(one_line(each)) for each in words[:-1]), Text(one_line(words[-1]), style=style))
-    _print(console, table)
+        rows.append([change.contestant, describe(change.cell), Text(one_line(str(change)), style=style)])
+    columns = [Column(""), Column("load", wraps=True), Column("since then", wraps=True)]
+    print_table(console, columns, rows, indent=INDENT)
 
 
 def changes_headline(changes: Sequence[Change]) -> str:
@@ -79,17 +80,12 @@ def headline(results: Results) -> str:
     return one_line(f"{what}: {done}, baseline {results.baseline}, seed {results.seed}")
 
 
-def _print(console: Console, what: Table | Text) -> None:
-    console.print(Padding(what, (0, 0, 0, INDENT), expand=False))
+def _print(console: Console, text: Text) -> None:
+    console.print(Padding(text, (0, 0, 0, INDENT), expand=False))
 
 
-def _of_cell(results: Results, cell: Cell, said: Sequence[Verdict]) -> Table:
+def _print_cell(console: Console, results: Results, cell: Cell, said: Sequence[Verdict]) -> None:
     """The best one first, those without figures last."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("")
-    for title in ("echoes/s", "p50", "p99", "CPU/echo", "memory/conn."):
-        table.add_column(title, justify="right", no_wrap=True)
-    table.add_column(f"beside {one_line(results.baseline)}", overflow="fold")
     rows = [(verdict, results.of(verdict.contestant, cell)) for verdict in said]
     measure = measure_of(cell)
 
@@ -99,10 +95,12 @@ def _of_cell(results: Results, cell: Cell, said: Sequence[Verdict]) -> Table:
             return float("inf")
         return -value if measure.more_is_better else value
 
+    lines: list[Row] = []
     for verdict, samples in sorted(rows, key=order):
-        cells = [""] * 5 if verdict.kind in WITHOUT_FIGURES else figures(samples)
-        table.add_row(Text(one_line(verdict.contestant)), *cells, Text(one_line(str(verdict)), style=_style(verdict)))
-    return table
+        cells = [""] * len(TITLES) if verdict.kind in WITHOUT_FIGURES else figures(samples)
+        lines.append([verdict.contestant, *cells, Text(one_line(str(verdict)), style=_style(verdict))])
+    last = Column(f"beside {results.baseline}", wraps=True)
+    print_table(console, [Column(""), *(Column(title, right=True) for title in TITLES), last], lines, indent=INDENT)
 
 
 def _style(verdict: Verdict) -> str:

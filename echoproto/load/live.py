@@ -8,7 +8,8 @@ from types import TracebackType
 from typing import Self
 
 from attrs import define, field
-from rich.console import Console, RenderableType
+from rich.columns import Columns
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
@@ -27,6 +28,12 @@ REFRESHES = 4
 """A second: more can't be read."""
 
 PERCENT = 100
+
+TITLE = 32
+"""Columns of a title for which a narrow terminal has room; a longer one would be cut, and goes into the panel."""
+
+FIGURE = 8
+"""Columns of each figure at least, so that they stay where they are."""
 
 
 @define
@@ -152,17 +159,20 @@ class Board(View):
 
 def panel(workload: Workload, what: str, glimpse: Glimpse, pace: Pace) -> RenderableType:
     """The panel at one moment."""
-    row = Table.grid(padding=(0, 3))
-    shown = figures(glimpse, pace)
-    for name, _ in shown:
-        row.add_column(name, justify="right", min_width=8)
-    row.add_row(*(Text(name, style="dim") for name, _ in shown))
     bad = bool(glimpse.errors)
-    row.add_row(*(Text(value, style="bold red" if bad and name == "errors" else "bold") for name, value in shown))
+    shown = []
+    for name, value in figures(glimpse, pace):
+        style = "bold red" if bad and name == "errors" else "bold"
+        width = max(FIGURE, len(name), len(value))
+        shown.append(Text.assemble((name.rjust(width), "dim"), "\n", (value.rjust(width), style)))
     state = what or ("running" if glimpse.elapsed else "connecting, warming up")
     bar = ProgressBar(total=PERCENT, completed=PERCENT * share_done(workload, glimpse))
     body = Table.grid(expand=True)
-    for part in (bar, Text(state, style="dim"), row):
+    body.add_column(overflow="fold")
+    # Where there is no room for all figures, Columns has them go on in the next line.
+    for part in (bar, Text(one_line(state), style="dim"), Columns(shown, (0, 3))):
         body.add_row(part)
-    title = Text(one_line(str(workload.target)))
-    return Panel(body, title=title, title_align="left", padding=(0, 1))
+    target = Text(one_line(str(workload.target)))
+    if target.cell_len <= TITLE:
+        return Panel(body, title=target, title_align="left", padding=(0, 1))
+    return Panel(Group(target, body), padding=(0, 1))

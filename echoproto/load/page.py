@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from echoproto.errors import one_line
 from echoproto.load.charts import Rows, second_rows, seconds_chart, spectrum_chart, spectrum_rows
 from echoproto.load.report import Found, Report, document
 from echoproto.load.summary import CLIENT_LIMIT, GOOD
@@ -80,7 +81,7 @@ def page(report: Report, draw: Callable[[dict[str, Any]], str]) -> str:
     if any(row["p99"] for row in seconds):
         parts += _picture("How it went", SECONDS, draw(seconds_chart(seconds)), _seconds_table(seconds))
     everything = json.dumps(document(report), indent=1, ensure_ascii=False)
-    parts.append(f"<h2>All of it</h2><details><summary>as JSON</summary><pre>{_text(everything)}</pre></details>")
+    parts.append(f"<h2>All of it</h2><details><summary>as JSON</summary><pre>{html.escape(everything)}</pre></details>")
     return "\n".join([*parts, "</body></html>", ""])
 
 
@@ -151,4 +152,4 @@ def _table(titles: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
 
 
 def _text(text: object) -> str:
-    return html.escape(str(text))
+    return html.escape(one_line(str(text)))

@@ -11,9 +11,9 @@ from contextlib import ExitStack
 
 import psutil
 from attrs import evolve, frozen
-from rich.console import Console
 from rich.text import Text
 
+from echoproto import terminal
 from echoproto.errors import ConfigurationError
 from echoproto.load import errors
 from echoproto.load.address import resolve
@@ -39,9 +39,6 @@ PORT = "{port}"
 """In the command of one's own server and in its target: a free port."""
 
 OWN_TARGET = f"tcp:127.0.0.1:{PORT}"
-
-PIPE_WIDTH = 160
-"""Columns: a table that is read through a pipe keeps its rows whole."""
 
 
 @frozen
@@ -124,9 +121,9 @@ def _addresses(target: Target) -> list[str]:
 
 def _view(outputs: Outputs, workload: Workload) -> View:
     """What shows how it goes, on standard error."""
-    console = Console(stderr=True, highlight=False)
     if outputs.quiet:
         return View()
+    console = terminal.console(stderr=True)
     return Board(console, workload) if console.is_terminal else Lines(console)
 
 
@@ -163,9 +160,7 @@ def write(report: Report, outputs: Outputs) -> None:
     """
     written = list(_files(report, outputs))
     failures = [_saved(*each) for each in written if each[1] != STANDARD_OUTPUT]
-    console = Console(stderr=outputs.quiet or STANDARD_OUTPUT in outputs.paths.values(), highlight=False)
-    if not console.is_terminal:
-        console.width = PIPE_WIDTH
+    console = terminal.console(stderr=outputs.quiet or STANDARD_OUTPUT in outputs.paths.values())
     if not outputs.quiet:
         print_report(console, report)
     elif report.summary.verdict != GOOD:
@@ -188,7 +183,7 @@ def _files(report: Report, outputs: Outputs) -> Iterator[tuple[str, str, bytes]]
     if outputs.html is not None:
         from echoproto.load.page import draw_svg, page
 
-        yield "--html", outputs.html, page(report, draw_svg).encode()
+        yield "--html", outputs.html, page(report, draw_svg).encode("utf-8", "backslashreplace")
     if outputs.hgrm is not None:
         outcome = report.outcome
         times = outcome.service_time if report.workload.rate is None else outcome.response_time

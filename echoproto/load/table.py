@@ -15,6 +15,7 @@ from echoproto.errors import one_line
 from echoproto.load.report import Found, Report
 from echoproto.load.summary import CLIENT_LIMIT, GOOD, Times
 from echoproto.load.units import show_size, show_time
+from echoproto.terminal import Column, print_table
 
 STYLES = {GOOD: "bold green", CLIENT_LIMIT: "bold yellow"}
 """Of verdicts; the others are red."""
@@ -29,12 +30,12 @@ def print_report(console: Console, report: Report) -> None:
     _print(console, Text(what_was_done(report), style="dim"))
     console.print()
     if any(measured(report)):
-        _print(console, _times(report))
+        _print_times(console, report)
         console.print()
     _print(console, _facts(report))
     if report.found is not None:
         console.print()
-        _print(console, _steps(report.found))
+        _print_steps(console, report.found)
     for note in report.summary.notes:
         _print(console, Text(f"! {one_line(note)}", style="yellow"))
 
@@ -97,16 +98,12 @@ def measured(report: Report) -> Iterator[tuple[str, Times]]:
             yield name, times
 
 
-def _times(report: Report) -> Table:
+def _print_times(console: Console, report: Report) -> None:
     """A row for each kind of time, a column for each percentile."""
     all_times = list(measured(report))
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("")
-    for name in all_times[0][1].percentiles:
-        table.add_column(name, justify="right", no_wrap=True)
-    for name, times in all_times:
-        table.add_row(name, *map(show_time, times.percentiles.values()))
-    return table
+    columns = [Column(""), *(Column(name, right=True) for name in all_times[0][1].percentiles)]
+    rows = [(name, *map(show_time, times.percentiles.values())) for name, times in all_times]
+    print_table(console, columns, rows, indent=RULE)
 
 
 def facts(report: Report) -> Iterator[tuple[str, str, bool]]:
@@ -145,13 +142,11 @@ def _facts(report: Report) -> Table:
     return table
 
 
-def _steps(found: Found) -> Table:
+def _print_steps(console: Console, found: Found) -> None:
     """The steps of a search."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("rate", justify="right")
-    table.add_column(found.aim.text, justify="right")
-    table.add_column("")
-    for step in found.steps:
-        time = "" if step.time is None else show_time(step.time)
-        table.add_row(f"{step.rate:,.0f}/s", time, step.result.value)
-    return table
+    columns = [Column("rate", right=True), Column(found.aim.text, right=True), Column("")]
+    rows = [
+        [f"{step.rate:,.0f}/s", "" if step.time is None else show_time(step.time), step.result.value]
+        for step in found.steps
+    ]
+    print_table(console, columns, rows, indent=RULE)

@@ -39,6 +39,16 @@ class ProgressTests(SynchronousTestCase):
         self.assertIn("a: harm", self.file.getvalue())
         self.assertTrue(self.file.getvalue().endswith("\x1b[?25h") or "\x1b[2K" in self.file.getvalue())
 
+    def test_narrow_terminals(self) -> None:
+        for width in (40, 60):
+            with Board(self.console(terminal=True)) as board:
+                board.at("round 1 of 2: echo-lean-epoll-buffered", done=10.0, left=7000.0)
+                shown = Console(width=width, file=io.StringIO())
+                with shown.capture() as captured:
+                    shown.print(board)
+            self.assertIn("round 1 of 2: echo-lean-epoll-buffered", captured.get())
+            self.assertIn(" s left", captured.get())
+
     def test_silence(self) -> None:
         with Silence() as silence:
             silence.at("x", done=1, left=1)

@@ -4,10 +4,10 @@ import sys
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.cli import PIPE_WIDTH
 from echoproto.compare import reporting
 from echoproto.compare.against import changes
 from echoproto.compare.results import Cell, document
+from echoproto.console import PIPE_WIDTH
 from echoproto.errors import ConfigurationError, UnavailableError
 from tests.compare.runs import run
 from tests.compare.test_table import on_console, output

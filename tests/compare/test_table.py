@@ -16,8 +16,8 @@ CELL = Cell(idle=950)
 RESULTS = run(cells=[CELL])
 
 
-def on_console(*, terminal: bool = False) -> Console:
-    return Console(file=io.StringIO(), width=160, force_terminal=terminal, highlight=False)
+def on_console(*, terminal: bool = False, width: int = 160) -> Console:
+    return Console(file=io.StringIO(), width=width, force_terminal=terminal, highlight=False)
 
 
 def output(console: Console) -> str:
@@ -25,8 +25,8 @@ def output(console: Console) -> str:
     return console.file.getvalue()
 
 
-def printed(results: Results, *, terminal: bool = False) -> str:
-    console = on_console(terminal=terminal)
+def printed(results: Results, *, terminal: bool = False, width: int = 160) -> str:
+    console = on_console(terminal=terminal, width=width)
     said = verdicts(results)
     print_results(console, results, said, advise(results, said))
     return output(console)
@@ -46,6 +46,17 @@ class PrintResultsTests(SynchronousTestCase):
         self.assertRegex(
             " ".join(by_name["echo-epoll"]), r"echo-epoll 10\d,\d+ 3\d\d µs 6\d\d µs 9\.\d+ µs 2\.4 KiB 1\.\d\d × "
         )
+
+    def test_narrow_terminals(self) -> None:
+        """No figure, unit or name is cut: what does not fit goes to the next line."""
+        results = changed(RESULTS, "threads", verdict="failed", why="it is out of memory, and of a long reason as well")
+        words = printed(results, width=500).split()
+        for width in (40, 60):
+            lines = printed(results, width=width).splitlines()
+            self.assertLessEqual(max(len(line) for line in lines[1:]), width)
+            narrow = " ".join(lines).split()
+            self.assertEqual(set(narrow), set(words))
+            self.assertEqual(narrow.count("µs"), words.count("µs"))
 
     def test_with_a_rate_the_earliest_comes_first(self) -> None:
         lines = printed(run(cells=[Cell(rate=1_000.0)])).splitlines()

@@ -6,6 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.load.live import SECONDS_BETWEEN_LINES, Board, Lines, Pace, View, figures, panel, share_done
 from echoproto.load.processes import Glimpse
+from echoproto.load.workload import Target, Transport, Workload
 from tests.load.reports import WORKLOAD, histogram
 
 ONE = Glimpse(100, 0, 1.0, histogram(1, 1, 1, 5))
@@ -61,11 +62,11 @@ class LinesTests(SynchronousTestCase):
 
 
 class PanelTests(SynchronousTestCase):
-    def shown(self, what: str, glimpse: Glimpse) -> str:
-        console = Console(file=io.StringIO(), width=80, record=True)
+    def shown(self, what: str, glimpse: Glimpse, *, width: int = 80, workload: Workload = WORKLOAD) -> str:
+        console = Console(file=io.StringIO(), width=width, record=True)
         pace = Pace()
         pace.see(glimpse)
-        console.print(panel(WORKLOAD, what, glimpse, pace))
+        console.print(panel(workload, what, glimpse, pace))
         return console.export_text()
 
     def test_figures(self) -> None:
@@ -81,6 +82,17 @@ class PanelTests(SynchronousTestCase):
         lines = self.shown("trying 1,000/s", ONE).splitlines()
         self.assertEqual(len(lines), 6)
         self.assertTrue(lines[2].startswith("│ trying 1,000/s "), lines)
+
+    def test_narrow_terminals(self) -> None:
+        """Nothing is cut: neither figures nor the target, which is no markup."""
+        path = "/run/[bold]a/rather/long/path/of/a/socket/for/[/nope]/echoes.sock"
+        workload = evolve(WORKLOAD, target=Target(Transport.UNIX, path=path))
+        for width in (40, 60):
+            text = self.shown("trying 1,000/s for 5 s, 500/s held", evolve(ONE, messages=12345678), width=width)
+            for part in ("12,345,678", "1 ms", "5 ms", "errors", "trying 1,000/s for 5 s", "held"):
+                self.assertIn(part, text)
+            text = self.shown("", ONE, width=width, workload=workload)
+            self.assertIn(f"unix:{path}", "".join(line[2:-2].rstrip() for line in text.splitlines()))
 
     def test_at_a_terminal_it_is_drawn_and_removed(self) -> None:
         file = io.StringIO()

@@ -13,6 +13,7 @@ from echoproto.load.histogram import Histogram
 from echoproto.load.page import POLICY, draw_svg, page
 from echoproto.load.report import Found, Step, document
 from echoproto.load.search import Result, parse_aim
+from echoproto.load.session import Outputs, write
 from echoproto.load.workload import Transport
 from tests.load.reports import NASTY, WORKLOAD, histogram, report
 
@@ -112,6 +113,14 @@ class PageTests(SynchronousTestCase):
         self.assertNotIn("script", read.tags)
         self.assertEqual(read.tags.count("svg"), 2)
         self.assertNotIn("<script>", text)
+
+    def test_what_is_no_text(self) -> None:
+        """As a name that is not UTF-8: it is shown by its escapes, also in the file that is written."""
+        path = str(self.mktemp())
+        write(report(first_findings=["a\udcff"]), Outputs(None, path, None, quiet=True))
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        self.assertTrue("first of it: a\\udcff</p>" in text and "a\\udcff&quot;" in text)
 
     def test_all_of_it_is_there(self) -> None:
         shown = report(first_findings=[NASTY])

@@ -16,9 +16,9 @@ AIM = parse_aim("p99<2ms")
 STEPS = [Step(1000, Result.HELD, 900), Step(2000, Result.FAILED, None)]
 
 
-def printed(shown: Report, *, terminal: bool = False) -> str:
+def printed(shown: Report, *, terminal: bool = False, width: int = 100) -> str:
     file = io.StringIO()
-    print_report(Console(file=file, width=100, force_terminal=terminal, highlight=False), shown)
+    print_report(Console(file=file, width=width, force_terminal=terminal, highlight=False), shown)
     return file.getvalue()
 
 
@@ -36,6 +36,18 @@ class TableTests(SynchronousTestCase):
         self.assertIn("  bytes      25,600 sent, 25,600 acked, 0 lost", [line.rstrip() for line in lines])
         self.assertIn("  generator  19% of a core", [line.rstrip() for line in lines])
         self.assertNotIn("response time", rows)
+
+    def test_narrow_terminals(self) -> None:
+        """No figure, unit or name is cut: what does not fit goes to the next line."""
+        found = Found(AIM, 1000.0, False, STEPS)
+        shown = report(response_time=histogram(*[1.38] * 5), lag=histogram(0.1), server_cpu=0.02, found=found)
+        words = printed(shown, width=500).split()
+        for width in (40, 60):
+            lines = printed(shown, width=width).splitlines()
+            self.assertLessEqual(max(len(line) for line in lines[1:]), width)
+            narrow = " ".join(lines).split()
+            self.assertEqual(set(narrow), set(words))
+            self.assertEqual(narrow.count("1.38"), words.count("1.38"))
 
     def test_what_was_asked_for(self) -> None:
         workload = evolve(

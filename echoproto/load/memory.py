@@ -23,6 +23,7 @@ CONNECTION = 1 << 14
 MESSAGE = 256
 """Bytes of a message in flight beside its own; measured: 218."""
 
+MIB = 1 << 20
 GIB = 1 << 30
 
 VERSION_1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
@@ -53,8 +54,12 @@ def shortage(workload: Workload, available: int) -> str | None:
     return (
         f"--connections {workload.connections:,} with --window {workload.window:,} of --size "
         f"{show_size(workload.largest)}, --idle {workload.idle:,} and --processes {workload.processes:,} need up to "
-        f"{bytes_needed / GIB:,.1f} GiB of memory, and {available / GIB:,.1f} GiB are available: lower one of them"
+        f"{_amount(bytes_needed)} of memory, and {_amount(available)} are available: lower one of them"
     )
+
+
+def _amount(count: int) -> str:
+    return f"{count / GIB:,.1f} GiB" if count >= GIB else f"{count / MIB:,.0f} MiB"
 
 
 def available(groups: str = "/proc/self/cgroup", mounts: str = "/sys/fs/cgroup") -> int:

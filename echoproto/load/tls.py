@@ -150,7 +150,7 @@ def make_tls_context(workload: Workload) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=workload.ca)
     except OSError as error:
-        raise ConfigurationError(f"{workload.ca}: {error.strerror or error}: give a PEM file of certificates") from None
+        raise ConfigurationError(f"--ca {workload.ca}: {describe(error)}: give a PEM file of certificates") from None
     if not workload.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

@@ -32,6 +32,7 @@ class NeededTests(SynchronousTestCase):
         for part in ("--connections 1 ", "--window 1 ", "--size 3072MiB", "--idle 1,200", "6.1 GiB", "2.0 GiB"):
             self.assertIn(part, said)
         self.assertEqual(len(said.splitlines()), 1)
+        self.assertIn("need up to 40 MiB of memory, and 2 MiB are available", shortage(WORKLOAD, 2 << 20) or "")
 
 
 class AvailableTests(SynchronousTestCase):

@@ -1,18 +1,12 @@
 """
-Where log lines go: a file, which may be rotated and opened anew, or a stream that may have no reader.
-
-A write never waits. A regular file takes what its disk has room for; a pipe, a terminal or a socket whose reader is
-asleep takes as much as fits in its buffer, and the lines beyond that are lost, rather than time of the echo.
+Files that log lines go to by their names, which are rotated and opened anew.
 """
 
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import re
-import select
-import socket
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
@@ -20,6 +14,7 @@ from contextlib import suppress
 from twisted.logger import Logger
 
 from echoproto.errors import EchoError, UnavailableError
+from echoproto.server.logstream import OPEN_FLAGS, LogStream
 from echoproto.server.paths import absolute
 
 log = Logger("echoproto")
@@ -29,89 +24,6 @@ ROTATE_BYTES = 1_000_000
 
 DESCRIPTORS = re.compile(r"/proc/(self|\d+)(/task/\d+)?/fd|/dev/fd")
 """Folders of names of open descriptors: /dev/stdout is a link there."""
-
-FLAGS = os.O_APPEND | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-"""Other writers may add to a file, or cut it off; to open or write one never waits, and makes no terminal ours."""
-
-
-class LogStream:
-    """
-    Writes lines to a descriptor, without ever waiting.
-
-    :param descriptor: closed by whoever opened it.
-    :ivar is_file: whether it is that of a regular file.
-    """
-
-    def __init__(self, descriptor: int) -> None:
-        mode = os.fstat(descriptor).st_mode
-        self.descriptor = descriptor
-        self.is_file = stat.S_ISREG(mode)
-        self._socket = socket.socket(fileno=os.dup(descriptor)) if stat.S_ISSOCK(mode) else None
-        self._rest = b""
-
-    def write(self, line: bytes) -> bool:
-        """
-        Write a line.
-
-        :return: whether it was taken; if only a part was, the rest goes before the next line.
-        """
-        self._flush()
-        if self._rest:
-            return False
-        self._rest = line
-        self._flush()
-        if len(self._rest) == len(line):
-            self._rest = b""
-            return False
-        return True
-
-    def _flush(self) -> None:
-        try:
-            while self._rest and (count := self._write(self._rest)):
-                self._rest = self._rest[count:]
-        except OSError:  # a full disk, no reader any more: the log is not what the service is there for
-            pass
-
-    def _write(self, data: bytes) -> int:
-        """
-        Write what can be written now.
-
-        :return: how many bytes.
-        :raise OSError: if none can.
-        """
-        if self.is_file:
-            return os.write(self.descriptor, data)
-        if self._socket is not None:
-            return self._socket.send(data, socket.MSG_DONTWAIT)
-        if not select.select([], [self.descriptor], [], 0)[1]:
-            return 0
-        return os.write(self.descriptor, data[: select.PIPE_BUF])  # so much fits then, also where writing could wait
-
-
-def append_only(descriptor: int) -> None:
-    """
-    Have what is written to a regular file go to its end, wherever that is by then, as after ``: > echo.log``.
-
-    :param descriptor: of anything; what is no regular file is left alone.
-    """
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        fcntl.fcntl(descriptor, fcntl.F_SETFL, fcntl.fcntl(descriptor, fcntl.F_GETFL) | os.O_APPEND)
-
-
-def open_stream(descriptor: int) -> LogStream:
-    """
-    Write lines to an open descriptor, such as standard output.
-
-    :param descriptor: shared with other processes, for which it goes on waiting if it did so before.
-    """
-    append_only(descriptor)
-    mode = os.fstat(descriptor).st_mode
-    if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode):
-        try:
-            return LogStream(os.open(f"/dev/fd/{descriptor}", os.O_WRONLY | FLAGS))
-        except OSError:  # no reader any more, a terminal of another user, no /dev/fd
-            pass
-    return LogStream(descriptor)
 
 
 class LogFile(LogStream):
@@ -249,8 +161,8 @@ def _open(path: str) -> int:
     if stat.S_ISFIFO(os.stat(path).st_mode):
         # As its own reader, too, it can be opened when there is no other, and keeps the lines for one that comes later.
         with suppress(PermissionError):
-            return os.open(path, os.O_RDWR | FLAGS)
-    return os.open(path, os.O_WRONLY | FLAGS)
+            return os.open(path, os.O_RDWR | OPEN_FLAGS)
+    return os.open(path, os.O_WRONLY | OPEN_FLAGS)
 
 
 def _make(path: str, mode: int) -> int:
@@ -259,7 +171,7 @@ def _make(path: str, mode: int) -> int:
 
     :raise OSError: if that can't be, or there is something.
     """
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | FLAGS, mode)
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | OPEN_FLAGS, mode)
 
 
 def _make_like(path: str, before: os.stat_result) -> int:

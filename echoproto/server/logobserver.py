@@ -18,7 +18,7 @@ from zope.interface import implementer
 
 from echoproto.errors import ConfigurationError, one_line
 from echoproto.server.eventlog import BURST, EventLog
-from echoproto.server.logfile import LogFile, LogStream, append_only, open_stream
+from echoproto.server.logfile import LogFile
 from echoproto.server.logformat import (
     OURS,
     Formatter,
@@ -29,6 +29,7 @@ from echoproto.server.logformat import (
     places_of,
     text_line,
 )
+from echoproto.server.logstream import LogStream, append_only, open_stream
 
 FORMATS: Mapping[str | None, Formatter] = {"json": json_line, "text": text_line, None: text_line}
 

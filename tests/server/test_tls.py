@@ -8,7 +8,7 @@ from unittest import mock
 
 from OpenSSL import SSL
 from twisted.internet import ssl
-from twisted.internet.error import ConnectionDone
+from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
@@ -100,6 +100,16 @@ class OneRecordTests(SynchronousTestCase):
             while True:
                 data += self.client.recv(1 << 16)
         return bytes(data)
+
+    def test_a_fault_at_the_end(self) -> None:
+        """E10: what is wrapped is told of the end nevertheless."""
+        with (
+            mock.patch.object(self.tls, "_flushReceiveBIO", side_effect=MemoryError),
+            mock.patch.object(self.tls.wrappedProtocol, "connectionLost") as lost,
+        ):
+            self.tls.connectionLost(Failure(ConnectionLost()))
+        [call] = lost.call_args_list
+        self.assertIsInstance(call.args[0].value, MemoryError)
 
     def test_openssl_is_not_asked_for_more(self) -> None:
         with mock.patch.object(self.tls, "_flushReceiveBIO") as more:

@@ -15,7 +15,14 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto import Echo, EchoFactory
 from echoproto.reactors.transports import UNPAUSED
-from echoproto.server.transport import FEW, LARGE_READ, SMALL_READ, TCPConnection, UnixConnection
+from echoproto.server.transport import (
+    FEW,
+    LARGE_READ,
+    SMALL_READ,
+    BufferedTCPConnection,
+    TCPConnection,
+    UnixConnection,
+)
 from tests.certificates import make_pem
 from tests.clients import payload
 
@@ -368,6 +375,29 @@ class ReadingTests(TransportCase):
                 self.assertIsNone(self.transport.doRead())
         self.assertEqual(reads, [SMALL_READ, SMALL_READ, LARGE_READ, LARGE_READ, LARGE_READ, SMALL_READ])
         self.assertEqual(self.protocol.sizes, [10, SMALL_READ, LARGE_READ, FEW, 10, 10])
+
+    def test_faults_are_the_reason_of_the_end(self) -> None:
+        """E10: for the reactor, which then logs nothing of them."""
+        fault = MemoryError()
+        with mock.patch.object(self.transport, "socket", mock.Mock(recv=mock.Mock(side_effect=fault))):
+            self.assertIs(self.transport.doRead(), fault)
+        self.far.send(b"x")
+        with mock.patch.object(self.protocol, "dataReceived", side_effect=fault):
+            self.assertIs(self.transport.doRead(), fault)
+        self.fill()
+        with mock.patch.object(self.transport, "socket", mock.Mock(send=mock.Mock(side_effect=fault))):
+            self.assertIs(self.turn(), fault)
+
+    def test_faults_of_a_connection_that_buffers(self) -> None:
+        """E10"""
+        near, far = socket.socketpair()
+        with near, far:
+            kind: Any = BufferedTCPConnection
+            transport = kind(near, self.protocol, ("192.0.2.7", 1), mock.Mock(), 1, self.reactor)
+            far.send(b"x")
+            fault = ZeroDivisionError()
+            with mock.patch.object(self.protocol, "dataReceived", side_effect=fault):
+                self.assertIs(transport.doRead(), fault)
 
     def test_no_more_at_a_time_while_something_is_buffered(self) -> None:
         self.transport._read_size = LARGE_READ

@@ -88,6 +88,21 @@ class ClientTests(SynchronousTestCase):
             self.addCleanup(client.socket.close)
             self.assertIsInstance(client, kind)
 
+    def test_what_connectors_are_asked_for(self) -> None:
+        """To the address, from the address, and only with the lock, as they were told."""
+        reactor: Any = FakeReactor()
+        over_tcp = TCPConnector("127.0.0.1", 7, ClientFactory(), 30, ("127.0.0.1", 0), reactor)
+        over_unix = UnixConnector("/no/such", ClientFactory(), 30, reactor, True)
+        with mock.patch("twisted.python.lockfile.isLocked", return_value=True) as is_locked:
+            clients: list[Any] = [over_tcp._makeTransport(), over_unix._makeTransport()]
+        is_locked.assert_called_once_with(b"/no/such.lock")
+        for client, connector, address in zip(
+            clients, (over_tcp, over_unix), (("127.0.0.1", 7), b"/no/such"), strict=True
+        ):
+            self.addCleanup(client.socket.close)
+            self.assertEqual((client.connector, client.addr, client.reactor), (connector, address, reactor))
+        self.assertEqual(clients[0].socket.getsockname()[0], "127.0.0.1")
+
 
 class ReadingTests(TransportCase):
     """Whether it reads: not while it is paused, nor after a write that failed, until one has worked."""
@@ -169,6 +184,33 @@ class WritingTests(TransportCase):
         self.transport.write(payload(UNPAUSED))
         self.assertEqual(self.received(), payload(UNPAUSED))
         producer.pauseProducing.assert_not_called()
+
+    def test_a_producer_that_comes_late(self) -> None:
+        """What is buffered by then goes before what is written from then on."""
+        written = self.fill()
+        self.transport.registerProducer(mock.Mock(), True)
+        part = self.far.recv(1 << 16)
+        self.transport.write(b"last")
+        self.assertEqual(part + self.flush(), written + b"last")
+
+    def test_a_producer_whose_data_had_to_wait(self) -> None:
+        """From then on it writes at once again."""
+        self.transport.registerProducer(mock.Mock(), True)
+        self.fill()
+        self.flush()
+        self.transport.write(b"at once")
+        self.assertEqual((self.received(), self.reactor.writers), (b"at once", set()))
+
+    def test_a_sequence_of_nothing(self) -> None:
+        """It stands in nobody's way, and clears none: a pull producer goes on waiting for its turn."""
+        self.transport.writeSequence([])
+        self.transport.write(b"at once")
+        self.assertEqual((self.received(), self.reactor.writers), (b"at once", set()))
+        self.transport.registerProducer(mock.Mock(), False)
+        self.turn()
+        self.transport.writeSequence([])
+        self.transport.write(b"later")
+        self.assertEqual((self.received(), self.reactor.writers), (b"", {self.transport}))
 
     def test_tls_of_the_side_that_it_is_on(self) -> None:
         """A server waits for the client's hello, unless it is told to be the client."""

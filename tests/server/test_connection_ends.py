@@ -7,7 +7,7 @@ from typing import Any
 from unittest import mock
 
 from twisted.internet import main
-from twisted.internet.error import ConnectionAborted, ConnectionLost
+from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -105,6 +105,16 @@ class EndsTests(SynchronousTestCase):
             failing = mock.Mock(wraps=transport.socket, shutdown=mock.Mock(side_effect=OSError))
             with mock.patch.object(transport, "socket", failing):
                 self.assertIs(transport.doWrite(), main.CONNECTION_LOST)
+
+    def test_the_end_for_one_who_knows_of_no_half_close(self) -> None:
+        """It is told why."""
+        for kind in KINDS:
+            transport = self.connect(kind)
+            self.far.shutdown(socket.SHUT_WR)
+            reason = transport.doRead()
+            self.assertIs(reason, main.CONNECTION_DONE)
+            transport.readConnectionLost(Failure(reason))
+            self.assertEqual([end.type for end in self.protocol.ends], [ConnectionDone])
 
     def fill(self, transport: Any) -> None:
         """Have it begin with what the kernel does not take; nothing else is buffered."""

@@ -1,17 +1,28 @@
 """
 The standard error of the command that starts a daemon: it is told in one line why the start has failed.
 
-By then, the daemon has let go of it, and ``twistd`` would pass on the first 100 bytes, in two lines of its own.
+By then, the daemon has let go of it, and ``twistd`` would pass on the first 100 bytes, in two lines of its own. The
+command waits for the daemon to say by a pipe that it serves; it holds that pipe's other end, too, and would wait for
+ever for a daemon that is killed before.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
+import stat
 import sys
+from contextlib import suppress
 from typing import IO
 
 from echoproto import console
 from echoproto.errors import one_line
+
+FIRST_PIPE, HIGHEST_PIPE = 3, 255
+"""The descriptors among which the other end of that pipe is looked for; few are open by then."""
+
+DIED = "An error has occurred: b''"
+"""How ``twistd`` begins to say that the daemon has said nothing."""
 
 
 class StartErrors:
@@ -30,6 +41,18 @@ class StartErrors:
                 os.dup(stream.fileno()), "w", encoding=stream.encoding, errors="backslashreplace"
             )
             sys.__stderr__ = _Rest(stream, told)  # type: ignore[assignment, misc]
+        self._command: int | None = os.getpid()
+        os.register_at_fork(after_in_parent=self._let_go_of_pipe)
+
+    def _let_go_of_pipe(self) -> None:
+        """Close all pipes to write to, in the process that has made the daemon, and only waits for it."""
+        if self._command != os.getpid():
+            return
+        for number in range(FIRST_PIPE, HIGHEST_PIPE + 1):
+            with suppress(OSError):  # it is not open
+                is_pipe = stat.S_ISFIFO(os.fstat(number).st_mode)
+                if is_pipe and fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE == os.O_WRONLY:
+                    os.close(number)
 
     def tell(self, message: str) -> None:
         """Print one line; if that can't be, nothing."""
@@ -41,6 +64,7 @@ class StartErrors:
 
     def close(self) -> None:
         """Let go of it: there is nothing more to tell."""
+        self._command = None
         if self._kept is not None:
             self._kept.close()
             self._kept = None
@@ -59,7 +83,11 @@ class _Rest:
         self._told = told
 
     def write(self, text: str) -> int:
-        return len(text) if self._told in text else self._stream.write(text)
+        if self._told in text:
+            return len(text)
+        if text.startswith(DIED):
+            text = "echo: the daemon has ended before it served; its log may say why\n"
+        return self._stream.write(text)
 
     def flush(self) -> None:
         self._stream.flush()

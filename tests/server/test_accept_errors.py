@@ -74,6 +74,18 @@ class AcceptErrorsTests(AcceptCase):
             self.reactor.addReader.assert_called_once_with(self.port)
         self.assertEqual(self.counters.errors, {"ENFILE": 1, "ENOBUFS": 1, "ENOMEM": 1})
 
+    def test_no_room_to_watch_it_after_a_rest(self) -> None:
+        """C7: it is tried again, until it is watched; anything else would be the end of it."""
+        for number in (errno.ENOMEM, errno.ENOSPC):
+            self.read(OSError(errno.ENFILE, ""))
+            self.reactor.addReader = mock.Mock(side_effect=[OSError(number, ""), OSError(number, ""), None])
+            for tries in (1, 2, 3):
+                self.clock.advance(0.1)
+                self.assertEqual(self.reactor.addReader.call_count, tries)
+            self.clock.advance(1)
+            self.assertEqual(self.reactor.addReader.call_count, 3, "it is watched now")
+        self.assertEqual(self.counters.errors, {"ENFILE": 2, "ENOMEM": 2, "ENOSPC": 2})
+
     def test_without_any_descriptor(self) -> None:
         """C6: not even a spare one, so it waits."""
         self.assertEqual(self.port._spare, None)

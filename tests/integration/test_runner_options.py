@@ -104,6 +104,18 @@ class FaultTests(FailingCase):
             self.assertEqual((ended.returncode, ended.stderr), (status, line))
 
 
+class KilledTests(FailingCase):
+    def test_daemon_that_is_killed_before_it_serves(self) -> None:
+        """O1: the command that starts it does not wait for ever."""
+        folder = self.folder()
+        with open(f"{folder}/sitecustomize.py", "w", encoding="ascii") as file:
+            file.write("import os, signal\nos.setsid = lambda: os.kill(os.getpid(), signal.SIGKILL)\n")
+        words = (script("twistd"), "--pidfile=", "echo", "--port", "0")
+        ended = self.run_to_end(*words, env={**os.environ, "PYTHONPATH": folder})
+        line = "echo: the daemon has ended before it served; its log may say why\n"
+        self.assertEqual((ended.returncode, ended.stdout, ended.stderr), (1, "", line))
+
+
 class PidFileTests(FailingCase):
     def served(self, *words: str, content: object) -> Server:
         """Have it served in a folder in which a pid file is left from before."""

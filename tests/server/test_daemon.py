@@ -1,3 +1,4 @@
+import io
 import os
 import sys
 from typing import IO
@@ -34,12 +35,13 @@ class StartErrorsTests(SynchronousTestCase):
     def test_leaves_out_what_was_told(self) -> None:
         errors = StartErrors("Failed: ")
         assert sys.__stderr__ is not None
-        sys.__stderr__.write("An error: b'Failed: a'\n")
+        sys.__stderr__.write("An error has occurred: b'Failed: a'\n")
+        sys.__stderr__.write("An error has occurred: b''\nPlease look")
         sys.__stderr__.write("other\n")
         sys.__stderr__.flush()
         self.assertEqual(sys.__stderr__.fileno(), self.stream.fileno())
         errors.close()
-        self.assertEqual(self.read(), "other\n")
+        self.assertEqual(self.read(), "echo: the daemon has ended before it served; its log may say why\nother\n")
 
     def test_closed(self) -> None:
         errors = StartErrors("told")
@@ -50,8 +52,7 @@ class StartErrorsTests(SynchronousTestCase):
 
     def test_without_standard_error(self) -> None:
         """E8."""
-        null = self.enterContext(open(os.devnull, "wb"))
-        for stream in (None, Substitute(null, encoding="utf-8")):
+        for stream in (None, self.enterContext(Substitute(io.BytesIO(), encoding="utf-8"))):
             self.patch(sys, "__stderr__", stream)
             errors = StartErrors("told")
             errors.tell("nothing")

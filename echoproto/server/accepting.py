@@ -155,7 +155,11 @@ class Accepting(tcp.Port):
 
     def _go_on(self) -> None:
         self._resting = None
-        self.startReading()
+        try:
+            self.startReading()
+        except OSError as error:  # no room to watch it (ENOMEM, ENOSPC of epoll_ctl): without a timer, it would be deaf
+            self._outlive(error)
+            self._rest(PAUSE_SECONDS)
 
     def loseConnection(self, *arguments: Any, **keywords: Any) -> Any:
         """Stop listening."""

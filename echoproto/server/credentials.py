@@ -47,8 +47,9 @@ class Credentials:
             if method not in METHODS:
                 raise ConfigurationError(f"sslmethod {method!r} is not {' or '.join(METHODS)}")
             self._options["method"] = getattr(SSL, method)
+        self._dh_name, self._dh_file = dh_parameters, FilePath(dh_parameters)
         if dh_parameters:
-            self._options["dhParameters"] = _read_parameters(dh_parameters)
+            self._options["dhParameters"] = DiffieHellmanParameters(self._dh_file)
         self.use(source.read() if blocks is None else blocks)
 
     def renew(self) -> None:
@@ -65,6 +66,7 @@ class Credentials:
 
         :param blocks: what was read; at least one.
         """
+        self._check_parameters()
         pool = Pool.from_blocks(str(self._source), blocks)
         pairs = [(identity, self._make_context(identity)) for identity in pool.identities()]
         contexts = by_name(pairs, datetime.now(UTC))
@@ -76,6 +78,18 @@ class Credentials:
     def warnings(self) -> list[str]:
         """What a person should know of them: which have expired, for one; in a line each."""
         return self._pool.warnings(datetime.now(UTC))
+
+    def _check_parameters(self) -> None:
+        """Twisted reads their file anew with each context."""
+        if not self._dh_name:
+            return
+        try:
+            with self._dh_file.open():
+                Context(SSL.TLS_METHOD).load_tmp_dh(self._dh_file.path)
+        except OSError as problem:
+            raise ConfigurationError(f"{self._dh_name}: {problem.strerror}") from problem
+        except Error as problem:
+            raise ConfigurationError(f"{self._dh_name}: holds no Diffie-Hellman parameters in PEM format") from problem
 
     def _make_context(self, identity: Identity) -> Context:
         try:
@@ -105,16 +119,3 @@ def _chooser(contexts: ByName[Context]) -> Any:
 def _no_protocol(connection: Connection, offered: Sequence[bytes]) -> Any:
     """Go on without one: an echo is none of those that a peer offers (RFC 7301). Twisted's own ends the handshake."""
     return SSL.NO_OVERLAPPING_PROTOCOLS
-
-
-def _read_parameters(path: str) -> DiffieHellmanParameters:
-    """Twisted reads the file with each context."""
-    file = FilePath(path)
-    try:
-        with file.open():
-            Context(SSL.TLS_METHOD).load_tmp_dh(file.path)
-    except OSError as problem:
-        raise ConfigurationError(f"{path}: {problem.strerror}") from problem
-    except Error as problem:
-        raise ConfigurationError(f"{path}: holds no Diffie-Hellman parameters in PEM format") from problem
-    return DiffieHellmanParameters(file)

@@ -142,7 +142,7 @@ def read_blocks(path: str, *, at: str) -> list[PEMBlock]:
 
 def _read(path: str) -> bytes:
     """Read a regular file; a pipe, such as ``mkfifo`` makes, would never end."""
-    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
         found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode):
             raise ValueError("is not a regular file")

@@ -17,6 +17,18 @@ from echoproto.server.pemfiles import PEMFiles, PEMFolder
 from echoproto.server.tls import EchoTLSFactory
 from tests.certificates import issue
 
+FFDHE2048 = b"""\
+-----BEGIN DH PARAMETERS-----
+MIIBCAKCAQEA//////////+t+FRYortKmq/cViAnPTzx2LnFg84tNpWp4TZBFGQz
++8yTnc4kmz75fS/jY2MMddj2gbICrsRhetPfHtXV/WVhJDP1H18GbtCFY2VVPe0a
+87VXE15/V8k1mE8McODmi3fipona8+/och3xWKE2rec1MKzKT0g6eXq8CrGCsyT7
+YdEIqUuyyOP7uWrat2DX9GgdT0Kj3jlN9K5W7edjcrsZCwenyO4KbXCeAvzhzffi
+7MA0BM0oNC9hkXL+nOmFg/+OTxIy7vKBg8P+OxtMb61zO7X8vC7CIAXFjvGDfRaD
+ssbzSibBsu/6iGtCOGEoXJf//////////wIBAg==
+-----END DH PARAMETERS-----
+"""
+"""Of RFC 7919, appendix A.1."""
+
 
 class CredentialsTests(SynchronousTestCase):
     def setUp(self) -> None:
@@ -118,3 +130,16 @@ class CredentialsTests(SynchronousTestCase):
         ):
             error = self.assertRaises(ConfigurationError, Credentials, source, **arguments)
             self.assertIn(complaint, str(error))
+
+    def test_parameters_of_key_exchange(self) -> None:
+        """They are read anew at a renewal, like the rest."""
+        path = self.write("dh", FFDHE2048)
+        credentials = Credentials(PEMFolder(self.folder), dh_parameters=path)
+        self.write("a.pem", issue("new", "new.example").both)
+        self.write("dh", b"")
+        error = self.assertRaises(ConfigurationError, credentials.renew)
+        self.assertEqual(str(error), f"{path}: holds no Diffie-Hellman parameters in PEM format")
+        self.assertEqual(self.served(credentials), ["a"])
+        self.write("dh", FFDHE2048)
+        credentials.renew()
+        self.assertEqual(self.served(credentials), ["new"])

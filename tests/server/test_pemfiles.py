@@ -10,6 +10,12 @@ from tests.certificates import issue
 PEM = issue("localhost").both
 
 
+def lowest_free_descriptor() -> int:
+    """It is higher when one was left open."""
+    with open(os.devnull, "rb") as file:
+        return file.fileno()
+
+
 class PEMCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.folder = self.enterContext(tempfile.TemporaryDirectory(prefix="echo-"))
@@ -52,7 +58,7 @@ class PEMFolderTests(PEMCase):
 
     def test_files_that_can_not_be_read(self) -> None:
         """S10: the line names the file; nothing waits for the other end of a pipe."""
-        path = self.write("x.pem")
+        path, before = self.write("x.pem"), lowest_free_descriptor()
         for make, reason in (
             (lambda: os.mkdir(path), "Is a directory"),
             (lambda: os.mkfifo(path), "is not a regular file"),
@@ -68,6 +74,7 @@ class PEMFolderTests(PEMCase):
             os.rmdir(path) if os.path.isdir(path) else os.unlink(path)
             make()
             self.assertIn(f"{path}: {reason}", self.complaint(PEMFolder(self.folder)))
+        self.assertEqual(lowest_free_descriptor(), before)
 
     def test_a_file_without_end(self) -> None:
         path = self.write("x.pem")

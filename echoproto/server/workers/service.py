@@ -79,6 +79,7 @@ class Workers(EchoService):
         self._supervisor: Supervisor | None = None
         self._counted: Answers | None = None
         self._reloaded: Answers | None = None
+        self._renewals = 0
         self._due: dict[int, float] = {}
         self._absent: set[int] = set()
         self._waited_for: set[int] = set()
@@ -159,8 +160,9 @@ class Workers(EchoService):
     def renew_certificates(self) -> list[EchoError]:
         """Read them anew, and have the workers use them; they need not be able to read them."""
         problems = super().renew_certificates()
-        certificates = messages.certificates_to_send(self._certificates())
-        self._reloaded = Answers(self._reactor, self._tell_all(messages.CERTIFICATES, certificates))
+        self._renewals += 1
+        content = [self._renewals, messages.certificates_to_send(self._certificates())]
+        self._reloaded = Answers(self._reactor, self._tell_all(messages.CERTIFICATES, content))
         return problems
 
     def when_reloaded(self) -> Deferred[None]:
@@ -217,7 +219,8 @@ class Workers(EchoService):
             )
             self._serves(process.worker)
         elif kind == messages.RELOADED:
-            self._has_answered(process, self._reloaded)
+            if json.loads(content) == self._renewals:
+                self._has_answered(process, self._reloaded)
         elif kind == messages.STOPPING:
             if self._supervisor is not None:
                 self._supervisor.replace(process)

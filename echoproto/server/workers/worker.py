@@ -150,7 +150,9 @@ class Worker(EchoService):
             if kind == messages.SETTINGS:
                 self.apply(self._share(messages.settings_from(json.loads(content))))
             elif kind == messages.CERTIFICATES:
-                self._use(messages.certificates_from(json.loads(content)))
+                number, certificates = json.loads(content)
+                self._use(messages.certificates_from(certificates))
+                self._reports.send(messages.RELOADED, number)
             elif kind == messages.TELL:
                 self._reports.send(messages.TOLD, self.snapshot().as_dict())
             elif kind == messages.ABORT:
@@ -160,7 +162,6 @@ class Worker(EchoService):
         """Use certificates that the service has found to be good."""
         for credentials, blocks in zip(self.credentials, certificates, strict=True):
             credentials.use(blocks)
-        self._reports.send(messages.RELOADED)
 
     def childConnectionLost(self, name: int, reason: object) -> None:
         """Nobody is there any more to give orders: end as at a stop."""

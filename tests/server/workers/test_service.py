@@ -124,10 +124,13 @@ class WorkersTests(SynchronousTestCase):
         credentials.renew.side_effect = [ConfigurationError("x.pem: is empty"), None]
         self.assertEqual([str(each) for each in self.workers.renew_certificates()], ["x.pem: is empty"])
         sent = [[("x.pem", "CERTIFICATE", "\xff")]] * 2
-        self.assertEqual([self.supervised.orders(number) for number in range(2)], [[(messages.CERTIFICATES, sent)]] * 2)
+        self.assertEqual(
+            [self.supervised.orders(number) for number in range(2)], [[(messages.CERTIFICATES, [1, sent])]] * 2
+        )
         self.assertEqual(Start.from_json(self.workers.start_message(0)).certificates, (tuple(credentials.blocks),) * 2)
         reloaded = self.workers.when_reloaded()
-        self.workers.heard(self.supervised.processes[0], messages.RELOADED, "null")
+        self.workers.heard(self.supervised.processes[1], messages.RELOADED, "0")  # of the time before
+        self.workers.heard(self.supervised.processes[0], messages.RELOADED, "1")
         self.assertNoResult(reloaded)
         self.workers.ended(self.supervised.processes[1])
         self.successResultOf(reloaded)

@@ -104,9 +104,9 @@ class WorkerTests(SynchronousTestCase):
         credentials = mock.Mock()
         self.worker.credentials = [credentials]
         block = PEMBlock("x.pem", "CERTIFICATE", b"x")
-        self.order(messages.CERTIFICATES, messages.certificates_to_send([[block]]))
+        self.order(messages.CERTIFICATES, [7, messages.certificates_to_send([[block]])])
         credentials.use.assert_called_once_with((block,))
-        self.reports.send.assert_called_once_with(messages.RELOADED)
+        self.reports.send.assert_called_once_with(messages.RELOADED, 7)
 
     def test_says_that_it_is_ready_and_what_it_counts(self) -> None:
         self.serve()

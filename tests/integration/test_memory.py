@@ -1,12 +1,12 @@
 """A limit of memory (RLIMIT_AS) that peers which send and do not read bring the service up to."""
 
 import resource
+import select
 import socket
 import sys
 from pathlib import Path
 
-from tests.clients import exchange, payload, receive
-from tests.integration.test_stopping import send_until_stuck
+from tests.clients import STALL, exchange, payload, receive
 from tests.integration.twistd import PATIENCE, TwistdCase
 
 PEERS = 60
@@ -14,6 +14,20 @@ PEERS = 60
 
 ROOM = 2 << 20
 """Bytes that the service may take beyond those that it has."""
+
+
+def flood(peers: list[socket.socket]) -> None:
+    """Send to all of them until each takes no more, or was ended."""
+    data = payload(1 << 16)
+    for peer in peers:
+        peer.setblocking(False)
+    going = [*peers]
+    while ready := select.select([], going, [], STALL)[1]:
+        for peer in ready:
+            try:
+                peer.send(data)
+            except OSError:  # it was ended
+                going.remove(peer)
 
 
 class MemoryTests(TwistdCase):
@@ -26,17 +40,14 @@ class MemoryTests(TwistdCase):
             words = ("--greeting", "", "--log-connections", "off", "--writes", writes)
             server = self.serve("--listen", f"unix:{path}", *words)
             peers = [self.peer(path) for _ in range(PEERS)]
-            limit = server.status("VmSize") * 1024 + ROOM
-            resource.prlimit(server.pid, resource.RLIMIT_AS, (limit, limit))
-            data = payload(1 << 20)
-            for peer in peers:
-                try:
-                    send_until_stuck(peer, data)
-                except OSError:  # it was ended
-                    continue
+            soft, hard = resource.prlimit(server.pid, resource.RLIMIT_AS)
+            resource.prlimit(server.pid, resource.RLIMIT_AS, (server.status("VmSize") * 1024 + ROOM, hard))
+            flood(peers)
+            resource.prlimit(server.pid, resource.RLIMIT_AS, (soft, hard))
             for peer in peers:
                 peer.close()
-            self.assertEqual(exchange(self.peer(path), b"still here"), b"still here")
+            with self.peer(path) as other:
+                self.assertEqual(exchange(other, b"still here"), b"still here")
             counters = server.counters()
             self.assertGreater(counters["errors"]["MemoryError"], 0)
             self.assertEqual(counters["errors"]["MemoryError"], counters["closed"]["error"])

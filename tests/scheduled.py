@@ -11,6 +11,7 @@ from attrs import define, field, frozen
 
 from echoproto.load.payload import Payload
 from echoproto.load.schedule import Ending, FaultKind, Schedule
+from echoproto.load.units import noun
 from echoproto.load.verdict import StreamCheck, Verdict
 from tests.channels import Plain, Secure
 from tests.faultproxy import FaultProxy
@@ -150,7 +151,7 @@ class Connection:
         if verdict.finding:
             return str(verdict.finding)
         if verdict.lost:
-            return f"{verdict.lost} bytes lost at offset {verdict.acked}"
+            return f"{verdict.lost} {noun(verdict.lost, 'byte')} lost at offset {verdict.acked}"
         # A reset that is not ours, or TLS that was cut off; once the service stops, it may reset who is not accepted.
         if self.arrived is None and not self.schedule.is_reset and self.ended != "end of stream":
             return "no end"

@@ -70,11 +70,11 @@ class MutantTests(SynchronousTestCase):
 
     def test_most_are_named(self) -> None:
         expected = {
-            mutants.drops_the_last_byte: "1 bytes lost",
+            mutants.drops_the_last_byte: "1 byte lost",
             mutants.drops_a_chunk: "bytes lost at",
             mutants.duplicates_a_chunk: "bytes duplicated",
             mutants.swaps_two_chunks: "bytes reordered",
-            mutants.flips_a_bit: "1 bytes corrupt",
+            mutants.flips_a_bit: "1 byte corrupt",
             mutants.greets: "6 bytes inserted at offset 0",
             mutants.closes_early: "bytes lost at",
         }

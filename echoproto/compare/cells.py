@@ -10,14 +10,14 @@ from typing import Any
 import attrs
 
 from echoproto.compare.results import Cell
-from echoproto.load.units import show_size
+from echoproto.load.units import counted, show_size
 
 AXES = ("idle", "size", "connections", "rate")
 """Settings that a picture can have as its axis: of those that vary most, the first."""
 
 
 def _connections(number: int) -> str:
-    return f"{number:,} connection{'' if number == 1 else 's'}"
+    return counted(number, "connection")
 
 
 def _idle(number: int) -> str:

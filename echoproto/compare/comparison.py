@@ -26,6 +26,7 @@ from echoproto.compare.results import Calls, Cell, Contestant, Results, Sample
 from echoproto.compare.rounds import Pair, Rounds, sort_out
 from echoproto.load.address import descriptors
 from echoproto.load.processes import Asking
+from echoproto.load.units import counted
 from echoproto.reactors.choice import auto_name
 
 
@@ -123,14 +124,8 @@ def prepare(task: Task) -> Prepared:
 
 
 def _announcement(plan: Plan, wanted: int, seconds: float) -> str:
-    contestants, cells, rounds = (
-        f"{count} {name}{'' if count == 1 else 's'}"
-        for count, name in (
-            (len(plan.contestants), "contestant"),
-            (len(plan.cells), "load"),
-            (plan.rounds, "round"),
-        )
-    )
+    contestants, cells = counted(len(plan.contestants), "contestant"), counted(len(plan.cells), "load")
+    rounds = counted(plan.rounds, "round")
     cut = f" (of {wanted}: more would not fit into {show_left(plan.budget or 0)})" if plan.rounds < wanted else ""
     return f"{contestants} under {cells}, {rounds}{cut}: about {show_left(seconds)}"
 

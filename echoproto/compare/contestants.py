@@ -204,7 +204,13 @@ def on_reactors(names: Iterable[str]) -> tuple[str, ...]:
     The names of our service on some reactors.
 
     :param names: as on the command line of the service; ``auto`` is one of them.
+    :raise ConfigurationError: if there is no such reactor.
     """
+    names, known = tuple(names), ("auto", *REACTORS)
+    for name in names:
+        if name not in known:
+            hint = f"{nearest(name, known)}; there are {', '.join(known)}"
+            raise ConfigurationError(f"--reactors {name}: there is no such reactor{hint}")
     return tuple(f"echo-{auto_name() if name == 'auto' else name}" for name in names)
 
 

@@ -19,6 +19,7 @@ from echoproto.load.ownserver import free_port
 from echoproto.load.processes import Asking, run
 from echoproto.load.server import Server
 from echoproto.load.summary import FAILED, GOOD, UNREACHABLE, summarise
+from echoproto.load.units import counted
 from echoproto.load.workload import Churn, Target, Transport, Workload
 
 PER_SECOND = 500
@@ -179,7 +180,7 @@ def _why(verdict: str, notes: tuple[str, ...], outcome: Outcome) -> str:
     if outcome.first_findings:
         return outcome.first_findings[0]
     if outcome.lost:
-        return f"{outcome.lost:,} bytes did not come back"
+        return f"{counted(outcome.lost, 'byte')} did not come back"
     if outcome.errors and not outcome.own_limits:
         failed = ", ".join(f"{name} ({count:,})" for name, count in outcome.errors.most_common())
         return f"connections failed: {failed}"

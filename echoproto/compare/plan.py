@@ -79,10 +79,10 @@ def fitted(plan: Plan, seconds: float, counted: int) -> Plan:
     fewest = min(FEWEST, plan.rounds)
     rounds = min(plan.rounds, int((plan.budget - counting) / seconds)) if seconds else plan.rounds
     if rounds < fewest:
+        least = f"{fewest} {'round' if fewest == 1 else 'rounds'}"
         raise ConfigurationError(
-            f"the budget of {plan.budget:.0f} s has no room for {fewest} rounds of {seconds:.0f} s and "
-            f"{counting:.0f} s of counting system calls: take fewer contestants or cells, a shorter --duration, or a "
-            "larger --budget"
+            f"the budget of {plan.budget:.0f} s has no room for {least} of {seconds:.0f} s and {counting:.0f} s of "
+            "counting system calls: take fewer contestants or cells, a shorter --duration, or a larger --budget"
         )
     return evolve(plan, rounds=rounds)
 

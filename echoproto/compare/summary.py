@@ -14,7 +14,7 @@ from echoproto.compare.measures import Measure
 from echoproto.compare.results import Cell, Results
 from echoproto.compare.statistics import LEAST_ROUNDS
 from echoproto.compare.verdict import WITHOUT_FIGURES, Kind, Verdict
-from echoproto.load.units import show_time
+from echoproto.load.units import counted, show_time
 
 ON_TWISTED = ("echoproto", "twisted")
 """Groups of contestants between which a switch chooses; others are other programs."""
@@ -154,20 +154,21 @@ def _cautions(results: Results, said: Sequence[Verdict]) -> Iterator[str]:
         yield "the run was interrupted; this is what was measured until then"
     rounds = min(results.rounds, len({sample.round for sample in results.samples}))
     if rounds < LEAST_ROUNDS:
-        those = "1 round is" if rounds == 1 else f"{rounds} rounds are"
+        those = counted(rounds, "round is", "rounds are")
         yield f"{those} too few to tell how sure a ratio is: it takes {LEAST_ROUNDS}"
     for verdict in said:
         if verdict.kind is Kind.FAILED:
             yield f"{verdict.contestant} failed ({names[verdict.cell]}): {verdict.why}"
+    places = counted(len(said), "place")
     bound = sum(verdict.kind is Kind.CLIENT_BOUND for verdict in said)
     if bound:
         yield (
-            f"client-bound in {bound} of {len(said)} places: there, the generator was the limit, so it is the "
+            f"client-bound in {bound} of {places}: there, the generator was the limit, so it is the "
             "processor time of an echo that is compared, not how many came back"
         )
     noisy = sum(verdict.kind is Kind.NOISY for verdict in said)
     if noisy:
         yield (
-            f"noisy in {noisy} of {len(said)} places: the rounds differed too much to tell; more of them, or a "
+            f"noisy in {noisy} of {places}: the rounds differed too much to tell; more of them, or a "
             "machine that does nothing else, may help"
         )

@@ -17,7 +17,7 @@ from echoproto.compare.results import Cell, Results, Sample
 from echoproto.compare.summary import Advice
 from echoproto.compare.verdict import WITHOUT_FIGURES, Kind, Verdict
 from echoproto.errors import one_line
-from echoproto.load.units import show_time
+from echoproto.load.units import counted, show_time
 from echoproto.terminal import Column, Row, print_table
 
 INDENT = 2
@@ -76,7 +76,8 @@ def headline(results: Results) -> str:
     """What this is, in one line."""
     partial = " (partial)" if results.partial else ""
     what = f"comparison{f' {results.preset!r}' if results.preset else ''}{partial}"
-    done = f"{len(results.contestants)} contestants, {results.rounds} rounds of {results.duration:.3g} s"
+    rounds = f"{counted(results.rounds, 'round')} of {results.duration:.3g} s"
+    done = f"{counted(len(results.contestants), 'contestant')}, {rounds}"
     return one_line(f"{what}: {done}, baseline {results.baseline}, seed {results.seed}")
 
 

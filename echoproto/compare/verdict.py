@@ -19,6 +19,7 @@ from attrs import frozen
 from echoproto.compare.measures import CPU, Measure, measure_of, pairs
 from echoproto.compare.results import CLIENT_LIMIT, GOOD, NOT_POSSIBLE, Cell, Results, Sample
 from echoproto.compare.statistics import LEAST_ROUNDS, Ratio, paired_ratio
+from echoproto.load.units import counted
 
 NOISY_WIDTH = 0.20
 """Share of a ratio from which on an interval is too wide to tell anything by."""
@@ -89,7 +90,7 @@ def show_ratio(ratio: Ratio, measure: Measure) -> str:
     """``1.68 × (1.61–1.75)``, with what it is a ratio of, unless that is throughput."""
     number = " ".join(filter(None, [show_multiple(ratio.value), measure.times]))
     if ratio.rounds < LEAST_ROUNDS:
-        return f"{number} (of {ratio.rounds} {'round' if ratio.rounds == 1 else 'rounds'} only)"
+        return f"{number} (of {counted(ratio.rounds, 'round')} only)"
     return f"{number} ({_three_digits(ratio.low)}–{_three_digits(ratio.high)})"
 
 

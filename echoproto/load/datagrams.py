@@ -22,6 +22,7 @@ from attrs import define, frozen
 
 from echoproto.load.exchange import Settings
 from echoproto.load.payload import QuickPayload
+from echoproto.load.units import noun
 from echoproto.load.verdict import Kind
 
 MARK = b"El"
@@ -160,9 +161,10 @@ class Datagrams:
         self.unknown += len(sent)
         name = self._name(flying)
         if sent.startswith(data):
-            return Harm(TRUNCATED, f"{name} truncated from {len(sent)} bytes to {len(data)}")
+            return Harm(TRUNCATED, f"{name} truncated from {len(sent)} {noun(len(sent), 'byte')} to {len(data)}")
         if data.startswith(sent):
-            return Harm(Kind.INSERTED.value, f"{name}: {len(data) - len(sent)} bytes inserted at offset {len(sent)}")
+            more = len(data) - len(sent)
+            return Harm(Kind.INSERTED.value, f"{name}: {more} {noun(more, 'byte')} inserted at offset {len(sent)}")
         offset = next(place for place, (one, other) in enumerate(zip(sent, data, strict=False)) if one != other)
         return Harm(Kind.CORRUPT.value, f"{name} corrupt at offset {offset}")
 
@@ -181,7 +183,8 @@ class Datagrams:
             ):
                 del self.flight[header]
                 return self._harmed(flying, data)
-        return Harm(Kind.INSERTED.value, f"socket {self.number}: {len(data)} bytes that were not sent by it")
+        what = noun(len(data), "byte that was", "bytes that were")
+        return Harm(Kind.INSERTED.value, f"socket {self.number}: {len(data)} {what} not sent by it")
 
 
 def count_lost(every: list[Datagrams], findings: Counter[str]) -> None:

@@ -15,6 +15,7 @@ from echoproto.load.diagnosis import Diagnosis, shown
 from echoproto.load.errors import IDLE_CLOSED, REFUSED
 from echoproto.load.loop import READ, WRITE
 from echoproto.load.tls import describe
+from echoproto.load.units import noun
 from echoproto.load.verdict import Kind
 
 if TYPE_CHECKING:
@@ -235,7 +236,8 @@ class Link(Channel):
         missing = self.missing
         if missing and lost:
             offset = self.place - self.begun
-            meter.finding(Kind.LOST.value, f"connection {self.number}: {missing} bytes lost at offset {offset} ({why})")
+            what = f"{missing} {noun(missing, 'byte')} lost at offset {offset} ({why})"
+            meter.finding(Kind.LOST.value, f"connection {self.number}: {what}")
         self.finish(missing, lost=missing if lost else 0)
         meter.error(why, reason)
         self.close()

@@ -11,7 +11,7 @@ from attrs import frozen
 from echoproto.load import errors
 from echoproto.load.histogram import PERCENTILES, Histogram
 from echoproto.load.outcome import Outcome
-from echoproto.load.units import show_time
+from echoproto.load.units import counted, show_time
 from echoproto.load.workload import Workload
 
 HARMS = ("corrupt", "reordered", "duplicated", "inserted", "truncated", "lost")
@@ -157,7 +157,7 @@ def _cpu_share(workload: Workload, outcome: Outcome) -> float:
 def _limits(workload: Workload, outcome: Outcome) -> Iterator[str]:
     """By what the generator itself was the limit."""
     for name, count in sorted(outcome.own_limits.items()):
-        yield f"client limit: the generator ran out of {name}, {count:,} times"
+        yield f"client limit: the generator ran out of {name}, {counted(count, 'time')}"
     share = _cpu_share(workload, outcome)
     if share > BUSY and outcome.elapsed >= SHORTEST:
         yield (
@@ -174,7 +174,8 @@ def _notes(outcome: Outcome, service: Times | None, response: Times | None) -> I
     if outcome.interrupted:
         yield "partial: it was interrupted"
     if outcome.unsent:
-        yield f"the rate was not held: {outcome.unsent:,} messages of the schedule were not sent"
+        what = counted(outcome.unsent, "message of the schedule was", "messages of the schedule were")
+        yield f"the rate was not held: {what} not sent"
     if service and response:
         for name in ("p50", "p99"):
             there, waited = service.percentiles[name], response.percentiles[name]

@@ -14,7 +14,7 @@ from rich.text import Text
 from echoproto.errors import one_line
 from echoproto.load.report import Found, Report
 from echoproto.load.summary import CLIENT_LIMIT, GOOD, Times
-from echoproto.load.units import show_size, show_time
+from echoproto.load.units import counted, show_size, show_time
 from echoproto.terminal import Column, print_table
 
 STYLES = {GOOD: "bold green", CLIENT_LIMIT: "bold yellow"}
@@ -52,7 +52,7 @@ def headline(report: Report) -> str:
     elif found is not None and found.rate is not None:
         rate = f"{'at least ' if found.client_bound else ''}{found.rate:,.0f} echoes/s hold {found.aim.text}"
     elif report.summary.brief:
-        rate = f"{report.outcome.messages:,} echoes in {show_time(report.outcome.elapsed * 1e6)}"
+        rate = f"{counted(report.outcome.messages, 'echo', 'echoes')} in {show_time(report.outcome.elapsed * 1e6)}"
     else:
         rate = f"{report.summary.echoes_per_second:,.0f} echoes/s"
     partial = " (partial)" if report.outcome.interrupted else ""
@@ -68,12 +68,14 @@ def _headline(report: Report) -> Text:
 def what_was_done(report: Report) -> str:
     """The work in one line."""
     workload, outcome = report.workload, report.outcome
-    of = "" if workload.count is None else f" of {workload.count:,}"
+    echoes = counted(outcome.messages if workload.count is None else workload.count, "echo", "echoes")
+    if workload.count is not None:
+        echoes = f"{outcome.messages:,} of {echoes}"
     sizes = {workload.smallest: None, workload.largest: None}
     done = [
-        f"{outcome.messages:,}{of} echoes of {' to '.join(map(show_size, sizes))} in {outcome.elapsed:.3g} s",
-        f"{workload.connections:,} {'connection' if workload.connections == 1 else 'connections'}",
-        *([f"{workload.idle:,} idle ones"] if workload.idle else []),
+        f"{echoes} of {' to '.join(map(show_size, sizes))} in {outcome.elapsed:.3g} s",
+        counted(workload.connections, "connection"),
+        *([counted(workload.idle, "idle one")] if workload.idle else []),
         *([f"{workload.rate:,.6g}/s, {workload.arrivals.value}"] if workload.rate is not None else []),
         *([f"window {workload.window}"] if workload.window > 1 else []),
         *([f"churn {workload.churn.value}"] if workload.churn else []),
@@ -114,7 +116,8 @@ def facts(report: Report) -> Iterator[tuple[str, str, bool]]:
     yield "bytes", f"{outcome.sent:,} sent{rest}", False
     if outcome.warmup_messages:
         warmup = show_time(workload.warmup * 1e6)
-        yield "warm-up", f"{outcome.warmup_messages:,} more echoes in {warmup}, checked, and in bytes only", False
+        more = counted(outcome.warmup_messages, "more echo", "more echoes")
+        yield "warm-up", f"{more} in {warmup}, checked, and in bytes only", False
     for name, counter in (
         ("harm", outcome.findings),
         ("errors", outcome.errors),
@@ -122,7 +125,7 @@ def facts(report: Report) -> Iterator[tuple[str, str, bool]]:
         ("own limits", outcome.own_limits),
     ):
         if +counter:
-            counts = ", ".join(f"{what} {count:,} times" for what, count in (+counter).most_common())
+            counts = ", ".join(f"{what} {counted(count, 'time')}" for what, count in (+counter).most_common())
             yield name, one_line(counts), True
     for number, finding in enumerate(outcome.first_findings):
         yield "" if number else "first of it", one_line(finding), True

@@ -65,6 +65,20 @@ def show_size(size: int) -> str:
     return f"{size}B"
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """
+    A number of things, such as ``1 byte`` or ``2,000 bytes``.
+
+    :param many: the plural, if that is not ``one`` with an s.
+    """
+    return f"{number:,} {noun(number, one, many)}"
+
+
+def noun(number: int, one: str, many: str = "") -> str:
+    """The noun alone, for a number that is written otherwise."""
+    return one if number == 1 else many or f"{one}s"
+
+
 def show_time(microseconds: float) -> str:
     """A time to three digits, in the unit in which people say it."""
     for unit, length in (("µs", 1), ("ms", 1e3)):

@@ -9,6 +9,7 @@ from enum import Enum
 from attrs import frozen
 
 from echoproto.load.payload import Payload
+from echoproto.load.units import noun
 
 PROBE = 8
 """Bytes by which a place in the stream is recognised: within reach, they stand elsewhere once in 2**43 times."""
@@ -41,7 +42,7 @@ class Finding:
     length: int
 
     def __str__(self) -> str:
-        return f"{self.length} bytes {self.kind.value} at offset {self.offset}"
+        return f"{self.length} {noun(self.length, 'byte')} {self.kind.value} at offset {self.offset}"
 
 
 @frozen

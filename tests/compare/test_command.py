@@ -88,7 +88,10 @@ class CommandTests(SynchronousTestCase):
             (("--preset", "quick", "--plan", "p.toml"), "--preset and --plan are a plan each: leave one"),
             (("--plan", "/no/such/file"), "/no/such/file: can't be read"),
             (("--plan", path), f"{path}: round: unknown"),
-            (("--reactors", "epol"), "echo-epol"),
+            (
+                ("--reactors", "poll,epol"),
+                "--reactors epol: there is no such reactor (did you mean 'epoll'?); there are",
+            ),
             (("--contestants", "threads,,processes"), "a name is missing"),
             (("--contestants", "nobody\x1b"), "nobody\\x1b"),
             (("--contestant", "a=b"), "{port}"),

@@ -53,7 +53,9 @@ class OptionsTests(SynchronousTestCase):
     def test_complaints(self) -> None:
         self.assertIn("another name", self.complaint(contestant=("threads=./a {port}",)))
         self.assertIn("no contestant 'nobody'", self.complaint(contestants=("nobody",)))
-        self.assertIn("no contestant 'echo-iocp'", self.complaint(reactors=("iocp",)))
+        self.assertIn(
+            "--reactors iocp: there is no such reactor; there are auto, epoll, ", self.complaint(reactors=("iocp",))
+        )
         self.assertIn("rate", self.complaint(rate=0.0))
         self.assertIn("UDP", self.complaint(transport="udp", idle=(5,)))
 

@@ -105,7 +105,8 @@ class HarmTests(SynchronousTestCase):
         for came in (b"what?" * 10, b"?", other_socket, next_one.begin(0, 0)):
             datagrams = make(smallest=64, largest=64)
             datagrams.begin(0, 0)
-            words = f"socket 3: {len(came)} bytes that were not sent by it"
+            what = "1 byte that was" if len(came) == 1 else f"{len(came)} bytes that were"
+            words = f"socket 3: {what} not sent by it"
             self.assertEqual(datagrams.received(came, 1), Harm("inserted", words))
             self.assertEqual(len(datagrams.flight), 1)
 

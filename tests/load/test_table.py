@@ -89,7 +89,7 @@ class TableTests(SynchronousTestCase):
         for part in (
             "25,600 sent, 25,590 acked, 7 lost, 3 unknown",
             "corrupt 2 times",
-            "ECONNRESET 1 times",
+            "ECONNRESET 1 time",
             "TLS: certificate required 5 times",
             "descriptors 4 times",
             "connection 3: at offset 977",

@@ -2,7 +2,7 @@ from hypothesis import given, strategies
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.errors import ConfigurationError
-from echoproto.load.units import SIZES, TIMES, parse_size, parse_sizes, parse_time, show_size, show_time
+from echoproto.load.units import SIZES, TIMES, counted, parse_size, parse_sizes, parse_time, show_size, show_time
 
 whole = strategies.integers(0, 10**12)
 
@@ -36,6 +36,13 @@ class SizeTests(SynchronousTestCase):
         self.assertEqual(parse_sizes("64-1KiB"), (64, 1024))
         for text in ("0", "0-5", "9-8", "-", "1-", "-1", "1-2-3"):
             self.assertRaises(ConfigurationError, parse_sizes, text)
+
+
+class CountTests(SynchronousTestCase):
+    def test_one_and_many(self) -> None:
+        shown = [counted(number, "byte") for number in (0, 1, 2, 1_000)]
+        self.assertEqual(shown, ["0 bytes", "1 byte", "2 bytes", "1,000 bytes"])
+        self.assertEqual([counted(number, "echo", "echoes") for number in (1, 2)], ["1 echo", "2 echoes"])
 
 
 class TimeTests(SynchronousTestCase):

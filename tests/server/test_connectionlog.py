@@ -65,6 +65,12 @@ class ConnectionLogTests(SynchronousTestCase):
         )
         self.assertEqual((self.events[1]["event"], self.events[1]["seconds"]), ("disconnected", 1.5))
 
+    def test_one_byte(self) -> None:
+        connection = self.connect()
+        connection.dataReceived(b"1")
+        connection.connectionLost(Failure(ConnectionDone()))
+        self.assertIn(", 1 byte, ", self.lines()[1])
+
     def test_milliseconds(self) -> None:
         connection = self.connect()
         self.clock.advance(1.23449)

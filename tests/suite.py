@@ -52,6 +52,13 @@ WITHOUT_REACTOR = (
     *("tests.test_console", "tests.integration.test_unwritable", "tests.integration.test_runner_options"),
     *(
         "tests.server.test_pidfile",
+        "tests.server.test_certificates",
+        "tests.server.test_credentials",
+        "tests.server.test_pemfiles",
+        "tests.server.test_activation",
+        "tests.server.test_endpointstrings",
+        "tests.server.test_socketnames",
+        "tests.server.test_tlserrors",
         "tests.server.test_runneroptions",
         "tests.server.test_daemon",
         "tests.server.test_paths",

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import psutil
 
-PATIENCE = 30.0
+PATIENCE = 120.0
 """Seconds after which a process that should have begun, or ended, is given up."""
 
 BEGIN = """

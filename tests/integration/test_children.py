@@ -10,7 +10,7 @@ import psutil
 from echoproto.reactors.choice import auto_name
 from tests.host import servers
 from tests.host.servers import begun, left
-from tests.integration.twistd import Child, Server, TwistdCase, script
+from tests.integration.twistd import LOADED, PATIENCE, Child, Server, TwistdCase, script
 
 HOSTILE = """
 with open({mark!r}, "a") as file:
@@ -53,7 +53,7 @@ class CurrentFolderTests(TwistdCase):
                 self.fail(f"{what} has imported {file.read().split()}")
 
     def run_there(self, *words: str) -> None:
-        ended = self.run_to_end(*words, cwd=self.hostile)
+        ended = self.run_to_end(*words, cwd=self.hostile, seconds=LOADED * PATIENCE)
         self.assertEqual(ended.returncode, 0, ended)
         self.assert_nothing_imported(words)
 

@@ -40,29 +40,27 @@ def serve(connection: Connection, parent: int) -> None:
         end_with_parent()
     with suppress(EOFError, ConnectionError):  # the parent is gone
         share, engine, every = connection.recv()
-        if engine is None:
-            from echoproto.load.engine import run
-
-            engine = run
-        connection.send(READY)
-        connection.recv()
+        result: Outcome | EchoError | InternalError
         try:
-            outcome = engine(
+            if engine is None:
+                from echoproto.load.engine import run
+
+                engine = run
+            connection.send(READY)
+            connection.recv()
+            result = engine(
                 share.workload,
                 progress=None if every is None else _reporter(connection, every),
                 first=share.first,
                 interrupted=lambda: bool(told) or os.getppid() != parent,
             )
         except EchoError as error:
-            connection.send(error)
+            result = error
         except MemoryError:
-            connection.send(ClientLimit("client limit: the generator ran out of memory: lower --size or --connections"))
-        except ConnectionError:  # the parent is gone, and hears of nothing any more
-            raise
+            result = ClientLimit("client limit: the generator ran out of memory: lower --size or --connections")
         except Exception as error:
-            connection.send(InternalError.of(error))
-        else:
-            connection.send(outcome)
+            result = InternalError.of(error)
+        connection.send(result)
 
 
 def _reporter(connection: Connection, every: float) -> Callable[[Outcome], None]:

@@ -114,15 +114,24 @@ def try_write(path: str) -> None:
     """
     Find out whether a file can be written; all is as before afterwards.
 
+    If it is not there, another file in its folder is written, since another start may be about to make it.
+
     :raise OSError: if it can't be.
     """
     path = os.path.realpath(path)  # a link may point to where nothing is yet
-    there = os.path.exists(path)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
     try:
-        if not there:
-            os.write(descriptor, b"%d" % os.getpid())
+        os.stat(path)
+    except FileNotFoundError:
+        _try_folder(os.path.dirname(path))
+    else:
+        os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
+
+
+def _try_folder(folder: str) -> None:
+    trial = os.path.join(folder, f".{os.getpid()}.pid")
+    descriptor = os.open(trial, os.O_WRONLY | os.O_CREAT)
+    try:
+        os.write(descriptor, b"%d" % os.getpid())
     finally:
         os.close(descriptor)
-        if not there:
-            os.unlink(path)
+        os.unlink(trial)

@@ -162,6 +162,20 @@ class TryWriteTests(PidFileCase):
         pidfile.try_write(self.path)
         self.assertEqual(os.listdir(self.folder), ["twistd.pid"])
 
+    def test_a_start_at_the_same_time(self) -> None:
+        """It is about to make the file, or has just done so: that is not touched."""
+        write = os.write
+
+        def written_by_another(descriptor: int, data: bytes) -> int:
+            self.write("1")
+            return write(descriptor, data)
+
+        with mock.patch.object(os, "write", written_by_another):
+            pidfile.try_write(self.path)
+        with open(self.path, encoding="utf-8") as file:
+            self.assertEqual(file.read(), "1")
+        self.assertEqual(os.listdir(self.folder), ["twistd.pid"])
+
     def test_a_full_disk(self) -> None:
         """Nothing is left of it, no descriptor either."""
         before = os.listdir("/dev/fd")
@@ -173,3 +187,5 @@ class TryWriteTests(PidFileCase):
     def test_what_can_not_be_written(self) -> None:
         self.assertRaises(FileNotFoundError, pidfile.try_write, f"{self.folder}/missing/pid")
         self.assertRaises(IsADirectoryError, pidfile.try_write, self.folder)
+        error: Any = self.assertRaises(OSError, pidfile.try_write, f"{self.folder}/{'x' * 300}")
+        self.assertEqual((error.errno, os.listdir(self.folder)), (errno.ENAMETOOLONG, []))

@@ -44,8 +44,8 @@ class LogFile(LogStream):
         self, path: str, *, rotate_bytes: int | None = ROTATE_BYTES, owner: tuple[int, int] = (-1, -1)
     ) -> None:
         self.path = absolute(path)
-        shared = _descriptor_of(self.path)
         try:
+            shared = _descriptor_of(self.path)
             super().__init__(self._open(shared, owner))
         except OSError as error:
             raise _unwritable(path, error) from error

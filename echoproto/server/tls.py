@@ -8,8 +8,11 @@ bytes flow out that are buffered below it when the peer closes the TCP connectio
 
 from __future__ import annotations
 
+from mmap import mmap
+from resource import RLIM_INFINITY, RLIMIT_AS, getrlimit
+
 from OpenSSL.SSL import Error, WantReadError, ZeroReturnError
-from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.internet.interfaces import IHalfCloseableProtocol, ITransport
 from twisted.internet.protocol import connectionDone
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
@@ -19,6 +22,9 @@ from echoproto.protocol import Echo, IEchoTransport
 
 HEADER = 5
 """Bytes before those that a record of TLS holds; the last two say how many those are."""
+
+HANDSHAKE_ROOM = 1 << 20
+"""Bytes: one handshake takes a tenth of that."""
 
 UNKNOWN = -1
 """In place of where the next record begins: a header came in two pieces."""
@@ -38,6 +44,11 @@ class EchoTLS(TLSMemoryBIOProtocol):
     _owed = 0
     _ahead = 0
 
+    def makeConnection(self, transport: ITransport) -> None:
+        """Begin, if there is memory for it."""
+        require_memory()
+        super().makeConnection(transport)
+
     def dataReceived(self, data: bytes) -> None:
         """Decrypt; if that ended the stream, see to it that what is buffered gets out."""
         if (
@@ -47,6 +58,8 @@ class EchoTLS(TLSMemoryBIOProtocol):
         ):
             self._record_received(data)
         else:
+            if not self._handshakeDone:
+                require_memory()
             super().dataReceived(data)
         if self.transport.disconnecting:
             # The TLS layer has asked the TCP layer to flush and close, which waits for ever for a producer that it
@@ -116,6 +129,20 @@ class EchoTLS(TLSMemoryBIOProtocol):
             super().connectionLost(reason)
         except Exception:
             self.wrappedProtocol.connectionLost(Failure())
+
+
+def require_memory() -> None:
+    """
+    Find out whether there is memory for a handshake: without, OpenSSL does not fail, but takes the process with it.
+
+    :raise MemoryError: if a limit of memory leaves too little.
+    """
+    if getrlimit(RLIMIT_AS)[0] == RLIM_INFINITY:
+        return
+    try:
+        mmap(-1, HANDSHAKE_ROOM).close()
+    except OSError as error:
+        raise MemoryError from error
 
 
 class EchoTLSFactory(TLSMemoryBIOFactory):

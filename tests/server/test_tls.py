@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto import EchoFactory
-from echoproto.server.tls import HEADER, EchoTLS, EchoTLSFactory
+from echoproto.server.tls import HEADER, EchoTLS, EchoTLSFactory, require_memory
 from tests.certificates import make_pem
 from tests.clients import TLSClient, exchange, payload
 from tests.reactorbuilder import EchoReactorBuilder, T
@@ -100,6 +100,31 @@ class OneRecordTests(SynchronousTestCase):
             while True:
                 data += self.client.recv(1 << 16)
         return bytes(data)
+
+    def test_no_memory_for_a_handshake(self) -> None:
+        """E10: OpenSSL is not asked for one, since it would end the process; one that is connected goes on."""
+        client = SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD), None)
+        client.set_connect_state()
+        with contextlib.suppress(SSL.WantReadError):
+            client.do_handshake()
+        factory = EchoTLSFactory(ssl.PrivateCertificate.loadPEM(PEM).options(), False, EchoFactory(b""), Clock())
+        first, second = factory.buildProtocol(None), factory.buildProtocol(None)
+        assert first is not None
+        assert second is not None
+        first.makeConnection(StringTransport())
+        with (
+            mock.patch("echoproto.server.tls.getrlimit", return_value=(1 << 30, 1 << 30)),
+            mock.patch("echoproto.server.tls.mmap", side_effect=OSError(12, "Cannot allocate memory")),
+        ):
+            self.assertRaises(MemoryError, second.makeConnection, StringTransport())
+            self.assertRaises(MemoryError, first.dataReceived, client.bio_read(1 << 16))
+            for sealed in self.seal(b"x"):
+                self.tls.dataReceived(sealed)
+        self.assertEqual(self.echoed(), b"x")
+
+    def test_enough_memory_for_a_handshake(self) -> None:
+        with mock.patch("echoproto.server.tls.getrlimit", return_value=(1 << 30, 1 << 30)):
+            require_memory()
 
     def test_a_fault_at_the_end(self) -> None:
         """E10: what is wrapped is told of the end nevertheless."""

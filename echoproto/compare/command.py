@@ -176,9 +176,10 @@ def compare(
             seed=secrets.randbits(31) if seed is None else seed,
             command=shlex.join(["echoproto", *sys.argv[1:]]),
         )
-        folder = output or unused(f"echoproto-compare-{datetime.now():%Y%m%d-%H%M%S}")
+        if output is None:
+            output = unused(f"echoproto-compare-{datetime.now():%Y%m%d-%H%M%S}")
         outputs = session.Outputs(
-            folder=folder,
+            folder=output,
             quiet=quiet,
             against=against,
             tolerance=tolerance / 100,

@@ -62,6 +62,8 @@ def check_writable(folder: str) -> None:
 
     :raise ConfigurationError: that says why.
     """
+    if not folder:
+        raise ConfigurationError("--output '': names no folder")
     try:
         os.makedirs(folder, exist_ok=True)
     except OSError as error:

@@ -111,6 +111,7 @@ class CommandTests(SynchronousTestCase):
             (("--tolerance", "nan"), "--tolerance"),
             (("--tolerance", "101"), "--tolerance"),
             (("--against", "/no/such/file"), "/no/such/file"),
+            (("--output", ""), "--output '': names no folder"),
             (("extra",), "extra"),
         ):
             self.assertIn(part, self.complaint(*words))

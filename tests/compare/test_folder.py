@@ -42,6 +42,7 @@ class FolderTests(SynchronousTestCase):
         path = os.path.join(self.folder, "file")
         error = self.assertRaises(ConfigurationError, check_writable, path)
         self.assertEqual(str(error), f"--output {path}: can't be made: it is a file")
+        self.assertIn("names no folder", str(self.assertRaises(ConfigurationError, check_writable, "")))
         check_writable(os.path.join(self.folder, "a", "b"))
         self.assertEqual(os.listdir(os.path.join(self.folder, "a", "b")), [])
 

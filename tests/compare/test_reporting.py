@@ -56,6 +56,8 @@ class WriteTests(SynchronousTestCase):
             pass
         error = self.assertRaises(UnavailableError, reporting.write, RESULTS, self.folder, self.console)
         self.assertIn(self.folder, str(error))
+        self.assertEqual(error.exit_status, 2, "1 is that of a comparison which has become worse")
+        self.assertIn("Which to choose", output(self.console))
 
     def test_the_figures_are_there_if_drawing_fails(self) -> None:
         self.patch(reporting, "_draw", lambda *arguments: 1 / 0)

@@ -3,7 +3,7 @@ from typing import Any
 from hypothesis import given, strategies
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.compare.pictures.charts import GROUPS, HEIGHT, LINE, Scale, beside, color, from_zero, of_times
+from echoproto.compare.pictures.charts import GROUPS, HEIGHT, LINE, UNKNOWN, Scale, beside, color, from_zero, of_times
 from echoproto.compare.results import Contestant
 
 VALUES = strategies.lists(strategies.integers(1, 60_000_000), min_size=1, max_size=9)
@@ -50,3 +50,8 @@ class ColorTests(SynchronousTestCase):
         made: Any = color([Contestant(group, group, ()) for group in ("uvloop", "twisted", "uvloop")]).to_dict()
         self.assertEqual(made["scale"]["domain"], ["twisted", "uvloop"])
         self.assertEqual(made["scale"]["range"], [GROUPS["twisted"], GROUPS["uvloop"]])
+
+    def test_those_of_a_later_version(self) -> None:
+        made: Any = color([Contestant(group, group, ()) for group in ("go", "twisted")]).to_dict()
+        self.assertEqual(made["scale"]["domain"], ["twisted", "go"])
+        self.assertEqual(made["scale"]["range"], [GROUPS["twisted"], UNKNOWN])

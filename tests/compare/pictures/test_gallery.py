@@ -2,6 +2,7 @@ from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.compare.pictures.gallery import EXPLANATIONS, TITLES, pictures
+from echoproto.compare.pictures.vega import svg
 from echoproto.compare.results import Cell, Results
 from echoproto.compare.verdict import verdicts
 from tests.compare.runs import TRUTHS, run
@@ -19,6 +20,20 @@ class PicturesTests(SynchronousTestCase):
         one = run({"one": TRUTHS["threads"]}, [Cell(rate=1.0)], rounds=2, baseline="one")
         self.assertEqual(names(one), ["p99", "spectrum", "cost"])
         self.assertEqual(names(evolve(one, samples=(), calls=())), [])
+
+    def test_names_that_no_picture_can_hold(self) -> None:
+        """A control character in one, or half a pair of surrogates, would end the process that draws it."""
+        results = run(TRUTHS, [Cell()], rounds=2)
+        renamed = {each.name: f"{each.name}\x1b[31m\udcff" for each in results.contestants}
+        results = evolve(
+            results,
+            baseline=renamed[results.baseline],
+            contestants=tuple(evolve(each, name=renamed[each.name]) for each in results.contestants),
+            samples=tuple(evolve(each, contestant=renamed[each.contestant]) for each in results.samples),
+            calls=(),
+        )
+        for picture in pictures(results, verdicts(results)):
+            self.assertIn("threads\\x1b[31m", svg(picture.specification))
 
     def test_each_is_explained(self) -> None:
         self.assertEqual(list(EXPLANATIONS), list(TITLES))

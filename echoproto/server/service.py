@@ -76,7 +76,7 @@ class EchoService(Service):
         self.settings = settings
         self.reactor_name = reactor_name
         self.ports: list[IListeningPort] = []
-        self.events = EventLog(reactor, settings.log_rate)
+        self.events = EventLog(reactor)
         self._counters = Counters()
         self.factory = EchoFactory(seconds=reactor.seconds)
         connections = self.factory.connections

@@ -6,6 +6,7 @@ import socket
 from typing import Any
 from unittest import mock
 
+from twisted.internet import tcp
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import Clock
 from twisted.logger import formatEvent
@@ -225,6 +226,12 @@ class AcceptTests(AcceptCase):
         self.port._rest(2)
         self.assertEqual(self.rests(), 1)
         self.reactor.removeReader.assert_called_once_with(self.port)
+
+    def test_closing_is_twisted_s(self) -> None:
+        """It is given what Twisted's own is."""
+        with mock.patch.object(tcp.Port, "loseConnection") as close:
+            self.assertIs(self.port.loseConnection(1, connDone=2), close.return_value)
+        close.assert_called_once_with(1, connDone=2)
 
     def test_a_port_that_is_closed_does_not_rest(self) -> None:
         """It would listen again."""

@@ -1,5 +1,6 @@
 """How a service ends its connections, and what it says; ports and settings are in `tests.server.test_service`."""
 
+import os
 import socket
 from inspect import signature
 from typing import Any
@@ -14,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto import Echo
 from echoproto.errors import ConfigurationError
+from echoproto.server import service as service_module
 from echoproto.server.service import EchoService, _address_of, _place_of
 from echoproto.server.settings import Settings
 from echoproto.server.transport import BufferedTCPConnection, TCPConnection
@@ -107,6 +109,29 @@ class ServiceBuilder(EchoReactorBuilder):
             service = self.service(port=0, interface="127.0.0.1", writes=writes)
             service.startService()
             self.assertIs(service.ports[0].transport, kind)
+
+    def test_what_it_is_given_for_its_listeners(self) -> None:
+        """How ports are opened, whose socket files are, certificates that were read already, and if this is a try."""
+        reactor, certificates, opener = self.buildReactor(), [()], mock.Mock()
+        names = ("PortReactor", "listeners", "udp_listeners")
+        made = {name: mock.Mock(return_value=[]) for name in names}
+        settings = Settings(unix_owner=f"{os.getuid()}:{os.getgid()}", log_rate=7)
+        with mock.patch.multiple(service_module, **made):
+            service = EchoService(settings, "fast", reactor, check=True, open_port=opener, certificates=certificates)
+        made["PortReactor"].assert_called_once_with(
+            reactor,
+            service._admission,
+            at_once=True,
+            owner=(os.getuid(), os.getgid()),
+            put_back=True,
+            open_port=opener,
+        )
+        made["listeners"].assert_called_once_with(settings, [], certificates)
+        made["udp_listeners"].assert_called_once_with(
+            settings, service.datagrams, service._counters, reactor, service.events, open_port=opener
+        )
+        self.assertEqual(service.events.rate, 7)
+        self.assertEqual(service.datagrams._sources._seconds, reactor.seconds)
 
     def test_a_try_is_asked_for(self) -> None:
         """Else, what a start changes stays changed."""

@@ -41,7 +41,7 @@ bench: $(call stamp,dev) ## Measure our servers beside others, in 10 minutes (BE
 conformance: $(call stamp,dev) ## Run Twisted's own tests on the lean reactors, and on those that they are made of
 	$(bin)/python -m tests.conformance
 
-mutation: $(call stamp,dev) ## Change the code, and see which changes no test notices (MODULE=server/drain; all of them in 10 minutes)
+mutation: $(call stamp,dev) ## Change the code, and see which changes no test notices (MODULE=server/drain; all of them in 15 minutes)
 	$(bin)/python -m checks.mutation $(MODULE)
 
 lint: $(call stamp,dev) ## Check the style, the hosted CI's workflow, and that each promise has its proof in the guide

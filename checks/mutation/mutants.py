@@ -2,8 +2,8 @@
 The mutants of a module: each is its text with one small change.
 
 Changed are comparisons, conditions, arithmetic, numbers, strings, returned values, ``and`` and ``or``, ``break`` and
-``continue``, ``min`` and ``max``; and statements are removed. Left alone are annotations, decorators, imports and
-docstrings.
+``continue``, ``min`` and ``max``; statements and arguments are left out. Left alone are annotations, decorators,
+imports and docstrings.
 """
 
 from __future__ import annotations
@@ -196,10 +196,24 @@ class _Visitor(ast.NodeVisitor):
         name = node.func.id if isinstance(node.func, ast.Name) else ""
         if name in NAMES:
             self._change(node.func, NAMES[name])
+        self._leave_out_arguments(node)
         documents = name in DOCUMENTING
         self._visit_all(
             each for each in ast.iter_child_nodes(node) if not (documents and isinstance(each, ast.Constant))
         )
+
+    def _leave_out_arguments(self, node: ast.Call) -> None:
+        """Leave out a keyword, or the last of the other arguments, of those that have more than one."""
+        arguments: list[ast.expr | ast.keyword] = sorted(
+            [*node.args, *node.keywords], key=lambda each: (each.lineno, each.col_offset)
+        )
+        for at, argument in enumerate(arguments):
+            optional = isinstance(argument, ast.keyword) or argument is node.args[-1]
+            if len(arguments) > 1 and optional and not isinstance(argument, ast.Starred):
+                before, after = arguments[at - 1 : at], arguments[at + 1 : at + 2]
+                begin = self._source.end(before[0]) if before else self._source.begin(argument)
+                end = self._source.end(argument) if before else self._source.begin(after[0])
+                self._change_between(begin, end, "")
 
     def visit_Expr(self, node: ast.Expr) -> None:
         if not _is_string(node):

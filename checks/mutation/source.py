@@ -8,6 +8,9 @@ import ast
 
 from attrs import frozen
 
+Located = ast.expr | ast.stmt | ast.keyword
+"""Nodes that know where they stand."""
+
 
 @frozen
 class Mutant:
@@ -49,15 +52,15 @@ class Source:
         for line in self.data.splitlines(keepends=True):
             self._starts.append(self._starts[-1] + len(line))
 
-    def begin(self, node: ast.expr | ast.stmt) -> int:
+    def begin(self, node: Located) -> int:
         return self._starts[node.lineno - 1] + node.col_offset
 
-    def end(self, node: ast.expr | ast.stmt) -> int:
+    def end(self, node: Located) -> int:
         assert node.end_lineno is not None
         assert node.end_col_offset is not None
         return self._starts[node.end_lineno - 1] + node.end_col_offset
 
-    def of(self, node: ast.expr | ast.stmt) -> str:
+    def of(self, node: Located) -> str:
         return self.data[self.begin(node) : self.end(node)].decode()
 
     def mutant(self, begin: int, end: int, new: str, where: str) -> Mutant:

@@ -59,9 +59,18 @@ class MutantsTests(SynchronousTestCase):
         self.assertEqual(self.changes("raise a"), ["pass"])
         self.assertEqual(self.changes("a.b(c)"), ["pass"])
         self.assertEqual(self.changes("return a"), ["return None"])
-        self.assertEqual(self.changes("return min(a, b)"), ["return None", "return max(a, b)"])
+        self.assertEqual(self.changes("return min(a, b)"), ["return None", "return max(a, b)", "return min(a)"])
         self.assertEqual(self.changes("for a in b:\n    break"), ["continue"])
         self.assertEqual(self.changes("for a in b:\n    continue"), ["break"])
+
+    def test_arguments(self) -> None:
+        """One is left out: a keyword, or the last of the others; a single one is not."""
+        self.assertEqual(
+            self.changes("x = a(b, c, d=a, e=b)"), ["x = a(b, d=a, e=b)", "x = a(b, c, e=b)", "x = a(b, c, d=a)"]
+        )
+        self.assertEqual(self.changes("x = a(b=c, d=a)"), ["x = a(d=a)", "x = a(b=c)"])
+        self.assertEqual(self.changes("x = a(b, (c), *a)"), [])
+        self.assertEqual(self.changes("x = a(b)"), [])
 
     def test_where(self) -> None:
         text = dedent(

@@ -9,8 +9,9 @@ from attrs import fields
 from echoproto.errors import ConfigurationError
 from echoproto.load.command import load
 from echoproto.load.options import Options, workload_for
+from echoproto.load.outcome import Outcome
 from echoproto.load.processes import run
-from echoproto.load.summary import Summary, summarise
+from echoproto.load.summary import CLIENT_LIMIT, GOOD, NOTHING, summarise
 from echoproto.load.target import parse_target
 from echoproto.load.workload import Workload
 from tests.integration.twistd import PATIENCE, TwistdCase
@@ -45,10 +46,10 @@ FORBIDDEN: list[Pair] = [
 ]
 """What contradicts itself."""
 
-ENDS = {0, 4}
-"""Good, or the generator was the limit: of a rate that is too high, and on a machine that is busy."""
+ENDS = {GOOD, CLIENT_LIMIT, NOTHING}
+"""Verdicts: a rate may be too high for the generator, and on a busy machine, so short a time for any echo."""
 
-LOST = 1
+LOST = "lost"
 """UDP may lose datagrams."""
 
 
@@ -95,16 +96,18 @@ class OptionsTests(TwistdCase):
         options = Options(**{field.name: given[field.name] for field in fields(Options) if field.name != "seed"})
         return workload_for(parse_target(given["target"]), options)
 
-    def verdict(self, row: dict[str, str]) -> tuple[dict[str, str], Summary]:
+    def verdict(self, row: dict[str, str]) -> tuple[dict[str, str], Outcome, str]:
         workload = self.workload(row)
-        return row, summarise(workload, run(workload, interruption=Deadline()))
+        outcome = run(workload, interruption=Deadline())
+        return row, outcome, summarise(workload, outcome).verdict
 
     def test_each_pair_ends(self) -> None:
         """L1"""
         with ThreadPoolExecutor(2) as pool:
-            for row, found in pool.map(self.verdict, rows(FACTORS, FORBIDDEN)):
+            for row, outcome, verdict in pool.map(self.verdict, rows(FACTORS, FORBIDDEN)):
+                self.assertFalse(outcome.interrupted, row)
                 allowed = ENDS | {LOST} if row["transport"] == "udp" else ENDS
-                self.assertIn(found.exit_status, allowed, (row, found))
+                self.assertIn(verdict, allowed, (row, outcome))
 
     def test_what_contradicts_itself_is_refused_in_one_line(self) -> None:
         plain = {name: values[0] for name, values in FACTORS.items()}

@@ -162,7 +162,7 @@ class HandshakeTests(LoadCase):
         with asking_for_a_certificate(pem) as port:
             for settings in (*SETTINGS, *more):
                 error = self.assertRaises(
-                    HandshakeFailed, self.load, port, transport=Transport.TLS, verify=False, patience=0.5, **settings
+                    HandshakeFailed, self.load, port, transport=Transport.TLS, verify=False, **settings
                 )
                 self.assertEqual(error.exit_status, 3)
                 self.assertRegex(str(error), r"TLS failed: .*(certificate required|reset|pipe).* of this client\?$")

@@ -65,6 +65,7 @@ WITHOUT_REACTOR = (
     ),
     *("tests.integration.test_workers_as_a_service", "tests.integration.test_privileges"),
     *("tests.integration.test_children", "tests.integration.test_certificates", "tests.integration.test_tlserrors"),
+    *("tests.test_log_events", "tests.server.test_log", "tests.server.test_faults"),
     *("tests.integration.test_log_files", "tests.integration.test_names", "tests.integration.test_activation"),
     *("tests.server.workers.test_messages", "tests.server.workers.test_supervision"),
 )

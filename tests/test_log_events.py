@@ -29,7 +29,7 @@ def calls() -> Iterator[tuple[str, ast.Call]]:
 
 
 def names(call: ast.Call) -> list[str]:
-    """What an event may be called."""
+    """The names that an event may have."""
     given = [keyword.value for keyword in call.keywords if keyword.arg == "event"]
     return [
         each.value

@@ -49,12 +49,12 @@ class LineBudget:
 
     @property
     def rested(self) -> bool:
-        """Whether a whole burst would fit."""
+        """A whole burst would fit."""
         self._fill()
         return self._tokens == self._burst
 
     def take(self) -> bool:
-        """Whether there is room for a line; if not, it is counted."""
+        """Take the room for a line, if there is any; if not, the line is counted."""
         self._fill()
         if self._tokens >= 1:
             self._tokens -= 1
@@ -109,7 +109,7 @@ class EventLog:
         return budget.take()
 
     def rested(self, kind: str) -> bool:
-        """Whether no event of a kind was logged for so long that a whole burst of them would fit."""
+        """Tell if no event of a kind was logged for so long that a whole burst of them would fit."""
         budget = self._budgets.get(kind)
         return budget is None or budget.rested
 

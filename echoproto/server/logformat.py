@@ -92,6 +92,6 @@ def exception_of(failure: Failure) -> str:
 
 
 def places_of(failure: Failure, count: int = PLACES) -> str:
-    """Where an exception was raised, and from where that was called, the innermost first."""
+    """Name the places of a traceback, the innermost first."""
     frames = [*failure.frames][: -count - 1 : -1]
     return " < ".join(f"{frame[1].rpartition('/')[2]}:{frame[2]} {frame[0]}" for frame in frames)

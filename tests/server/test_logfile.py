@@ -120,7 +120,7 @@ class LogFileTests(LogFileCase):
         self.assertEqual(self.written(), {self.path.name: "x"})
 
     def test_no_regular_file_any_more(self) -> None:
-        """What has taken its place is neither renamed nor opened."""
+        """The pipe in its place is neither renamed nor opened."""
         file = self.file()
         self.path.unlink()
         os.mkfifo(self.path)

@@ -30,7 +30,7 @@ class JSONLineTests(SynchronousTestCase):
         self.log = Logger("echoproto", observer=LogPublisher(self.events.append))  # type: ignore[arg-type]
 
     def object(self, event: LogEvent) -> dict[str, Any]:
-        """What a program reads of an event: an object that is flat, on one line."""
+        """Read an event as a program does: an object that is flat, on one line."""
         line = json_line(event)
         assert line is not None
         self.assertTrue(line.endswith("\n"))

@@ -1,4 +1,4 @@
-"""What of the log is written, and where; what takes a process of its own stands in tests/integration."""
+"""Observers of the log, and where they write; processes of their own are tested in tests/integration."""
 
 import os
 import pwd

@@ -51,7 +51,7 @@ class LogStreamTests(SynchronousTestCase):
             self.assertTrue(os.get_blocking(ours.fileno()))
 
     def test_a_file_that_is_cut_off(self) -> None:
-        """What is written next is at its end: no NULs."""
+        """The next line is at its end: no NULs."""
         path = Path(self.mktemp())
         with open(path, "wb") as opened:
             stream = open_stream(opened.fileno())

@@ -47,8 +47,12 @@ class Credentials:
             if method not in METHODS:
                 raise ConfigurationError(f"sslmethod {method!r} is not {' or '.join(METHODS)}")
             self._options["method"] = getattr(SSL, method)
-        self._dh_name, self._dh_file = dh_parameters, FilePath(dh_parameters)
+        self._dh_name = dh_parameters
         if dh_parameters:
+            try:
+                self._dh_file = FilePath(dh_parameters)
+            except FileNotFoundError as problem:  # the current folder is gone
+                raise ConfigurationError(f"{dh_parameters}: {problem.strerror}") from problem
             self._options["dhParameters"] = DiffieHellmanParameters(self._dh_file)
         self.use(source.read() if blocks is None else blocks)
 

@@ -98,6 +98,7 @@ class FaultTests(FailingCase):
             (["echo", "--config", "echo.toml"], 2, "echo.toml: can't be read"),
             (["--logfile", "log", "echo", "--port", "0"], 1, "can't write the log to log"),
             (["echo", "--listen", "ssl:0:privateKey=pem"], 2, "--listen: 'ssl:0:privateKey=pem': pem"),
+            (["echo", "--listen", "ssl:0:dhParameters=dh"], 2, "--listen: 'ssl:0:dhParameters=dh': dh"),
         ):
             ended = self.run_to_end(*words, *options)
             line = f"echo: {expected}: No such file or directory\n"

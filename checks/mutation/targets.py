@@ -49,6 +49,7 @@ TARGETS = (
     Target("echoproto/server/accepting.py", ("tests.server.test_accept_errors", "tests.server.test_accepting")),
     Target("echoproto/server/connectionlog.py", ("tests.server.test_connectionlog",)),
     Target("echoproto/server/service.py", ("tests.server.test_service_stop", "tests.server.test_service")),
+    Target("echoproto/server/faults.py", ("tests.server.test_faults",)),
     Target("echoproto/server/counters.py", ("tests.server.test_counters",)),
     Target("echoproto/load/exchange.py", ("tests.load.test_exchange",)),
     Target("echoproto/load/verdict.py", ("tests.load.test_verdict",)),

@@ -4,7 +4,7 @@ Runs the suite: ``python -m tests.suite [--quick | --coverage] [REACTOR ...]``.
 trial once on each reactor, pytest once, and the tests of pytest-twisted on each reactor; what has nothing to do with a
 reactor is run by trial on the first of them only, apart from the rest. The reactors are those that this platform has;
 on Linux, kqueue runs on the emulation of tests/emulation. ``--quick`` runs each test once, by trial, on the platform's
-default reactor.
+default reactor, but for the commands of the guide.
 
 Prints when each part begins and ends, and how far all are; the output of each is kept in the folder ``_suite``. Ends
 with what failed, what was skipped, and a count of all of them.
@@ -29,7 +29,7 @@ __all__ = ["KNOWN", "environment_for", "here", "parts"]
 KNOWN = ("select", "poll", "epoll", "lean-epoll", "kqueue", "asyncio", "uvloop")
 
 TRIAL_ONLY = ("tests.integration.test_console_blocks",)
-"""Tests that take long, and run once in all."""
+"""Tests that take long: in all of the suite, they run once, and never in a quick run."""
 
 WITHOUT_REACTOR = (
     *(
@@ -104,6 +104,8 @@ def modules() -> tuple[list[str], list[str]]:
 def parts(reactors: list[str], *, coverage: bool = False, quick: bool = False) -> list[Part]:
     """All parts of the suite, the longest first, so that no processor is left without work at the end."""
     with_reactor, once = modules()
+    if quick:
+        once = [name for name in once if name not in TRIAL_ONLY]
     found = []
     for name, tests in () if quick else ((ONCE, once), (DEFAULT, with_reactor)):
         measure = f"-m coverage run --data-file={data_file(name)} " if coverage else ""

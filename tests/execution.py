@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -128,6 +129,7 @@ class Running:
                     stdin=subprocess.DEVNULL,
                     stdout=file,
                     stderr=subprocess.STDOUT,
+                    process_group=0,
                 ),
             )
 
@@ -206,7 +208,7 @@ def run(waiting: list[Part], jobs: int) -> Iterator[Ended]:
             board.show(running, len(waiting))
     finally:
         for each in running:
-            each.process.terminate()
+            os.killpg(each.process.pid, signal.SIGTERM)  # with the servers that its tests have started
             each.process.wait()
 
 

@@ -1,11 +1,13 @@
 import io
 import os
 import sys
+import time
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests import execution
 from tests.execution import OUTPUT, Ended, Part, report, run
+from tests.load.test_processes import PATIENCE, is_running
 
 CASES = """
 from twisted.trial.unittest import SynchronousTestCase
@@ -86,6 +88,22 @@ class ExecutionTests(SynchronousTestCase):
         self.assertEqual(ended.tally.failed, 1)
         self.assertIn("FAILED trial dies: trial dies\n", output)
         self.assertIn("last words", output)
+
+    def test_told_to_end(self) -> None:
+        """What runs is ended, with what it has started."""
+        with open("starts.py", "w", encoding="ascii") as file:
+            file.write("import os, time\nif child := os.fork(): print(os.getpid(), child, flush=True)\ntime.sleep(600)")
+        part = Part("trial", "starts", "starts.py")
+
+        def begun(*_: object) -> None:
+            if part.output().endswith("\n"):
+                raise KeyboardInterrupt
+
+        self.patch(execution.Board, "show", begun)
+        self.assertRaises(KeyboardInterrupt, self.run_parts, part)
+        deadline = time.monotonic() + PATIENCE
+        while any(is_running(int(pid)) for pid in part.output().split()):
+            self.assertLess(time.monotonic(), deadline)
 
     def test_too_few_tests(self) -> None:
         self.patch(execution, "LEAST", {"trial": 2})

@@ -6,6 +6,7 @@ The standard streams of a command: text that they can't encode, and output that 
 
 from __future__ import annotations
 
+import codecs
 import errno
 import io
 import os
@@ -18,8 +19,14 @@ from echoproto.errors import OutputError, one_line
 
 NUMBERS = {"stdin": 0, "stdout": 1, "stderr": 2}
 
-RAISING = ("strict", "surrogateescape")
-"""Error handlers that raise for text which an encoding lacks; anything else was chosen by the user."""
+DEFAULTS = ("strict", "surrogateescape", "backslashreplace")
+"""Error handlers that Python gives to standard streams; anything else was chosen by the user."""
+
+IN_ASCII = {"µ": "u", "×": "x", "–": "-", "…": "...", "“": '"', "”": '"'}
+"""Signs of our own texts, as they are written where an encoding lacks them: a time is "12 us"."""
+
+ESCAPING = "echoproto.escape"
+"""Name of the error handler that writes what an encoding lacks."""
 
 CLOSED = "it is closed"
 
@@ -60,10 +67,21 @@ def _replace(name: str, stream: IO[str]) -> None:
     setattr(sys, f"__{name}__", stream)
 
 
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lacking = error.object[error.start : error.end]
+    escaped = (IN_ASCII.get(sign) or sign.encode("ascii", "backslashreplace").decode("ascii") for sign in lacking)
+    return "".join(escaped), error.end
+
+
+codecs.register_error(ESCAPING, _escape)
+
+
 def escape_unencodable(stream: IO[str] | None) -> None:
-    """Have a stream write what its encoding lacks as an escape, as Python's standard error does, and never raise."""
-    if isinstance(stream, io.TextIOWrapper) and stream.errors in RAISING:
-        stream.reconfigure(errors="backslashreplace")
+    """Have a stream never raise: it writes what its encoding lacks in ASCII where we know how, else as an escape."""
+    if isinstance(stream, io.TextIOWrapper) and stream.errors in DEFAULTS:
+        stream.reconfigure(errors=ESCAPING)
 
 
 def discard(descriptor: int) -> None:

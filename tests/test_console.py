@@ -30,8 +30,20 @@ class EscapeTests(SynchronousTestCase):
         return stream.buffer.getvalue()
 
     def test_those_that_raise(self) -> None:
-        for errors in ("strict", "surrogateescape"):
+        for errors in ("strict", "surrogateescape", "backslashreplace"):
             self.assertEqual(self.written(errors), rb"h\xe9\u2713\udcff")
+
+    def test_signs_of_our_own(self) -> None:
+        """They have a way to be written in ASCII, so that a unit can be read."""
+        stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+        escape_unencodable(stream)
+        stream.write("12 µs … 1–2 ×")
+        stream.flush()
+        self.assertEqual(stream.buffer.getvalue(), b"12 us ... 1-2 x")
+
+    def test_what_can_not_be_decoded(self) -> None:
+        """The handler is for writing only."""
+        self.assertRaises(UnicodeDecodeError, b"\xff".decode, "ascii", "echoproto.escape")
 
     def test_what_the_user_chose(self) -> None:
         self.assertEqual(self.written("replace"), b"h???")

@@ -137,6 +137,7 @@ class ServiceForTwistd(EchoService):
         reactor.addSystemEventTrigger("after", "shutdown", setattr, reactor, "_exitSignal", None)
         reactor.addSystemEventTrigger("after", "shutdown", self._close_log)
         reactor.addSystemEventTrigger("after", "shutdown", leave_foreign_pid_file, self.runner_options)
+        reactor.addSystemEventTrigger("after", "shutdown", _ignore_signals)
 
     def _limit_log(self) -> None:
         if self._log is not None:
@@ -255,6 +256,12 @@ class ServiceForTwistd(EchoService):
         """Whether a line on standard error would not be seen by who reads the log."""
         options = self.runner_options
         return not options.get("nodaemon", True) or options.get("logfile") not in (None, "", "-")
+
+
+def _ignore_signals() -> None:
+    """Let none change the exit status of a service that has stopped: the interpreter, as it ends, would die of one."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def in_a_turn(call: Callable[[int], None], number: int, frame: FrameType | None) -> None:

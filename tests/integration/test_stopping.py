@@ -1,9 +1,11 @@
 """How it stops: what is in flight comes back, nobody can postpone the end, and scripts are told that all is well."""
 
 import contextlib
+import itertools
 import select
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -146,6 +148,17 @@ class StoppingTests(TwistdCase):
             self.assertTrue(received == data[: len(received)])
             self.assertEqual(server.end(), 0)
             self.assertFalse(any("aborting" in line for line in server.lines))
+
+    def test_signals_until_the_end(self) -> None:
+        """O6: those that come while the interpreter ends do not change the exit status."""
+        for program, words in (("twistd", ()), ("twist", ("--log-format", "text"))):
+            server = self.serve(*words, program=program, twistd=("-n",) if program == "twistd" else ())
+            for number in itertools.cycle((signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2)):
+                server.process.send_signal(number)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    server.process.wait(0.001)
+                    break
+            self.assertEqual(server.end(), 0)
 
     def test_a_peer_that_goes_on_sending(self) -> None:
         """O7: it can't postpone the end, and what was in flight comes back to it all the same."""

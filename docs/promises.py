@@ -183,7 +183,7 @@ def is_command(words: str) -> bool:
 
 
 def complaints(promises: Promises, proofs: Iterable[Proof]) -> Iterator[str]:
-    """What is missing, or can't be meant; a line each."""
+    """Yield a line for each missing or invalid proof."""
     proved: dict[str, str] = {}
     for proof in proofs:
         for code in proof.codes:

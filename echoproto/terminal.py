@@ -82,7 +82,7 @@ def _text(given: str | Text) -> Text:
 
 
 def _blocks(columns: Sequence[Column], widths: Sequence[int], room: int) -> Iterator[list[int]]:
-    """Which columns stand beside each other, without the first, which stands in each block."""
+    """Split the columns into blocks that fit side by side; each block repeats the first, which is left out here."""
     block: list[int] = []
     used = widths[0]
     for index, column in list(enumerate(columns))[1:]:

@@ -34,7 +34,7 @@ LOOSE = {
     r"\broot\b": r"\S+",
     r"\s+": r"\s+",
 }
-"""What is not told exactly in shown output, and what may stand there instead."""
+"""Variable parts of shown output, and patterns of text that may replace them."""
 
 
 @frozen

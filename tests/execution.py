@@ -30,14 +30,14 @@ from tests.tallies import (
 EMULATION = os.path.join(os.path.dirname(os.path.abspath(__file__)), "emulation")
 
 LEAST = {"trial": 200, "pytest": 200, "pytest-twisted": 4}
-"""How many tests each part has to have at least: trial is content with none."""
+"""Minimum number of tests of each part, since trial accepts none."""
 
 READERS = {
     "trial": (count_trial, read_trial, problems_of_trial),
     "pytest": (count_pytest, read_pytest, problems_of_pytest),
     "pytest-twisted": (count_pytest, read_pytest, problems_of_pytest),
 }
-"""What reads the output of each kind of part: the tests until now, the count at the end, and the problems."""
+"""Readers of each kind of part's output: the tests until now, the final count, and the problems."""
 
 OUTPUT = "_suite"
 """Folder for the output of each part."""
@@ -47,7 +47,7 @@ TERMINAL_SECONDS, LOG_SECONDS = 2, 60
 """Seconds between two lines of progress: at a terminal, where one replaces the other, and elsewhere."""
 
 ERASE = "\r\x1b[2K"
-"""What clears a terminal's line."""
+"""Control sequence that clears a terminal's line."""
 
 
 @frozen
@@ -74,7 +74,7 @@ class Part:
 
     @property
     def path(self) -> str:
-        """Where its output goes."""
+        """Path of its output."""
         return os.path.join(OUTPUT, f"{self.kind}-{self.name}.txt")
 
     def output(self) -> str:

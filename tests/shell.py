@@ -22,7 +22,7 @@ SERVER = re.compile(r"(\w+=\S+ )*(\S*/)?(twistd -n|twist)\b")
 """The beginning of a command that does not end by itself, unless it fails."""
 
 UP = re.compile(r"Listening, |Escape character|^Hello$", re.MULTILINE)
-"""What a server or a client says when it serves, or is connected."""
+"""Output of a server once it serves, or of a client once it is connected."""
 
 
 class Running:

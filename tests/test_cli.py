@@ -10,7 +10,7 @@ from echoproto.errors import EchoError, InternalError
 
 
 def ending_with(error: BaseException, env: dict[str, str] | None = None) -> Result:
-    """What comes of a command that ends with an error."""
+    """Return the result of a command that ends with an error."""
 
     @click.command()
     def broken() -> None:

@@ -16,7 +16,7 @@ from echoproto.console import escape_unencodable, fill_standard_streams, print_e
 from echoproto.errors import ConfigurationError, OutputError
 
 UNWRITABLE = {">&-": "it is closed"}
-"""How a shell has output go where it can't be written, and what is said then."""
+"""Redirections of a shell to output that can't be written, and the error message for each."""
 if os.path.exists("/dev/full"):
     UNWRITABLE[">/dev/full"] = "No space left on device"
 

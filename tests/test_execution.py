@@ -90,7 +90,7 @@ class ExecutionTests(SynchronousTestCase):
         self.assertIn("last words", output)
 
     def test_told_to_end(self) -> None:
-        """What runs is ended, with what it has started."""
+        """A running part is ended together with the processes that it started."""
         with open("starts.py", "w", encoding="ascii") as file:
             file.write("import os, time\nif child := os.fork(): print(os.getpid(), child, flush=True)\ntime.sleep(600)")
         part = Part("trial", "starts", "starts.py")

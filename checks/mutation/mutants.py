@@ -25,7 +25,7 @@ COMPARISONS: dict[type[ast.cmpop], tuple[str, tuple[str, ...]]] = {
     ast.In: ("in", ("not in",)),
     ast.NotIn: ("not in", ("in",)),
 }
-"""How each is written, and what it becomes: its boundary moves, or it is the opposite."""
+"""Source text of each comparison, and of its replacements: a moved boundary, or the opposite."""
 
 ARITHMETIC: dict[type[ast.operator], tuple[str, str]] = {
     ast.Add: ("+", "-"),
@@ -45,7 +45,7 @@ ARITHMETIC: dict[type[ast.operator], tuple[str, str]] = {
 NAMES = {"min": "max", "max": "min", "any": "all", "all": "any"}
 
 FOREIGN = "XX"
-"""What strings begin with when they are changed."""
+"""Prefix of changed strings."""
 
 DOCUMENTING = ("Attribute", "TypeVar", "cast")
 """Calls whose strings are for readers or type checkers only."""
@@ -254,7 +254,7 @@ def _is_string(node: ast.stmt) -> bool:
 
 
 def _other_values(value: object, text: str) -> Iterator[str]:
-    """What may stand in place of a constant."""
+    """Yield the replacements of a constant."""
     if isinstance(value, bool):
         yield str(not value)
     elif isinstance(value, int):

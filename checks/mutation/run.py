@@ -13,13 +13,13 @@ from checks.mutation.targets import Target
 from checks.mutation.trials import Outcome, Trial
 
 SPARE_SECONDS = 5.0
-"""How long tests may take with a mutant, beside some times of what they take without."""
+"""Seconds that tests may take with a mutant, in addition to `TIMES` their usual time."""
 
 TIMES = 4
-"""How many times as long as without a mutant they may take with one."""
+"""Factor of the tests' usual time that they may take with a mutant."""
 
 MOST_SECONDS = 600.0
-"""How long they may take without."""
+"""Time limit in seconds for the tests without a mutant."""
 
 
 class TestsFail(Exception):

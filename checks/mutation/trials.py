@@ -40,7 +40,7 @@ PRELOADED = (
     "twisted.protocols.tls",
     "twisted.trial.runner",
 )
-"""What takes long to import. None of it may make a reactor, which processes would share."""
+"""Modules that are slow to import. None may create a reactor, because processes would share it."""
 
 MEMORY = 4 << 30
 """Bytes of address space that one process may take: a loop that does not end may fill a list."""
@@ -52,7 +52,7 @@ FORK = multiprocessing.get_context("fork")
 
 
 class Outcome(Enum):
-    """What became of a mutant."""
+    """Outcome of the tests with a mutant."""
 
     CAUGHT = "caught"
     TIMEOUT = "caught by time"

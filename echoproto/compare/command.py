@@ -59,7 +59,7 @@ Examples:
 Exit status:
     0  measured; contestants that failed have a verdict
     1  --against: something has become worse by more than --tolerance
-    2  what is asked for can't be meant, or a file can't be read; or a file or standard output can't be written
+    2  invalid option, file or value; a file can't be read; a file or standard output can't be written
     3  not one contestant could be measured, under any load: all have failed, or are not possible
     4  the generator has too few descriptors or ports for it
    70  a fault of this program itself; ECHOPROTO_DEBUG=1 shows its traceback

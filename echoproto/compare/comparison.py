@@ -85,7 +85,7 @@ def planned(task: Task) -> tuple[Plan, tuple[Entry, ...]]:
     """
     The plan that is asked for, and its contestants.
 
-    :raise ConfigurationError: if it can't be meant.
+    :raise ConfigurationError: if it is invalid.
     """
     if task.file is None:
         return chosen(task.options, preset(task.preset, auto_name()), catalogue())
@@ -97,7 +97,7 @@ def prepare(task: Task) -> Prepared:
     """
     See what can be measured on this machine, and within the budget.
 
-    :raise EchoError: if it can't be meant, or this machine does not allow it.
+    :raise EchoError: if it is invalid, or this machine does not allow it.
     """
     asked, entries = planned(task)
     machine = limits.machine()

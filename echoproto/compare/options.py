@@ -55,7 +55,7 @@ def chosen(
     :param base: what holds where no option says otherwise.
     :param known: the catalogue.
     :param commands: servers of the user's own that ``base`` may name.
-    :raise ConfigurationError: if the options can't be meant.
+    :raise ConfigurationError: if the options are invalid.
     """
     added = tuple(map(of_command, options.contestant))
     entries = dict(known)

@@ -113,7 +113,7 @@ SMALLEST_DATAGRAM, LARGEST_DATAGRAM = 16, 65_507
 
 def check_cell(cell: Cell) -> None:
     """
-    See whether a cell can be meant.
+    Check whether a cell is valid.
 
     :raise ConfigurationError: if it can't.
     """

@@ -42,7 +42,7 @@ def read_plan(path: str) -> PlanFile:
     """
     Read a plan.
 
-    :raise ConfigurationError: if it can't be read, or can't be meant.
+    :raise ConfigurationError: if it can't be read, or is invalid.
     """
     try:
         document = tomllib.loads(read_text(path, LARGEST))
@@ -58,7 +58,7 @@ def plan_of(document: Mapping[str, Any], path: str) -> PlanFile:
     The plan that a document means.
 
     :param path: what it is called in complaints.
-    :raise ConfigurationError: if it can't be meant.
+    :raise ConfigurationError: if it is invalid.
     """
     readers: dict[str, Callable[[Any], Any]] = {
         "contestants": _texts,

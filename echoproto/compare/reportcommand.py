@@ -32,8 +32,8 @@ Examples:
 Exit status:
     0  reported
     1  --against: something has become worse by more than --tolerance
-    2  what is asked for can't be meant, such as to join runs of different environments, or a file can't be read; or a
-       file or standard output can't be written
+    2  invalid option, file or value, such as runs of different environments to join; a file can't be read; a file or
+       standard output can't be written
 """
 
 

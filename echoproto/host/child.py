@@ -28,7 +28,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 """Folder, or archive, that this package is in."""
 
 WATCH = "import sys; sys.path.append(sys.argv.pop()); from echoproto.host.watcher import main; main()"
-"""What a watcher runs. It is isolated (-I, -S), and so has nothing but the standard library in its path."""
+"""Program of a watcher. It is isolated (-I, -S), and so has only the standard library in its path."""
 
 
 class CannotStart(EchoError):

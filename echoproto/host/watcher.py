@@ -196,7 +196,7 @@ class Watcher:
         return self._control.fileno() in ready
 
     def _hear(self) -> bool:
-        """Whether the command has sent a message; else it is gone."""
+        """Return whether the command has sent a message; otherwise it is gone."""
         try:
             return bool(self._control.recv(MESSAGE_BYTES))
         except ConnectionError:
@@ -217,7 +217,7 @@ class Watcher:
         return True
 
     def _runs(self) -> bool:
-        """Whether anything of the tree is left."""
+        """Return whether any process of the tree is left."""
         left = self._reap()
         return left if LINUX else bool(self._members())
 

@@ -163,7 +163,7 @@ def resolve(target: Target) -> list[Address]:
 
 
 def _mistake(target: Target, text: str, scope: int = 0) -> str | None:
-    """Why an address is none to connect to, if that is so."""
+    """Explain why an address can't be connected to, or return None if it can."""
     address = ip_address(text)
     if (getattr(address, "ipv4_mapped", None) or address).is_unspecified:
         here = evolve(target, host="127.0.0.1" if isinstance(address, IPv4Address) else "::1")
@@ -175,7 +175,7 @@ def _mistake(target: Target, text: str, scope: int = 0) -> str | None:
 
 
 def _unix_mistake(target: Target) -> str | None:
-    """Why a path or an abstract name can't be that of a Unix socket, if that is so."""
+    """Explain why a path or an abstract name can't be that of a Unix socket, or return None if it can."""
     path = os.fsencode(target.path)
     if path.startswith(b"@"):
         if not sys.platform.startswith("linux"):

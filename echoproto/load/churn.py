@@ -44,7 +44,7 @@ class Churning(Streams):
 
     @property
     def usable(self) -> bool:
-        """See `Streams.usable`; each message would have a connection of its own, of which all have failed."""
+        """Always false: each message needs a connection of its own, and all of them have failed."""
         return False
 
     def ready(self, link: Link) -> None:
@@ -88,13 +88,13 @@ class Churning(Streams):
             self.offer(link)
 
     def stop(self, now: int) -> None:
-        """See `Sending.stop`."""
+        """Stop sending, and forget the connections that rest or are held."""
         self._resting.clear()
         self.held.clear()
         super().stop(now)
 
     def wind_up(self, link: Link) -> None:
-        """See `Sending.wind_up`: close a connection that has not sent anything; all others end by themselves."""
+        """Close a connection that has not sent anything; all others end by themselves."""
         if not (link.in_flight or link.ending or link in self.doubted):
             link.close()
             self.rests(link)

@@ -46,7 +46,7 @@ Examples:
 Exit status:
     0  all came back, unharmed
     1  the service lost or harmed data, or connections broke; --find-rate: no rate holds the aim
-    2  what is asked for can't be meant, or is refused; a file of the report can't be written
+    2  invalid option, file or value, or refused; a file of the report can't be written
     3  unreachable; TLS or the greeting failed; nothing came back
     4  client limit: the generator itself was the limit, or ran out of descriptors or ports
    70  a fault of this program itself; ECHOPROTO_DEBUG=1 shows its traceback
@@ -114,7 +114,7 @@ class RegularFile(click.Path):
     """A file that each process can read anew, and that has an end: no pipe, no device."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """See `click.ParamType.convert`."""
+        """Accept only a regular file, or the null device."""
         path = super().convert(value, param, ctx)
         if not os.path.isfile(path) and path != os.devnull:
             self.fail(f"{value!r} is not a regular file", param, ctx)

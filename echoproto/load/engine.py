@@ -47,7 +47,7 @@ class Load(Protocol):
 
     @property
     def reached(self) -> bool:
-        """Whether anything came back, or may still: not where all that was tried has failed without."""
+        """True if anything came back or still may; false once every attempt has failed without a reply."""
         ...
 
     @property

@@ -17,7 +17,7 @@ HARMED: Final = 1
 """The service lost or harmed data, or connections failed."""
 
 USAGE: Final = 2
-"""What was asked for can't be meant; as of `echoproto.errors.ConfigurationError`."""
+"""Invalid option, file or value; as of `echoproto.errors.ConfigurationError`."""
 
 UNREACHABLE: Final = 3
 """Nobody answers, or not as asked: no connection, no TLS, not the greeting."""

@@ -12,8 +12,8 @@ from typing import Any
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 SECOND_SIGNAL_SECONDS = 1.0
-"""How much later than the first a signal means "now"; one that comes sooner is the first, told twice, as by timeout(1),
-which sends it to a command and to its process group. The report would be lost by it."""
+"""Interval in seconds after which another signal means "now". An earlier one repeats the first, as from timeout(1),
+which signals a command and then its process group; ending at once would lose the report."""
 
 
 class Interruption:

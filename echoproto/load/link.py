@@ -56,7 +56,7 @@ class Link(Channel):
         self._owner.not_connected(self, code)
 
     def no_room(self) -> None:
-        """See `Channel.no_room`."""
+        """Hold the connection: the listener's queue is full."""
         self._owner.hold(self)
 
     def opened(self) -> None:
@@ -184,7 +184,7 @@ class Link(Channel):
 
     @property
     def ending(self) -> bool:
-        """Whether all is back, and only the peer's end is waited for."""
+        """True once all messages are back, and only the peer's end is missing."""
         return self.socket is not None and self._half_closed and not self.in_flight
 
     def stuck(self) -> None:

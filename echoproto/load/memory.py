@@ -73,7 +73,7 @@ def available(groups: str = "/proc/self/cgroup", mounts: str = "/sys/fs/cgroup")
 
 
 def _left(groups: str, mounts: str) -> Iterator[int]:
-    """What each of the control groups leaves, from the innermost to the root, as far as they can be seen here."""
+    """Yield the memory that each visible control group leaves, from the innermost to the root."""
     if not os.path.exists(groups):
         return
     with open(groups, encoding="utf-8", errors="surrogateescape") as file:

@@ -87,7 +87,7 @@ def check(outputs: Mapping[str, str | None], *, overwrite: bool) -> None:
 
 
 def _place(path: str) -> object:
-    """What two names of one file have in common."""
+    """Return a value that is equal for all names of one file."""
     if path == STANDARD_OUTPUT:
         return path
     try:

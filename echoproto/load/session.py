@@ -171,7 +171,7 @@ def write(report: Report, outputs: Outputs) -> None:
 
 
 def _saved(option: str, path: str, data: bytes) -> str:
-    """Why an output can't be written, or nothing."""
+    """Write an output; return the error, or nothing."""
     why = save(path, data)
     return f"{option} {path}: can't be written: {why}" if why else ""
 

@@ -146,14 +146,14 @@ class Streams(Sending[Link]):
 
     @property
     def reached(self) -> bool:
-        """Whether anything came back, or may still; what was sent and is lost has come somewhere, too."""
+        """True if anything came back or still may; data that was sent and lost has reached a peer, too."""
         failed = self.meter.outcome.errors.keys() - {IDLE_CLOSED}
         refused = failed and failed <= REFUSALS
         return bool(self.last or self.meter.outcome.findings or self.usable or not refused)
 
     @property
     def usable(self) -> bool:
-        """Whether messages can still be sent."""
+        """True while messages can still be sent."""
         return bool(self._ready)
 
     def wrong_greeting(self, words: str) -> None:

@@ -19,7 +19,7 @@ TRANSPORTS = [transport.value for transport in Transport]
 LARGEST_PORT = 65_535
 
 URLS = {"http": "tcp", "https": "tls", "ssl": "tls", "ws": "tcp", "wss": "tls"}
-"""What stands before ``://`` elsewhere, and means one of ours."""
+"""Schemes of URLs that other tools use, and our transports for them."""
 
 EVERYWHERE = {"", "0.0.0.0"}  # noqa: S104 - nothing is bound
 """Hosts of a server that stand for this machine."""

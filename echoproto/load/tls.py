@@ -135,7 +135,7 @@ class TLSSocket:
 
 
 def describe(error: OSError) -> str:
-    """Why TLS has failed, as OpenSSL has it, in one line: what is wrong with the certificate, or what happened."""
+    """Return OpenSSL's reason for a failure of TLS in one line: the fault of the certificate, or the error."""
     name = getattr(error, "reason", None)
     said = name.replace("_", " ").lower() if isinstance(name, str) else error.strerror
     return one_line(getattr(error, "verify_message", "") or said or str(error))

@@ -191,7 +191,7 @@ class UDPLoad(Sending[UDPSocket]):
 
     @property
     def reached(self) -> bool:
-        """Whether anything came back, unless nothing was sent."""
+        """True if anything came back, or if nothing was sent."""
         return bool(self.last or not any(one.datagrams.sent for one in self._all))
 
     def senders(self) -> list[UDPSocket]:

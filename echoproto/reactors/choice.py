@@ -39,7 +39,7 @@ REASONS = {
     "glib2": "needs PyGTK, which is for Python 2",
     "wx": "needs wxPython",
 }
-"""Why a reactor of Twisted's can't be imported, by its name."""
+"""Reasons for which Twisted's reactors can't be imported, by their names."""
 
 
 @frozen
@@ -100,7 +100,7 @@ def _look(installer: Reactor) -> Candidate:
 
 
 def _reason(name: str, error: Exception) -> str:
-    """Why a reactor is missing: where it belongs, if that is known, and which module there is not."""
+    """Explain why a reactor is missing: the platform it belongs to, if known, and the missing module."""
     said = one_line(str(error) or type(error).__name__)
     if name not in REASONS:
         return said

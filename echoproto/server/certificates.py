@@ -32,7 +32,7 @@ DEFAULT_FILE = "DEFAULT.pem"
 """Name of the file with the identity of an endpoint for all names that it has none for."""
 
 UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension)
-"""How ``cryptography`` says that it can't read something."""
+"""Exceptions of ``cryptography`` for unreadable input."""
 
 T = TypeVar("T")
 
@@ -55,11 +55,11 @@ class Certificate:
 
     @property
     def self_signed(self) -> bool:
-        """Whether it is a root, or stands for itself."""
+        """True if it is its own issuer."""
         return self.x509.issuer == self.x509.subject
 
     def is_issued_by(self, issuer: Certificate) -> bool:
-        """Whether another certificate's key has signed it."""
+        """Return whether another certificate's key has signed it."""
         try:
             self.x509.verify_directly_issued_by(issuer.x509)
         except (*UNREADABLE, InvalidSignature):
@@ -67,7 +67,7 @@ class Certificate:
         return True
 
     def when_not_valid(self, now: datetime) -> str:
-        """Why it is not valid now, in words; empty if it is."""
+        """Explain in words why it is not valid now; empty if it is."""
         if now > self.x509.not_valid_after_utc:
             return f"expired on {self.x509.not_valid_after_utc:%Y-%m-%d at %H:%M} UTC"
         if now < self.x509.not_valid_before_utc:
@@ -175,7 +175,7 @@ class Pool:
         return self._known_issuers[issued]
 
     def warnings(self, now: datetime) -> list[str]:
-        """What a person should know of certificates that can be served, in a line each."""
+        """Return a warning line for each problem of a certificate that can still be served."""
         identities = self.identities()
         served = dict.fromkeys(each for identity in identities for each in (identity.certificate, *identity.chain))
         lines = [f"{each.file}: {each} {why}" for each in served if (why := each.when_not_valid(now))]

@@ -62,7 +62,7 @@ def ending_of(connection: Echo, reason: Failure) -> str:
 
 
 def name_of_error(error: BaseException | None) -> str:
-    """What an error that has ended a connection is counted and logged as: OpenSSL's reason, or the exception's name."""
+    """Return the name that counters and log give to an error: OpenSSL's reason, or the exception's name."""
     return reason_of(error) if is_tls_error(error) else type(error).__name__
 
 

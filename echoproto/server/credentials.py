@@ -80,7 +80,7 @@ class Credentials:
         self._pool, self._contexts, self.blocks = pool, contexts, blocks
 
     def warnings(self) -> list[str]:
-        """What a person should know of them: which have expired, for one; in a line each."""
+        """Return a warning line for each problem, such as an expired certificate."""
         return self._pool.warnings(datetime.now(UTC))
 
     def _check_parameters(self) -> None:

@@ -22,7 +22,7 @@ FIRST_PIPE, HIGHEST_PIPE = 3, 255
 """The descriptors among which the other end of that pipe is looked for; few are open by then."""
 
 DIED = "An error has occurred: b''"
-"""How ``twistd`` begins to say that the daemon has said nothing."""
+"""Beginning of ``twistd``'s error message for a daemon that has said nothing."""
 
 
 class StartErrors:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from echoproto.server.credentials import Credentials
 
 WITHOUT_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EINVAL, errno.ENOPROTOOPT)
-"""How a system answers that has no IPv6, has it switched off, or keeps it apart from IPv4 (OpenBSD)."""
+"""Errors of a system that has no IPv6, has it switched off, or keeps it apart from IPv4 (OpenBSD)."""
 
 
 @implementer(IStreamServerEndpoint)

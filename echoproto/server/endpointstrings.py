@@ -35,7 +35,7 @@ DEFAULTS: Mapping[str, Mapping[str, str]] = {
     "unix": {},
     "systemd": {},
 }
-"""What is used where an argument is not given, or empty; ``interface`` empty is all of IPv6 and IPv4."""
+"""Defaults of arguments that are missing or empty; an empty ``interface`` is all of IPv6 and IPv4."""
 
 REQUIRED: Mapping[str, Sequence[str]] = {
     "tcp": ("port",),

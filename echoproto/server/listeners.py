@@ -31,7 +31,7 @@ EXAMPLES = {
     "unix": "unix:/run/echo/sock:mode=660",
     "systemd": "systemd:domain=INET6:index=0",
 }
-"""How an endpoint string of each type looks, but for `EXAMPLE`, which is for all others."""
+"""Example of an endpoint string of each type; `EXAMPLE` is for all other types."""
 
 EXAMPLE = "tcp:8888:interface=127.0.0.1"
 
@@ -42,7 +42,7 @@ ADVICE = {
 }
 
 LINK_LOCAL = re.compile("fe[89ab][0-9a-f]:", re.IGNORECASE)
-"""How an address of fe80::/10 begins (RFC 4291, section 2.5.6)."""
+"""Beginning of an address in fe80::/10 (RFC 4291, section 2.5.6)."""
 
 
 @frozen
@@ -97,7 +97,7 @@ def _from_string(
 
 
 def _grammar(description: str, problem: ConfigurationError) -> str:
-    """What to know of an endpoint string that can't be read; may be empty."""
+    """Return advice on an endpoint string that can't be read; may be empty."""
     if "::" in description:
         return r"; a colon within a value is written \:"
     if isinstance(problem, UnknownArgumentError):
@@ -154,7 +154,7 @@ def _reason(problem: BaseException | None) -> str:
 
 
 def _unresolved(interface: str) -> str:
-    """Why an address to listen on is none."""
+    """Explain why an address can't be listened on."""
     address, scope, link = interface.partition("%")
     if scope and LINK_LOCAL.match(address):
         return f"this host has no network interface {link!r}"

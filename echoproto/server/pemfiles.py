@@ -45,7 +45,7 @@ class PEMBlock:
 
 
 class PEMSource(Protocol):
-    """Where PEM files are; they may change."""
+    """Source of PEM files, which may change."""
 
     def __str__(self) -> str:
         """The name for messages."""

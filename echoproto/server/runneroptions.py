@@ -44,12 +44,12 @@ ADVICE = {
 
 
 def is_twistd(options: Mapping[str, Any]) -> bool:
-    """Whether they are the options of ``twistd``, not of ``twist``, nor none."""
+    """Return whether the options are those of ``twistd``, rather than of ``twist`` or of no runner."""
     return isinstance(options, ServerOptions)
 
 
 def is_daemon(options: Mapping[str, Any]) -> bool:
-    """Whether they have ``twistd`` go on in the background."""
+    """Return whether the options let ``twistd`` continue in the background."""
     return is_twistd(options) and not (options["nodaemon"] or options["debug"])
 
 
@@ -143,7 +143,7 @@ def _check_values(options: Mapping[str, Any]) -> None:
 
 
 def _can_enter(folder: str) -> bool:
-    """Whether this process may change to the folder that it is in: it may have been removed, or be closed to it."""
+    """Return whether this process may change to a folder: it may be removed, or closed to this user."""
     try:
         os.chdir(folder)
     except OSError:
@@ -204,7 +204,7 @@ def _rehearse(options: Mapping[str, Any]) -> Fault | None:
 
 
 def _steps(options: Mapping[str, Any]) -> dict[str, Callable[[], object]]:
-    """What ``twistd`` does to itself, in its order, by the name of the option that has it do so."""
+    """Return the steps that ``twistd`` takes on its own process, in its order, by the names of their options."""
     chroot, rundir, pid_file = (options[name] for name in ("chroot", "rundir", "pidfile"))
     steps: dict[str, Callable[[], object]] = {}
     path = os.path.abspath(pid_file) if pid_file else ""

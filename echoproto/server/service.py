@@ -141,7 +141,7 @@ class EchoService(Service):
             log.warn("{problem}", event="certificate-warning", problem=warning)
 
     def warnings(self) -> list[str]:
-        """What a person should know of certificates that are served nonetheless, in a line each."""
+        """Return a warning line for each problem of a certificate that is served nonetheless."""
         return [one_line(warning) for each in self.credentials for warning in each.warnings()]
 
     def renew_certificates(self) -> list[EchoError]:
@@ -227,7 +227,7 @@ class EchoService(Service):
 
 
 def _address_of(host: IAddress) -> dict[str, object]:
-    """Where a port listens, as fields of a log event: a Unix socket has a path and no port."""
+    """Return a port's address as fields of a log event: a Unix socket has a path and no port."""
     name = getattr(host, "name", None)
     if name is not None:
         return {"address": shown_name(name), "port": None}

@@ -108,7 +108,7 @@ class Options(usage.Options):
             give_up(error)
 
     def _hint(self, complaint: str) -> str:
-        """What was meant by an option that is none: another one, or one of the runner's."""
+        """Suggest an option for an unknown one: one with a similar name, or one of the runner's."""
         found = re.fullmatch(r"option (--?\S*) (not recognized|not a unique prefix)", complaint)
         if found is None:
             return ""

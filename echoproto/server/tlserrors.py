@@ -31,5 +31,5 @@ def reason_of(error: BaseException | None) -> str:
 
 
 def is_tls_error(error: BaseException | None) -> bool:
-    """Whether an error is one of OpenSSL's; its module may not be installed."""
+    """Return whether OpenSSL raised an error; its module may not be installed."""
     return type(error).__module__.startswith("OpenSSL.")

@@ -96,7 +96,7 @@ def _settings(document: Mapping[str, object], path: str, text: str) -> dict[str,
 
 
 def _complaint(setting: Setting, value: object, line: str) -> str:
-    """What is wrong with a value that is not allowed; of an array, with its first element that is not."""
+    """Return the fault of a value that is not allowed; for an array, of its first element that is not."""
     for number, element in enumerate(value if isinstance(value, list) and list in setting.kind.types else (), 1):
         try:
             setting.kind.from_toml([element])

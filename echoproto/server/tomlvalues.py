@@ -25,7 +25,7 @@ TYPES: Sequence[tuple[type | tuple[type, ...], str]] = (
     (dict, "a table"),
     ((date, time), "a date or a time"),
 )
-"""What TOML's values are called; a truth value is Python's int, too, so the order counts."""
+"""Names of the types of TOML's values; a truth value is Python's int, too, so the order counts."""
 
 
 class _Short(reprlib.Repr):
@@ -49,7 +49,7 @@ def shown(value: object) -> str:
 
 
 def type_of(value: object) -> str:
-    """What a value is, in words."""
+    """Return the name of a value's type."""
     return next(name for kind, name in TYPES if isinstance(value, kind))
 
 
@@ -113,7 +113,7 @@ def _read(reader: object, value: object) -> object:
 
 
 def line_hint(known: Mapping[str, Setting], line: str) -> str:
-    """How a line that is no TOML should have been written, if its value is one as of a command line; may be empty."""
+    """Suggest a correction of an invalid line whose value is written as on a command line; may be empty."""
     found = re.match(r"""\s*([\w-]+)\s*=\s*([^\s"'\[{#][^"'#]*)""", line)
     if found is None or found[1] not in known:
         return ""
@@ -124,7 +124,7 @@ def line_hint(known: Mapping[str, Setting], line: str) -> str:
 
 
 def table_hint(value: object) -> str:
-    """What to do about a table that is no setting; may be empty."""
+    """Return advice on a table that is not a setting; may be empty."""
     if isinstance(value, Mapping) or (isinstance(value, list) and any(isinstance(each, Mapping) for each in value)):
         return "; it is a table, and settings stand outside of tables, such as port = 8888"
     return ""

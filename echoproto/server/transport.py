@@ -27,7 +27,7 @@ FEW = 1 << 14
 
 
 class _Connection(tcp.Connection):
-    """How a connection of an echo ends when the system fails it, however it writes."""
+    """End a connection of an echo when the system fails it, independent of its way to write."""
 
     def doRead(self) -> Any:
         """Read; an exception ends this connection, and is for its observers to log and count."""

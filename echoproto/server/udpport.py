@@ -66,7 +66,7 @@ DISCARD = 9
 LISTENING_FOR_UDP = "Listening for UDP, socket fd is {fd}, address {address}, port {port}"
 
 PAUSE_SECONDS = 0.1
-"""How long the port rests after a fault."""
+"""Pause of the port after a fault, in seconds."""
 
 SO_MEMINFO, DROPS = 55, 8
 """Linux: what a socket uses, as numbers of 32 bits, and which of them says how many datagrams it has dropped."""

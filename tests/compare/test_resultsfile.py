@@ -23,7 +23,7 @@ DOCUMENT = as_json(RESULTS)
 
 
 def places(part: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
-    """Where a value stands in a document: all of them."""
+    """Yield the path to each value of a document."""
     yield path
     children = part.items() if isinstance(part, dict) else enumerate(part) if isinstance(part, list) else ()
     for key, child in children:

@@ -66,7 +66,7 @@ serve()
 """Has left its process group, session, and parent; what has started it ends."""
 
 ALL = {HONEST: 1, STUBBORN: 1, FORKING: 5, DAEMON: 1}
-"""How many of its processes leave a file."""
+"""Number of each server's processes that leave a file."""
 
 
 def words(script: str, port: int | str, folder: str) -> list[str]:

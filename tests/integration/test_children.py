@@ -1,4 +1,4 @@
-"""What the commands start ends with them, and imports nothing from the current folder."""
+"""Processes that the commands start end with them, and import nothing from the current folder."""
 
 import os
 import signal
@@ -123,7 +123,7 @@ class ChildrenTests(TwistdCase):
             self.assertEqual(left([*found, *helpers]), [], server)
 
     def test_a_load_that_ends(self) -> None:
-        """Whether the server is good, or what it was started as is not there any more."""
+        """Both a good server, and one whose first process is gone, end with the load."""
         for server in (servers.FORKING, servers.DAEMON):
             folder = self.enterContext(tempfile.TemporaryDirectory(prefix="echo-"))
             child = self.started("load", "--server", servers.command(server, folder), "--greeting", "", *SHORT)

@@ -44,7 +44,7 @@ FORBIDDEN: list[Pair] = [
         (("--churn", "reset"), ("--half-close", "yes")),
     )
 ]
-"""What contradicts itself."""
+"""Options that contradict each other."""
 
 ENDS = {GOOD, CLIENT_LIMIT, NOTHING}
 """Verdicts: a rate may be too high for the generator, and on a busy machine, so short a time for any echo."""
@@ -91,7 +91,7 @@ class OptionsTests(TwistdCase):
         }
 
     def workload(self, row: dict[str, str]) -> Workload:
-        """What the command would do."""
+        """The workload that the command would generate."""
         given = load.make_context("load", [*self.targets[row["transport"]], *words(row)]).params
         options = Options(**{field.name: given[field.name] for field in fields(Options) if field.name != "seed"})
         return workload_for(parse_target(given["target"]), options)

@@ -1,4 +1,4 @@
-"""What the installed commands leave behind where their output can't be printed, or files are there already."""
+"""Files and exit statuses of the installed commands when output can't be printed, or files are there already."""
 
 import json
 import os
@@ -32,7 +32,7 @@ class OutputsCase(TwistdCase):
         return ended
 
     def taken(self) -> set[str]:
-        """What is left behind, which is removed."""
+        """Remove and return the files left behind."""
         names = os.listdir(self.place)
         for name in names:
             os.unlink(os.path.join(self.place, name))

@@ -12,7 +12,7 @@ from tests.integration.test_privileges import CHANGE_MODE, closed
 from tests.integration.twistd import FailingCase, Server, script, tool
 
 USER = ("--reuid=65534", "--regid=65534", "--clear-groups")
-"""Who has no rights, and no home."""
+"""A user without rights or a home."""
 
 
 class OtherUserTests(FailingCase):

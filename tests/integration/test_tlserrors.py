@@ -1,4 +1,4 @@
-"""What becomes of those who speak no TLS, or none that is good, to a TLS port."""
+"""Peers of a TLS port that speak no TLS, or invalid TLS."""
 
 import contextlib
 import json
@@ -8,7 +8,7 @@ from tests.clients import PATIENCE, exchange
 from tests.integration.twistd import Server, TwistdCase
 
 OLD_HELLO = b"\x16\x03\x01\0\x2d\x01\0\0\x29\x03\x01" + b"r" * 32 + b"\0\0\x02\0\x2f\x01\0"
-"""How a client of TLS 1.0 begins (RFC 2246, section 7.4.1.2)."""
+"""Beginning of a ClientHello of TLS 1.0 (RFC 2246, section 7.4.1.2)."""
 
 
 class TLSErrorsTests(TwistdCase):

@@ -79,7 +79,7 @@ class SupplyTests(SynchronousTestCase):
 
 
 class DrawnAheadTests(SynchronousTestCase):
-    """What is drawn before it is needed."""
+    """Messages drawn in advance."""
 
     def test_how_many(self) -> None:
         """As many as 4 KiB hold, at least 1, and 64 at the most."""
@@ -117,7 +117,7 @@ class InFlightTests(SynchronousTestCase):
         self.assertEqual((exchange.expected, exchange.in_flight), (None, 0))
 
     def test_one_that_is_kept_apart_at_the_end(self) -> None:
-        """What did not come back need not have, if nothing else is said."""
+        """Messages that did not come back count as unknown by default, not as lost."""
         exchange = make()
         send(exchange, 1)
         exchange.settle()

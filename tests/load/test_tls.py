@@ -44,7 +44,7 @@ class Peer:
 
 
 def records(peer: Peer) -> Iterator[bytes]:
-    """What a peer receives, up to close_notify."""
+    """Yield the data that a peer receives, up to close_notify."""
     while True:
         try:
             data = peer.tls.read(ROOM)
@@ -104,7 +104,7 @@ class TLSSocketTests(SynchronousTestCase):
         self.assertEqual(b"".join(records(other)), b"")
 
     def test_the_end_is_said_after_the_stream_was_cut(self) -> None:
-        """What came before the cut is received; then it is said."""
+        """The data from before the cut is received first, then the end is reported."""
         one, other = self.pair()
         other.tls.write(b"abc")
         other.flush()

@@ -53,7 +53,7 @@ class CandidatesTests(SynchronousTestCase):
         self.assertEqual(found["iocp"].class_name, "")
 
     def test_one_that_belongs_elsewhere(self) -> None:
-        """Where it belongs, or what it needs; Python's own words only where they name a module."""
+        """A reason names its platform or its requirement, and quotes Python only where that names a module."""
         found = {candidate.name: candidate.why_not for candidate in choice.candidates()}
         self.assertEqual([why for why in found.values() if "attribute" in why], [])
         for name, expected in choice.REASONS.items():

@@ -62,7 +62,7 @@ class Reader(FileDescriptor):
 
 
 class LeanCase(SynchronousTestCase):
-    """What is common to tests of lean reactors."""
+    """Common parts of tests of lean reactors."""
 
     def setUp(self) -> None:
         self.events = record_log(self)

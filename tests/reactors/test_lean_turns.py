@@ -1,4 +1,4 @@
-"""What a lean reactor does in a turn: with timers, and with events of each kind."""
+"""Turns of a lean reactor: with timers, and with events of each kind."""
 
 import os
 import socket
@@ -21,7 +21,7 @@ from tests.reactors.test_lean import LeanCase, Reader
 
 
 class TimersTests(LeanCase):
-    """Whether it looks at timers in a turn."""
+    """Checks of the timers in a turn."""
 
     def looks(self, reactor: Any) -> mock.Mock:
         found = mock.Mock(side_effect=reactor.runUntilCurrent)

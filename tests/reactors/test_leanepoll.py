@@ -43,7 +43,7 @@ class LeanEPollTests(EPollCase):
 
 
 class NoDescriptorTests(EPollCase):
-    """What ``lean-epoll`` leaves to Twisted's own where it is not watched by epoll under its descriptor."""
+    """Objects that epoll does not watch by their descriptor, and ``lean-epoll`` leaves to Twisted's code."""
 
     def watched(self) -> list[Any]:
         found: list[Any] = self.reactor.getReaders() + self.reactor.getWriters()

@@ -105,7 +105,7 @@ class ClientTests(SynchronousTestCase):
 
 
 class ReadingTests(TransportCase):
-    """Whether it reads: not while it is paused, nor after a write that failed, until one has worked."""
+    """Reading stops while it is paused, and after a failed write, until a write succeeds."""
 
     kind = TCPServer
 
@@ -186,7 +186,7 @@ class WritingTests(TransportCase):
         producer.pauseProducing.assert_not_called()
 
     def test_a_producer_that_comes_late(self) -> None:
-        """What is buffered by then goes before what is written from then on."""
+        """Data buffered before goes out ahead of data written later."""
         written = self.fill()
         self.transport.registerProducer(mock.Mock(), True)
         part = self.far.recv(1 << 16)

@@ -177,7 +177,7 @@ class AcceptErrorsTests(AcceptCase):
 
 
 class AcceptTests(AcceptCase):
-    """How many are accepted at once, and what becomes of them."""
+    """Number of connections accepted at once, and their handling."""
 
     def test_as_many_as_there_were_are_expected(self) -> None:
         self.read()

@@ -1,4 +1,4 @@
-"""How connections of an echo end when the system fails them, whatever kind of connection it is."""
+"""Ends of an echo's connections when the system fails them, for each kind of connection."""
 
 import errno
 import select

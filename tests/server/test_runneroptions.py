@@ -1,4 +1,4 @@
-"""What takes another user, or a process of its own, stands in tests/integration."""
+"""Checks of the runner's options; tests with another user, or a process of their own, are in tests/integration."""
 
 import errno
 import os
@@ -57,7 +57,7 @@ class KindTests(RunnerOptionsCase):
 
 class LeavePidFileTests(RunnerOptionsCase):
     def left(self, content: object, **given: object) -> object:
-        """What twistd is told to remove, where there is a file."""
+        """Return the pid file that twistd is told to remove, for one with this content."""
         with open("pid", "w", encoding="ascii") as file:
             file.write(str(content))
         options = self.options(pidfile="pid", **given)
@@ -255,7 +255,7 @@ class ChrootTests(RunnerOptionsCase):
         self.assert_logged("no-pid-file", "No twistd.pid: it can't be written here (No such file or directory)")
 
     def test_folder(self) -> None:
-        """That of the start is not there then."""
+        """The folder of the start does not exist in there."""
         calls = self.mktemp()
 
         def chdir(folder: str) -> None:

@@ -1,4 +1,4 @@
-"""How a service ends its connections, and what it says; ports and settings are in `tests.server.test_service`."""
+"""Ends of a service's connections, and their log; ports and settings are in `tests.server.test_service`."""
 
 import os
 import socket
@@ -42,7 +42,7 @@ class ServiceBuilder(EchoReactorBuilder):
         return connection
 
     def told(self) -> list[tuple[str, str]]:
-        """What is logged: the name of each event, and the line."""
+        """Return the name and the line of each logged event."""
         ours = [event for event in self.events if event["log_namespace"] == "echoproto"]
         return [(event["event"], formatEvent(event)) for event in ours]
 
@@ -111,7 +111,7 @@ class ServiceBuilder(EchoReactorBuilder):
             self.assertIs(service.ports[0].transport, kind)
 
     def test_what_it_is_given_for_its_listeners(self) -> None:
-        """How ports are opened, whose socket files are, certificates that were read already, and if this is a try."""
+        """The way to open ports, the owner of socket files, certificates already read, and whether this is a try."""
         reactor, certificates, opener = self.buildReactor(), [()], mock.Mock()
         names = ("PortReactor", "listeners", "udp_listeners")
         made = {name: mock.Mock(return_value=[]) for name in names}

@@ -277,7 +277,7 @@ class MakeServiceTests(OptionsCase):
         self.assertEqual(json.loads(line.lstrip("\x1e"))["log_format"], "x")
 
     def under_twist(self, *words: str) -> Any:
-        """What writes the log under twist, with the options that twist would have parsed."""
+        """Return the log's observer under twist, with the options as parsed by twist."""
         parent: dict[str, Any] = {"fileLogObserverFactory": jsonFileLogObserver, "logFile": sys.stdout}
         service = self.make(*words, parent=parent)
         service.setServiceParent(Application("echo"))

@@ -14,7 +14,7 @@ class ReasonOfTests(SynchronousTestCase):
         self.assertEqual(reason("unexpected eof while reading"), "unexpected eof")
 
     def test_alerts_of_the_peer(self) -> None:
-        """Which version's table they are from says nothing, and differs between versions of OpenSSL."""
+        """Versions of OpenSSL name different versions of TLS in their tables of alerts, without meaning."""
         for version in ("ssl/tls", "sslv3", "tlsv1", "tlsv13"):
             self.assertEqual(reason(f"{version} alert certificate unknown"), "certificate unknown")
 

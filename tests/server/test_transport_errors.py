@@ -44,7 +44,7 @@ class WriteTests(TransportCase):
             self.turn()
 
     def test_one_that_closes(self) -> None:
-        """What was written is sent first."""
+        """Written data is sent first."""
         with self.failing(errno.ENOMEM):
             self.transport.write(b"last")
         self.transport.loseConnection()
@@ -52,7 +52,7 @@ class WriteTests(TransportCase):
         self.assertEqual((self.received(), self.reactor.readers), (b"last", set()))
 
     def test_more_than_it_may_have_unsent(self) -> None:
-        """What pauses it as its own producer resumes it, too, and not before all is sent."""
+        """It pauses itself as producer, and resumes once all data is sent."""
         self.transport.registerProducer(self.transport, True)
         with self.failing(errno.ENOMEM):
             self.transport.write(payload(1 << 18))

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 ANSWER_SECONDS = 1
-"""How long all workers may take to answer."""
+"""Time limit in seconds for all workers' answers."""
 
 
 class Answers:

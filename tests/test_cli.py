@@ -22,7 +22,7 @@ def ending_with(error: BaseException, env: dict[str, str] | None = None) -> Resu
 
 
 class FaultTests(SynchronousTestCase):
-    """A command's own faults have a status that is nobody's verdict."""
+    """A command's own faults have a status that no verdict uses."""
 
     def test_one_line(self) -> None:
         ended = ending_with(ValueError("no\nsense"))

@@ -79,7 +79,7 @@ class PrintTests(SynchronousTestCase):
         self.assertEqual(out.buffer.getvalue(), b"h\\xe9\n")
 
     def test_output_that_can_not_be_written(self) -> None:
-        """As when a pipe has nobody who reads from it, or a disk is full."""
+        """For example, a pipe without a reader, or a full disk."""
         with self._broken() as broken, contextlib.redirect_stdout(broken):
             error: Any = self.assertRaises(OutputError, print_out, "a")
         self.assertEqual(str(error), "can't write to standard output: Broken pipe")
@@ -139,7 +139,7 @@ class RunTests(SynchronousTestCase):
         self.assertEqual(ended, (0, "h\\xe9\n", "h\\xe9\n"))
 
     def test_output_that_can_not_be_written(self) -> None:
-        """Status 2 whatever else there was to say, also if it is found out at the end only; once, and never 120."""
+        """Status 2 takes precedence, even for an error that shows only at the end; once, and never 120."""
         for code in ("print('a')", "print('a'); sys.exit(1)", "print('a' * 100_000)", "print('a'); sys.stdout.flush()"):
             for environment in ({}, {"PYTHONUNBUFFERED": "1"}):
                 for streams, reason in UNWRITABLE.items():

@@ -53,7 +53,7 @@ def chosen(parser: argparse.ArgumentParser, given: argparse.Namespace) -> list[T
 
 
 def show(tried: int, of: int) -> None:
-    """Show how far it is, where somebody looks on."""
+    """Show the progress at a terminal."""
     if sys.stderr.isatty():
         print(f"\r{tried} of {of} ", end="\r" if tried == of else "", file=sys.stderr, flush=True)
 

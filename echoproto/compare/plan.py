@@ -115,7 +115,7 @@ def check_cell(cell: Cell) -> None:
     """
     Check whether a cell is valid.
 
-    :raise ConfigurationError: if it can't.
+    :raise ConfigurationError: if it is not.
     """
     udp = cell.transport == "udp"
     for wrong, why in (

@@ -1,5 +1,5 @@
 """
-The file ``results.json``, as it is read: whatever it holds, the outcome is results or one error that names the place.
+Reads the file ``results.json``. Any content gives either results, or one error that names the place.
 """
 
 from __future__ import annotations

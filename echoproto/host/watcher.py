@@ -21,7 +21,7 @@ ending          the tree is gone, or the time is over       SIGKILL to what is l
 killing         the tree is gone, or `KILL_SECONDS` passed  what can't be killed is named on standard error
 ==============  ==========================================  ==========================================================
 
-When the server itself ends, at whatever time, its status is reported, and the state stays.
+When the server itself ends, in any state, its status is reported, and the state stays.
 
 This module needs nothing but the standard library, so that a watcher starts quickly and takes little memory.
 """
@@ -78,7 +78,7 @@ def processes() -> Iterator[Process]:
         yield from _processes_of_ps()
         return
     for name in os.listdir("/proc"):
-        # It may have ended meanwhile.
+        # It may have ended since.
         with suppress(FileNotFoundError, ProcessLookupError):
             if name.isdecimal():
                 with open(f"/proc/{name}/stat", "rb") as file:

@@ -24,7 +24,7 @@ ALIASES = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
 
 def named(path: str | None) -> str | None:
-    """The path that an option gives, and `STANDARD_OUTPUT` where it is another name of that."""
+    """Return an option's path, or `STANDARD_OUTPUT` for another name of that."""
     return STANDARD_OUTPUT if path in ALIASES else path
 
 

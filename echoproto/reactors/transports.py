@@ -46,9 +46,9 @@ class WritesAtOnce(tcp.Connection):
         """
         Send, or buffer what can't be sent.
 
-        Who writes does not expect to be told of an error meanwhile: in a turn of the reactor, doWrite tries again. Only
-        if that fails, too, it is the end. Up to then nothing is read: of a connection that was reset, the kernel tells
-        of a mere end to those who ask again.
+        The caller does not expect an error here, so doWrite tries again in a turn of the reactor, and ends the
+        connection if that fails, too. Until then nothing is read: after a reset, the kernel reports a mere end to
+        the next read.
 
         :raise TypeError: if it is not bytes.
         """

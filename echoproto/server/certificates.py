@@ -202,7 +202,7 @@ class ByName(Generic[T]):
         """
         Choose by a name.
 
-        :param name: whatever a peer sends, text or not; ``None`` for nothing.
+        :param name: any bytes from a peer; ``None`` for no name.
         """
         if not name:
             return self.default

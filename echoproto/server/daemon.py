@@ -36,7 +36,7 @@ class StartErrors:
         self._kept: IO[str] | None = None
         stream = sys.__stderr__
         if stream is not None and not isinstance(stream, console.Substitute):
-            # Not inherited: whatever the daemon starts does not hold the terminal.
+            # Not inherited, so that children of the daemon do not hold the terminal.
             self._kept = open(  # noqa: SIM115
                 os.dup(stream.fileno()), "w", encoding=stream.encoding, errors="backslashreplace"
             )

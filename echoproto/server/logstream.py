@@ -1,5 +1,5 @@
 """
-Descriptors that log lines are written to, whatever they are of.
+Descriptors of any kind for log lines.
 
 A write never waits. A regular file takes what its disk has room for; a pipe, a terminal or a socket whose reader is
 asleep takes as much as fits in its buffer, and the lines beyond that are lost, rather than time of the echo.

@@ -88,7 +88,7 @@ def prepare(options: MutableMapping[str, Any], *, check: bool) -> None:
     In the foreground, it does without its usual pid file where that can't be written; and where it may not even enter
     the folder that it is started in, it runs in the root folder.
 
-    :param options: those of ``twistd``, parsed, of which some are changed.
+    :param options: parsed options of ``twistd``; some are changed.
     :param check: leave everything as it is.
     :raise EchoError: if it can't.
     """

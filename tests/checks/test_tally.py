@@ -44,7 +44,7 @@ class TallyTests(SynchronousTestCase):
 
 class ListTests(SynchronousTestCase):
     def test_the_list(self) -> None:
-        """All of it is about modules that are mutated."""
+        """Each of its modules is mutated."""
         self.assertLessEqual({*equivalents.read()}, {each.path for each in TARGETS})
 
     def test_a_reason(self) -> None:

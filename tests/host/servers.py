@@ -50,7 +50,7 @@ if not os.fork():  # in another one, with a child whose parent is gone; both ign
     linger()
 serve()
 """
-"""Has started others, some of which have left its process group, and lost their parent."""
+"""Server with children; some have left its process group, and lost their parent."""
 
 DAEMON = f"""{BEGIN}
 if os.fork():  # it ends when the daemon serves, as that of twistd

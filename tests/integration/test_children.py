@@ -102,7 +102,7 @@ class ChildrenTests(TwistdCase):
         return psutil.Process(child.pid).children(recursive=True)
 
     def test_a_load_that_is_killed(self) -> None:
-        """Its server ends with it, whatever that is like, and so do its own processes."""
+        """Its server ends with it, of every kind, and so do its own processes."""
         for server, count in servers.ALL.items():
             folder = self.enterContext(tempfile.TemporaryDirectory(prefix="echo-"))
             child = self.started("load", "--server", servers.command(server, folder), "--greeting", "", *FOREVER)

@@ -89,7 +89,7 @@ class InjectedTests(TwistdCase):
             server.stop()
 
     def test_a_send_that_fails_again(self) -> None:
-        """T8: it is the end of that connection, which is counted."""
+        """T8: the connection ends, and is counted."""
         for writes, rule in (("at-once", "when=4..5"), ("buffered", "when=4")):
             server, transports = self.serve_failing(f"sendto:error=EHOSTUNREACH:{rule}", writes=writes)
             with self.beside_a_neighbour(server), transports["unix"]() as client:

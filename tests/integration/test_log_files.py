@@ -182,7 +182,7 @@ class LogFilesTests(UnheardCase):
                 self.assertEqual((ended.returncode, ended.stdout, ended.stderr), expected)
 
     def test_what_others_log(self) -> None:
-        """E4: whatever peers have them log is within log-rate, in each worker, too: here, of every connection."""
+        """E4: log lines that peers cause stay within log-rate, in each worker, too; here, one for each connection."""
         folder = self.folder()
         Path(folder, "sitecustomize.py").write_text(LOG_MUCH)
         for echo, pattern in (("", "Listening"), ("--workers 2", "Worker 1 serves")):

@@ -1,4 +1,4 @@
-"""Runs that do not begin: one error and one status, whatever the transport, and whenever it shows."""
+"""Runs that do not begin: one error and one status, on every transport, at once or later."""
 
 import contextlib
 import errno
@@ -76,7 +76,7 @@ class NobodyTests(LoadCase):
         self.complaints(Target(Transport.UDP, "127.0.0.1", port))
 
     def test_no_reply(self) -> None:
-        """L1: over UDP, where nothing came back at all, nobody is there."""
+        """L1: without any reply over UDP, the target is unreachable."""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mute:
             mute.bind(("127.0.0.1", 0))
             self.complaints(Target(Transport.UDP, "127.0.0.1", mute.getsockname()[1]))

@@ -46,7 +46,7 @@ class ReasonTests(OutputsCase):
             self.assertEqual(why_not(path), why)
 
     def test_what_is_not_allowed(self) -> None:
-        """As somebody who is not root, to whom everything is."""
+        """For users other than root, who may do everything."""
         there = self.at("there", "")
         with patch.object(os, "open", side_effect=PermissionError(13, "Permission denied")):
             for path in (there, self.at("new")):

@@ -142,7 +142,7 @@ class EventsTests(LeanCase):
             self.assertEqual(reader.asked, ["read"])
 
     def test_the_short_way_of_one_who_only_reads(self) -> None:
-        """And Twisted's for all else, such as the end of a pipe, of which there is nothing to read."""
+        """And Twisted's for everything else, such as the end of a pipe without data to read."""
         for reactor in self.each():
             if not hasattr(reactor, "_POLL_IN"):
                 continue

@@ -202,7 +202,7 @@ class WritingTests(TransportCase):
         self.assertEqual((self.received(), self.reactor.writers), (b"at once", set()))
 
     def test_a_sequence_of_nothing(self) -> None:
-        """It stands in nobody's way, and clears none: a pull producer goes on waiting for its turn."""
+        """It neither delays nor resumes: a pull producer goes on waiting for its turn."""
         self.transport.writeSequence([])
         self.transport.write(b"at once")
         self.assertEqual((self.received(), self.reactor.writers), (b"at once", set()))

@@ -48,7 +48,7 @@ class AcceptCase(SynchronousTestCase):
         return [formatEvent(event) for event in self.events if event["log_namespace"] == "echoproto"]
 
     def read(self, *answers: Any) -> int:
-        """Have accept answer so, then that there is nobody; how often it was called."""
+        """Let accept give these answers, then none, and return the number of its calls."""
         self.port.socket.accept.side_effect = [*answers, *[BlockingIOError(errno.EAGAIN, "")] * 20]
         self.port.socket.accept.reset_mock()
         self.port.doRead()

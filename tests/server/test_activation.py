@@ -31,7 +31,7 @@ class CheckDescriptorTests(SynchronousTestCase):
             os.fstat(skt.fileno())
 
     def test_sockets_of_other_kinds(self) -> None:
-        """O12: each would be logged as listening, and serve nobody."""
+        """O12: each would be logged as listening, without serving."""
         self.assertIn("the socket does not listen; ", self.complaint(self.make(socket.AF_INET).fileno()))
         datagrams = self.make(socket.AF_INET, socket.SOCK_DGRAM)
         self.assertEqual(self.complaint(datagrams.fileno()), "the socket is one of type DGRAM, not STREAM")

@@ -98,7 +98,7 @@ class PoolTests(SynchronousTestCase):
         self.assertIn("b: its private key", self.complaint(a=LEAF.both, b=ALONE.key_pem))
 
     def test_an_encrypted_key(self) -> None:
-        """S10: nobody is asked for a passphrase."""
+        """S10: the service does not ask for a passphrase."""
         secret = serialization.BestAvailableEncryption(b"secret")
         for kind in (serialization.PrivateFormat.PKCS8, serialization.PrivateFormat.TraditionalOpenSSL):
             key = LEAF.key.private_bytes(serialization.Encoding.PEM, kind, secret)

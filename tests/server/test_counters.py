@@ -37,7 +37,7 @@ class CountersTests(SynchronousTestCase):
         )
 
     def test_faults(self) -> None:
-        """E10: whatever else was about to end the connection."""
+        """E10: even if another reason was about to end the connection."""
         connection = self.connect()
         connection.ended_by = "stop"
         connection.connectionLost(Failure(ZeroDivisionError()))

@@ -70,7 +70,7 @@ class CredentialsTests(SynchronousTestCase):
         self.assertTrue(verifyObject(IOpenSSLServerConnectionCreator, self.credentials()))
 
     def test_the_choice_by_name(self) -> None:
-        """A name that is no text, or of nobody, gets the default, and nothing is logged."""
+        """A name that is not text, or unknown, gets the default, and nothing is logged."""
         self.write("b.pem", issue("b", "b.example").both)
         credentials = self.credentials()
         self.assertEqual(self.served(credentials), ["a"])

@@ -30,7 +30,7 @@ class LogFileCase(SynchronousTestCase):
 
 class LogFileTests(LogFileCase):
     def test_rotation_by_size(self) -> None:
-        """Older ones count up; the size is that of the file, whatever was done to it."""
+        """Older ones count up; the size is the file's own, even after other programs changed it."""
         file = self.file()
         (self.folder / "echo[1].log.x").write_text("another's")
         for number in range(4):
@@ -48,7 +48,7 @@ class LogFileTests(LogFileCase):
         self.assertEqual(list(self.written()), [self.path.name])
 
     def test_same_permissions_and_owner(self) -> None:
-        """Rotated or opened anew, whatever the umask is by then, as that of twistd's daemons."""
+        """Rotated or reopened under any umask, such as that of twistd's daemons."""
         for mode, change in ((0o640, LogFile.rotate), (0o604, LogFile.reopen)):
             file = self.file()
             os.chmod(self.path, mode)
@@ -184,7 +184,7 @@ class SharedTests(LogFileCase):
 
 
 class FIFOTests(LogFileCase):
-    """A pipe with a name, which nobody has to read."""
+    """A named pipe, which needs no reader."""
 
     def setUp(self) -> None:
         super().setUp()

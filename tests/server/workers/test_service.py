@@ -151,7 +151,7 @@ class WorkersTests(SynchronousTestCase):
             handover.resume.assert_called_once_with(1)
 
     def test_the_last_one_keeps_its_place(self) -> None:
-        """O11: nobody is refused; and once another one serves, it is started for those who wait."""
+        """O11: no client is refused; once another worker serves, it is started for the waiting ones."""
         self.supervised.start_now = mock.Mock()
         with mock.patch.object(self.workers, "_handover") as handover:
             self.workers.vacant(0, 3)

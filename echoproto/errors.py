@@ -4,9 +4,13 @@ What can go wrong, by whose fault it is: the class decides the exit status, the 
 
 from __future__ import annotations
 
+import os
 import traceback
 from collections.abc import Iterable
 from difflib import get_close_matches
+
+QUOTED_LENGTH = 200
+"""Characters of a value that a message repeats."""
 
 
 class EchoError(Exception):
@@ -67,9 +71,21 @@ def one_line(text: str) -> str:
     Make text safe to print as one line: whatever is not printable is shown as its escape.
 
     :param text: any text, also of a peer or of a file.
-    :return: the same text without control characters, line ends and lone surrogates.
+    :return: the same text without control characters, line ends and lone surrogates; those that stand for a byte
+        which is not UTF-8 become an escape of that byte.
     """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+    return "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":  # how Python keeps a byte of an argument or a path that is not UTF-8
+        return rf"\x{os.fsencode(character)[0]:02x}"
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def quoted(text: str) -> str:
+    """What a person gave, in quotes as it was typed, safe to print as one line, and shortened where it is long."""
+    return f"'{one_line(text if len(text) <= QUOTED_LENGTH else f'{text[:QUOTED_LENGTH]}…')}'"
 
 
 def not_installed(package: str, extra: str) -> str:

@@ -15,7 +15,7 @@ from twisted.application.reactors import Reactor, getReactorTypes, installReacto
 from twisted.internet.base import ReactorBase
 from twisted.python.reflect import namedModule
 
-from echoproto.errors import ConfigurationError, UnavailableError, nearest, one_line
+from echoproto.errors import ConfigurationError, UnavailableError, nearest, one_line, quoted
 
 AUTO = "auto"
 INSTALLED = "twisted.internet.reactor"
@@ -124,7 +124,7 @@ def find(name: str) -> Candidate:
     installers = _installers()
     if wanted not in installers:
         hint = nearest(wanted, [AUTO, *installers])
-        raise ConfigurationError(f"there is no reactor {name!r}{hint}; available are {', '.join(_usable())}")
+        raise ConfigurationError(f"there is no reactor {quoted(name)}{hint}; available are {', '.join(_usable())}")
     found = _look(installers[wanted])
     if found.why_not:
         raise UnavailableError(

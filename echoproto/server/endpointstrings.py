@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from attrs import frozen
 from twisted.internet.endpoints import _parse
 
-from echoproto.errors import ConfigurationError, nearest
+from echoproto.errors import ConfigurationError, nearest, quoted
 from echoproto.server.kinds import Choice, Kind, Mode, WholeNumber
 
 TLS_TYPES = ("ssl", "tls")
@@ -85,10 +85,10 @@ class EndpointString:
         """
         (type_, *positional), named = _parse(text)
         if type_ not in ARGUMENTS:
-            raise ConfigurationError(f"{type_!r} is not a type of endpoint{nearest(type_, ARGUMENTS)}")
+            raise ConfigurationError(f"{quoted(type_)} is not a type of endpoint{nearest(type_, ARGUMENTS)}")
         names = ARGUMENTS[type_]
         if len(positional) > len(names):
-            raise ConfigurationError(f"{positional[len(names)]!r} is one value too many")
+            raise ConfigurationError(f"{quoted(positional[len(names)])} is one value too many")
         given = dict(zip(names, positional, strict=False))
         for name, value in named.items():
             if name not in names:
@@ -112,6 +112,13 @@ def _check(name: str, value: str) -> None:
         try:
             kind.from_text(value)
         except ValueError as problem:
-            raise ConfigurationError(f"{name} {value!r} is not {kind.allowed}") from problem
+            raise ConfigurationError(f"{name} {quoted(value)} is not {kind.allowed}") from problem
     elif "\0" in value and name != "address":
         raise ConfigurationError(f"its {name} has a NUL in it")
+    elif name == "interface":
+        try:
+            value.encode("idna")
+        except UnicodeError as problem:
+            raise ConfigurationError(
+                f"interface {quoted(value)} is neither an IP address nor a name that a host can have"
+            ) from problem

@@ -16,7 +16,7 @@ from twisted.internet.endpoints import AdoptedStreamServerEndpoint
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
 from twisted.python.failure import Failure
 
-from echoproto.errors import ConfigurationError, EchoError, UnavailableError, one_line
+from echoproto.errors import ConfigurationError, EchoError, UnavailableError, one_line, quoted
 from echoproto.server.endpoints import TCPEndpoint, make_endpoint
 from echoproto.server.endpointstrings import TLS_TYPES, EndpointString, UnknownArgumentError
 from echoproto.server.pemfiles import PEMBlock
@@ -87,12 +87,12 @@ def _from_string(
         if words.type == "unix":
             check_path(socket_name(words["address"]))
     except ConfigurationError as problem:
-        raise ConfigurationError(f"{description!r}: {problem}{_grammar(description, problem)}") from problem
+        raise ConfigurationError(f"{quoted(description)}: {problem}{_grammar(description, problem)}") from problem
     try:
         blocks = next(given) if given is not None and words.type in TLS_TYPES else None
         endpoint = make_endpoint(reactor, words, backlog=settings.backlog, mode=settings.unix_mode, blocks=blocks)
     except EchoError as problem:
-        raise type(problem)(f"{description!r}: {problem}") from problem
+        raise type(problem)(f"{quoted(description)}: {problem}") from problem
     return Listener(one_line(description), endpoint)
 
 
@@ -157,7 +157,9 @@ def _unresolved(interface: str) -> str:
     """Explain why an address can't be listened on."""
     address, scope, link = interface.partition("%")
     if scope and LINK_LOCAL.match(address):
-        return f"this host has no network interface {link!r}"
+        return f"this host has no network interface {quoted(link)}"
     if scope and ":" in address:
         return f"only a link-local address has a network interface; write it without %{link}"
-    return f"{interface!r} is neither an IP address, such as 127.0.0.1, nor the name of a host that has one of IPv4"
+    return (
+        f"{quoted(interface)} is neither an IP address, such as 127.0.0.1, nor the name of a host that has one of IPv4"
+    )

@@ -8,7 +8,7 @@ import grp
 import pwd
 from collections.abc import Callable
 
-from echoproto.errors import ConfigurationError
+from echoproto.errors import ConfigurationError, quoted
 
 LARGEST_ID = 2**32 - 2
 """The number above it is -1, which has chown(2) leave things as they are."""
@@ -40,4 +40,4 @@ def _id(kind: str, name: str, look_up: Callable[[], int]) -> int:
     try:
         return look_up()
     except KeyError as problem:
-        raise ConfigurationError(f"this system has no {kind} {name!r}") from problem
+        raise ConfigurationError(f"this system has no {kind} {quoted(name)}") from problem

@@ -76,9 +76,12 @@ class Fault:
         given = one_line(f"--{name} {options[name]}")
         if not self.number:
             where = "the etc/passwd of --chroot" if options["chroot"] else "this system"
-            return ConfigurationError(f"{given}: {where} has no such user; give the name or number of one that it has")
-        kind = ConfigurationError if self.number in WRONG else UnavailableError
-        return kind(f"{given}: {os.strerror(self.number)}; {ADVICE[self.option]}")
+            kind = "user" if name == "uid" else "group"
+            return ConfigurationError(
+                f"{given}: {where} has no such {kind}; give the name or number of one that it has"
+            )
+        by_whom = ConfigurationError if self.number in WRONG else UnavailableError
+        return by_whom(f"{given}: {os.strerror(self.number)}; {ADVICE[self.option]}")
 
 
 def prepare(options: MutableMapping[str, Any], *, check: bool) -> None:
@@ -140,6 +143,17 @@ def _check_values(options: Mapping[str, Any]) -> None:
     if options["profiler"].lower() not in AppProfiler.profilers:
         known = ", ".join(sorted(AppProfiler.profilers))
         raise ConfigurationError(f"--profiler {options['profiler']}: must be one of {known}")
+    if options["profile"] and not options["chroot"]:
+        _check_profile(one_line(f"--profile {options['profile']}"), os.path.join(options["rundir"], options["profile"]))
+
+
+def _check_profile(given: str, path: str) -> None:
+    """Refuse a file that can't be written: ``twistd`` does so, with a traceback, when all has been measured."""
+    folder = os.path.dirname(path)
+    if not os.path.isdir(folder) or os.path.isdir(path):
+        raise ConfigurationError(f"{given}: must be a file in a folder that exists, such as profile.txt")
+    if not os.access(path if os.path.exists(path) else folder, os.W_OK):
+        raise UnavailableError(f"{given}: Permission denied; name a file that this user may write to")
 
 
 def _can_enter(folder: str) -> bool:

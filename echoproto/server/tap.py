@@ -17,7 +17,7 @@ from twisted.python import usage
 
 from echoproto import __version__
 from echoproto.console import fill_standard_streams, print_out
-from echoproto.errors import ConfigurationError, EchoError, nearest, one_line
+from echoproto.errors import ConfigurationError, EchoError, nearest, one_line, quoted
 from echoproto.reactors import choice
 from echoproto.reactors.clock import follow_monotonic_clock
 from echoproto.server.daemon import StartErrors
@@ -49,7 +49,7 @@ def _read(setting: Setting, text: str, origin: str) -> Any:
     try:
         return setting.kind.from_text(text)
     except ValueError as error:
-        raise ConfigurationError(f"{origin}: {text!r} is not {setting.kind.allowed}") from error
+        raise ConfigurationError(f"{origin}: {quoted(text)} is not {setting.kind.allowed}") from error
 
 
 class Options(usage.Options):

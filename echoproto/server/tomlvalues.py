@@ -118,7 +118,7 @@ def line_hint(known: Mapping[str, Setting], line: str) -> str:
     if found is None or found[1] not in known:
         return ""
     meant = _read(known[found[1]].kind.from_text, found[2].strip())
-    if meant is None or len(text := written(meant)) > LONG:
+    if meant is None or len(text := written(meant)) > LONG or text == found[2].strip():  # it is not the value then
         return ""
     return f"; write {found[1]} = {text}"
 

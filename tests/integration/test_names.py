@@ -71,15 +71,15 @@ class UnixNamesTests(FailingCase):
         ended = self.run_to_end(script("twistd"), "-n", "echo", "--check", *words)
         self.assertEqual((ended.returncode, ended.stderr), (0, ""))
         lines = ended.stdout.splitlines()
-        self.assertEqual(lines[1], rf"  unix:{folder}/b\n\udcff")
+        self.assertEqual(lines[1], rf"  unix:{folder}/b\n\xff")
         [idle] = [line.split(None, 2) for line in lines if line.startswith("  idle ")]
-        self.assertEqual(idle, ["idle", "7", rf"{folder}/a\n\udcff.toml:1: idle"])
+        self.assertEqual(idle, ["idle", "7", rf"{folder}/a\n\xff.toml:1: idle"])
 
     def test_errors(self) -> None:
         """X5, O4."""
         folder = self.folder()
         line = self.complaint("--listen", f"unix:{folder}/no\n\udcff/s", status=1)
-        self.assertIn(rf"{folder}/no\n\udcff: No such file or directory", line)
+        self.assertIn(rf"{folder}/no\n\xff: No such file or directory", line)
         self.assertIn("its path is missing", self.complaint("--listen", "unix:@", status=2))
         self.assertIn("109 bytes long", self.complaint("--listen", f"unix:@{'x' * 108}", status=2))
 

@@ -120,7 +120,7 @@ class PageTests(SynchronousTestCase):
         write(report(first_findings=["a\udcff"]), Outputs(None, path, None, quiet=True))
         with open(path, encoding="utf-8") as file:
             text = file.read()
-        self.assertTrue("first of it: a\\udcff</p>" in text and "a\\udcff&quot;" in text)
+        self.assertTrue("first of it: a\\xff</p>" in text and "a\\udcff&quot;" in text)
 
     def test_all_of_it_is_there(self) -> None:
         shown = report(first_findings=[NASTY])

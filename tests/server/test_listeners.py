@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto import EchoFactory
-from echoproto.errors import ConfigurationError, UnavailableError
+from echoproto.errors import ConfigurationError, UnavailableError, quoted
 from echoproto.server.endpoints import TCPEndpoint
 from echoproto.server.endpointstrings import EndpointString
 from echoproto.server.listeners import EXAMPLE, EXAMPLES, Listener, listeners, open_all
@@ -44,7 +44,7 @@ class ListenersTests(SynchronousTestCase):
 
     def complaint(self, description: str) -> str:
         error = self.assertRaises(ConfigurationError, described, Settings(listen=(description,)))
-        self.assertTrue(str(error).startswith(repr(description)), str(error))
+        self.assertTrue(str(error).startswith(quoted(description)), str(error))
         return str(error)
 
     def test_strings_that_make_no_sense(self) -> None:
@@ -57,6 +57,8 @@ class ListenersTests(SynchronousTestCase):
             self.assertRegex(self.complaint(description), r": backlog '\d+' is not a whole number from 1 to 65535")
         for description in ("unix:/x:mode=888", "unix:/x:9", "unix:/x:mode=-1", "unix:/x:mode=1777"):
             self.assertRegex(self.complaint(description), r": mode '\S+' is not three octal digits")
+        for name in ("\udcff", f"{'a' * 64}.example", "a..b"):
+            self.assertRegex(self.complaint(f"tcp:1:interface={name}"), r": interface '\S+' is neither an IP address")
         self.assertIn(r"a colon within a value is written \:", self.complaint("tcp6:1:interface=::1"))
         self.assertIn("looks like tcp:8888:interface=127.0.0.1", self.complaint("tcp:abc"))
         self.assertIn("looks like ssl:8443:privateKey=key.pem:certKey=cert.pem", self.complaint("ssl:abc"))

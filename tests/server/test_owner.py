@@ -34,6 +34,6 @@ class OwnerTests(SynchronousTestCase):
             ("0:no-such-group", "this system has no group 'no-such-group'"),
             ("٣", "this system has no user '٣'"),
             ("-1", "this system has no user '-1'"),
-            ("\udcff", r"this system has no user '\udcff'"),
+            ("\udcff", r"this system has no user '\xff'"),
         ):
             self.assertEqual(str(self.assertRaises(ConfigurationError, owner_ids, owner)), expected)

@@ -169,7 +169,7 @@ class PrepareTests(RunnerOptionsCase):
                 complaint,
                 f"--uid {given['uid']}: this system has no such user; give the name or number of one that it has",
             )
-        self.assertIn(f"--gid {2**80}: this system", self.refused(ConfigurationError, gid=2**80))
+        self.assertIn(f"--gid {2**80}: this system has no such group; ", self.refused(ConfigurationError, gid=2**80))
 
     def test_no_room_for_a_process(self) -> None:
         """It is not for this to end what could serve."""
@@ -217,6 +217,16 @@ class PrepareTests(RunnerOptionsCase):
         self.assertEqual(
             self.refused(ConfigurationError, profiler="x"), "--profiler x: must be one of cprofile, profile"
         )
+
+    def test_profile(self) -> None:
+        """C9: a file that can't be written is found at the start, not when all has been measured."""
+        prepare(self.options(profile="p"), check=False)
+        for path in ("/nope/profile", "/"):
+            self.assertIn(
+                f"--profile {path}: must be a file in a folder", self.refused(ConfigurationError, profile=path)
+            )
+        self.patch(os, "access", lambda *_: False)  # root may write everywhere
+        self.assertIn("--profile p: Permission denied", self.refused(UnavailableError, profile="p"))
 
 
 class ChrootTests(RunnerOptionsCase):

@@ -113,7 +113,7 @@ class ReadFileTests(SynchronousTestCase):
     def test_not_toml(self) -> None:
         self.assertIn(":2: not TOML: ", self.refused("port = 1\nport 2\n"))
         self.assertIn(":3: not TOML: ", self.refused("port = 1\nlisten = [\n"))
-        self.assertIn(":2: not TOML: Cannot overwrite", self.refused("port = 1\nport = 2\n"))
+        self.assertTrue(self.refused("port = 1\nport = 2\n").endswith(":2: not TOML: Cannot overwrite a value"))
 
     def test_beyond_the_limits_of_python(self) -> None:
         self.assertIn("not TOML: brackets are nested too deeply", self.refused("a = " + "[" * 60000))

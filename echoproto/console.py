@@ -26,7 +26,7 @@ IN_ASCII = {"µ": "u", "×": "x", "–": "-", "…": "...", "“": '"', "”": '
 """Signs of our own texts, as they are written where an encoding lacks them: a time is "12 us"."""
 
 ESCAPING = "echoproto.escape"
-"""Name of the error handler that writes what an encoding lacks."""
+"""Name of the error handler for characters that an encoding lacks."""
 
 CLOSED = "it is closed"
 
@@ -86,7 +86,7 @@ def escape_unencodable(stream: IO[str] | None) -> None:
 
 def discard(descriptor: int) -> None:
     """
-    Send to /dev/null what is still to be written to a descriptor.
+    Send the rest of a descriptor's output to /dev/null.
 
     Python tries again to write it at the end of the process, and makes its failure exit status 120.
     """

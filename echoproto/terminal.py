@@ -1,5 +1,5 @@
 """
-What is printed for people: tables that fit a terminal of any width, and text that is never taken for markup.
+Output for people: tables that fit a terminal of any width, and text that is never taken for markup.
 """
 
 from __future__ import annotations

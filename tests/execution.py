@@ -55,10 +55,10 @@ class Part:
     """
     A part of the suite that is run in a process of its own.
 
-    :ivar kind: what runs it: ``trial``, ``pytest`` or ``pytest-twisted``.
+    :ivar kind: test runner: ``trial``, ``pytest`` or ``pytest-twisted``.
     :ivar name: of its reactor, or one of those above.
     :ivar arguments: of Python.
-    :ivar reactor: that it runs on, if that is not Twisted's default.
+    :ivar reactor: reactor, unless it is Twisted's default.
     """
 
     kind: str
@@ -189,7 +189,7 @@ def run(waiting: list[Part], jobs: int) -> Iterator[Ended]:
     """
     Run parts, and show how far they are; gives each when it has ended.
 
-    :param jobs: how many run at once.
+    :param jobs: number that run at once.
     """
     running: list[Running] = []
     board = Board()

@@ -54,7 +54,7 @@ class Running:
         """
         Wait until something holds, or the command has ended.
 
-        :return: whether it holds.
+        :return: true if it holds.
         """
         deadline = time.monotonic() + PATIENCE
         while not (held := os.path.exists(f"{self._path}.out") and until()) and self.status is None:
@@ -125,7 +125,7 @@ class Shell:
         """
         Start a command that goes on, and wait until it is up.
 
-        :param terminal: whether it gets a terminal, into which can be typed.
+        :param terminal: run it in a terminal that accepts typed input.
         """
         path = self._path()
         source = "/dev/null"

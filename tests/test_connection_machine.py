@@ -77,7 +77,7 @@ class MachineBuilder(EchoReactorBuilder):
 
     def found(self, broken: type[Echo]) -> str:
         """
-        What hypothesis finds wrong, if anything; what the kernel does in between may differ.
+        Return the fault that hypothesis finds, if any; the kernel's timing may differ.
 
         Connections that write at once, as those of lean reactors, have hardly ever a tail to forget.
         """

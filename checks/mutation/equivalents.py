@@ -20,7 +20,7 @@ class Equivalent:
     A row of the list.
 
     :ivar where: the function or class that the change is in.
-    :ivar change: what becomes of a line, as in a diff.
+    :ivar change: the changed line, as in a diff.
     :ivar reason: why no test can see it.
     """
 

@@ -33,12 +33,12 @@ class Run:
     :param target: the module, and its tests.
     :param root: the project's folder.
     :param folder: where tests may leave files.
-    :param jobs: how many of them are run at a time.
+    :param jobs: number of them that run at a time.
     :param spare: seconds that they may take with a mutant, beside some times of what they take without.
     :param progress: called with how many mutants were tried, and how many there are.
 
     :ivar mutants: all of them.
-    :ivar outcomes: what became of each, by its text.
+    :ivar outcomes: outcome of each, by its text.
     """
 
     def __init__(

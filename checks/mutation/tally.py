@@ -1,5 +1,5 @@
 """
-What became of the mutants of a module, in numbers and in words.
+Outcomes of a module's mutants, in numbers and in words.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ TO_CATCH = 0.95
 @frozen
 class Tally:
     """
-    What became of the mutants of one module.
+    Outcomes of one module's mutants.
 
-    :ivar outcomes: how many were caught, caught by time, or survived.
+    :ivar outcomes: number of those caught, caught by time, and surviving.
     :ivar survivors: those that are not listed as equivalents.
-    :ivar equivalent: how many of those that survived are.
+    :ivar equivalent: number of survivors that are listed so.
     :ivar untrue: rows of the list of equivalents that are no mutants, or were caught.
     """
 

@@ -16,7 +16,7 @@ class Target:
 
     :ivar path: of its file, relative to the project's folder.
     :ivar tests: names of test modules: the one that mirrors it first, which catches most.
-    :ivar reactors: that trial runs them on, one after the other.
+    :ivar reactors: reactors for trial to run them on, one after the other.
     """
 
     path: str

@@ -64,7 +64,7 @@ class Trial:
     """
     Tests to be run on a text in place of a module's.
 
-    :ivar reactor: that they are run on.
+    :ivar reactor: reactor that they run on.
     :ivar text: of the mutant; the module's own to see that the tests pass.
     :ivar path: of the module's file.
     :ivar folder: where the tests may leave files.
@@ -115,7 +115,7 @@ def run_all(trials: Iterable[tuple[Trial, float]], jobs: int, done: Callable[[Tr
     Run trials, some at a time.
 
     :param trials: each with the seconds that it may take.
-    :param jobs: how many at a time, at least 1.
+    :param jobs: number at a time, at least 1.
     :param done: called with each, what became of it, and the seconds that it took.
     """
     running: dict[int, tuple[Any, Trial, float, float]] = {}

@@ -1,5 +1,5 @@
 """
-The folder of a comparison's files: what prevents them is found out before the run, and nothing is overwritten unasked.
+The folder of a comparison's files: checked before the run, and without overwriting anything unasked.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ def save(folder: str, name: str, data: str | bytes) -> None:
 
 def check_kept(folder: str) -> None:
     """
-    See that no file would be overwritten.
+    Check that no file would be overwritten.
 
-    :raise ConfigurationError: that names one which would be.
+    :raise ConfigurationError: if one would be; the error names it.
     """
     for name in NAMES:
         if os.path.lexists(os.path.join(folder, name)):
@@ -58,9 +58,9 @@ def check_kept(folder: str) -> None:
 
 def check_writable(folder: str) -> None:
     """
-    Say at once, not after the run, that results could not be written; the folder is there then.
+    Check before the run that results can be written, and create the folder.
 
-    :raise ConfigurationError: that says why.
+    :raise ConfigurationError: if they can't; the error says why.
     """
     if not folder:
         raise ConfigurationError("--output '': names no folder")

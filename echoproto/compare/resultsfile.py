@@ -74,9 +74,9 @@ def _whole(digits: str) -> int | float:
 
 def check(results: Results) -> None:
     """
-    See whether the parts of some results fit together.
+    Check that the parts of some results fit together.
 
-    :raise ConfigurationError: that names the first that does not.
+    :raise ConfigurationError: if one does not; the error names it.
     """
     for path, distinct, given in (
         ("contestants", {each.name for each in results.contestants}, results.contestants),

@@ -1,5 +1,5 @@
 """
-Values of attrs classes from what JSON holds, by the types of their attributes.
+Values of attrs classes from decoded JSON, by the types of their attributes.
 
 Nothing is converted: a number in quotes is no number, nor is ``true``. Keys that a class does not have are ignored,
 since a later version may have written them. An error names the path of the wrong key, such as ``cells[3].size``.

@@ -96,7 +96,7 @@ class Child:
         """
         Wait for the end of the command.
 
-        :param seconds: how long.
+        :param seconds: time limit.
         :return: its exit status, negative if it was killed by a signal; ``None`` if it still runs.
         """
         if self._status is None:

@@ -186,7 +186,7 @@ class Watcher:
         Wait for a signal.
 
         :param listen: whether to wait for the command, too.
-        :return: whether that has sent something, or is gone.
+        :return: true if the command has sent something, or is gone.
         """
         if not LINUX:
             seconds = LOOK_SECONDS if seconds is None else min(seconds, LOOK_SECONDS)  # orphans end unheard
@@ -206,7 +206,7 @@ class Watcher:
         """
         Wait for the children that have ended, and report the end of the server.
 
-        :return: whether there are others.
+        :return: true if there are others.
         """
         try:
             while (ended := os.waitpid(-1, os.WNOHANG))[0]:

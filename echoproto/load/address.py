@@ -72,8 +72,9 @@ class Address:
 
     def local_limit(self, code: int) -> str | None:
         """
-        What this machine or process has run out of, if errno says so: no port is left, or none was ever there, since
-        this machine has no address from which this one could be reached, as often for IPv6.
+        Return the resource that this machine or process has run out of, if the error says so.
+
+        EADDRNOTAVAIL is no lack of ports if this machine has no address to reach this one from, as often for IPv6.
         """
         if code == errno.EADDRNOTAVAIL and not self._has_source():
             return None

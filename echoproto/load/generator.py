@@ -28,7 +28,7 @@ def serve(connection: Connection, parent: int) -> None:
     Run a share of the load.
 
     :param connection: to the process that has started this one.
-    :param parent: that process's id.
+    :param parent: ID of that process.
     """
     told: list[int] = []
     # A terminal sends SIGINT to all processes; it is for the first one to say what it means.

@@ -44,7 +44,7 @@ def needed(workload: Workload) -> int:
 
 def shortage(workload: Workload, available: int) -> str | None:
     """
-    Why a load can't be held, in one line; ``None`` if it can.
+    Explain in one line why a load exceeds the memory; ``None`` if it does not.
 
     :param available: bytes.
     """

@@ -1,5 +1,5 @@
 """
-The files that a command writes: what prevents that is found out before the run, and nothing is overwritten unasked.
+The files that a command writes: checked before the run, and without overwriting anything unasked.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def named(path: str | None) -> str | None:
 
 def why_not(path: str) -> str:
     """
-    Find out why a file can't be written, without a change of what is there.
+    Find out why a file can't be written, without changing an existing one.
 
     :return: the reason, or nothing if it can be.
     """
@@ -68,10 +68,10 @@ def _why_not_made(path: str) -> str:
 
 def check(outputs: Mapping[str, str | None], *, overwrite: bool) -> None:
     """
-    See that each output has a place of its own, in which nothing is lost.
+    Check that each output has a place of its own, and overwrites nothing unasked.
 
     :param outputs: options and the paths that they give.
-    :param overwrite: whether files may be replaced.
+    :param overwrite: allow to replace files.
     :raise ConfigurationError: if two of them are one, or a file is there.
     """
     places: dict[object, str] = {}
@@ -124,7 +124,7 @@ def _print(data: bytes) -> str:
             sys.stdout.write(data.decode())
         sys.stdout.flush()
     except BrokenPipeError:
-        raise  # nobody wants it any more, as in a pipe to head(1)
+        raise  # the reader is gone, as with a pipe to head(1)
     except OSError as error:
         return error.strerror or str(error)
     return ""

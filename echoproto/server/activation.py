@@ -1,5 +1,5 @@
 """
-Sockets that were handed over to this process (sd_listen_fds(3)), and what they have to be.
+Sockets inherited by this process (sd_listen_fds(3)), and their requirements.
 """
 
 from __future__ import annotations
@@ -65,10 +65,10 @@ def handed_over(environment: Mapping[bytes, bytes]) -> list[int]:
 
 def check_descriptor(descriptor: int, domain: str) -> None:
     """
-    Refuse what is no listening stream socket of a domain.
+    Refuse anything but a listening stream socket of a domain.
 
     :param domain: ``INET``, ``INET6`` or ``UNIX``.
-    :raise ConfigurationError: which says what it is instead.
+    :raise ConfigurationError: if it is something else; the error names it.
     """
     what = f"descriptor {descriptor}, which was handed over,"
     try:

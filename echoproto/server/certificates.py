@@ -84,7 +84,7 @@ class Identity:
     A certificate that is served.
 
     :ivar private_key: belongs to it.
-    :ivar chain: what is sent with it: each certificate's issuers after it, without roots.
+    :ivar chain: certificates sent with it: each followed by its issuers, without roots.
     """
 
     certificate: Certificate

@@ -1,5 +1,5 @@
 """
-How a TLS endpoint proves who it is: OpenSSL's contexts made of PEM files, the choice among them, and their renewal.
+Credentials of a TLS endpoint: OpenSSL's contexts made of PEM files, the choice among them, and their renewal.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Credentials:
     :param method: name of one of OpenSSL's methods, or empty for TLS 1.2 and 1.3.
     :param dh_parameters: name of a file with parameters for the exchange of keys, or empty.
     :raise ConfigurationError: if they can't be used.
-    :ivar blocks: what they are made of.
+    :ivar blocks: their source.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Credentials:
         """
         Use these from here on; see `renew`.
 
-        :param blocks: what was read; at least one.
+        :param blocks: content of the files; at least one.
         """
         self._check_parameters()
         pool = Pool.from_blocks(str(self._source), blocks)

@@ -29,7 +29,7 @@ class StartErrors:
     """
     Standard error, kept open until the daemon serves.
 
-    :param told: what stands in ``twistd``'s own lines about an error that was told here; they are left out.
+    :param told: text in ``twistd``'s own lines about an error already printed here; these lines are left out.
     """
 
     def __init__(self, told: str) -> None:

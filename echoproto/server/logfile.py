@@ -37,7 +37,7 @@ class LogFile(LogStream):
     :param owner: user and group ID of a file that is made, -1 for those of this process.
     :raise UnavailableError: if it can't be opened.
 
-    :ivar has_name: whether it is a regular file to be found by its name; that of /dev/stdout is somebody else's.
+    :ivar has_name: true for a regular file that its name leads to; that of /dev/stdout belongs to another program.
     """
 
     def __init__(

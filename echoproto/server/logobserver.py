@@ -140,7 +140,7 @@ def _call_site() -> str:
 
 def log_for_twistd(options: Mapping[str, Any], log_format: str | None) -> tuple[ILogObserver | None, LogFile | None]:
     """
-    Where the log goes under these options of ``twistd``.
+    Choose the destination of the log from options of ``twistd``.
 
     :param options: ``logfile``, ``nodaemon``, ``logger``, ``syslog``, ``prefix``, ``uid`` and ``gid`` as ``twistd``
         parsed them.
@@ -207,7 +207,7 @@ def _owner(options: Mapping[str, Any]) -> tuple[int, int]:
 
 def log_for_twist(options: Mapping[str, Any], log_format: str | None) -> tuple[LogWriter, LogFile | None]:
     """
-    Where the log goes under these options of ``twist``.
+    Choose the destination of the log from options of ``twist``.
 
     :param options: ``logFile`` and ``fileLogObserverFactory`` as ``twist`` parsed them.
     :param log_format: ``text`` or ``json``; ``None`` for what ``twist`` makes of its own ``--log-format``.

@@ -38,7 +38,7 @@ class LogStream:
         """
         Write a line.
 
-        :return: whether it was taken; if only a part was, the rest goes before the next line.
+        :return: true if it was accepted; if only a part was, the rest goes before the next line.
         """
         self._flush()
         if self._rest:
@@ -61,7 +61,7 @@ class LogStream:
         """
         Write what can be written now.
 
-        :return: how many bytes.
+        :return: number of bytes written.
         :raise OSError: if none can.
         """
         if self.is_file:

@@ -9,9 +9,9 @@ import os
 
 def absolute(path: str) -> str:
     """
-    Where a path leads from the current folder.
+    Return the absolute path of one in the current folder.
 
-    :return: the path itself, if that folder is gone: whatever opens it says that there is no such file.
+    :return: the path itself, if that folder is gone; opening it reports a missing file.
     """
     try:
         return os.path.abspath(path)

@@ -86,7 +86,7 @@ class Fault:
 
 def prepare(options: MutableMapping[str, Any], *, check: bool) -> None:
     """
-    See to it that ``twistd`` can act on its options.
+    Make sure that ``twistd`` can act on its options.
 
     In the foreground, it does without its usual pid file where that can't be written; and where it may not even enter
     the folder that it is started in, it runs in the root folder.

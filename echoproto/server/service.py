@@ -148,7 +148,7 @@ class EchoService(Service):
         """
         Read the files of certificates anew, for connections to come.
 
-        :return: what is wrong with them; of each listener that something is wrong with, all certificates stay.
+        :return: their errors; a listener with an error keeps all its old certificates.
         """
         problems: list[EchoError] = []
         for credentials in self.credentials:

@@ -183,8 +183,8 @@ class Settings:
     drain: int = _setting(
         WholeNumber(0, 3600),
         10,
-        "How many seconds a stop waits for what is in flight to come back, before it aborts what is left; "
-        "a second signal, a second later or more, does so at once.",
+        "Seconds that a stop waits for data in flight to come back, before it aborts the rest; "
+        "a second signal, at least a second later, aborts at once.",
         live=True,
     )
     udp: int | None = _setting(

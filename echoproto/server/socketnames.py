@@ -29,8 +29,8 @@ def shown_name(name: bytes) -> str:
     """
     The name of a Unix socket as one word that stands for no other name.
 
-    :return: what `socket_name` takes, with a backslash doubled, and an escape in place of a space, of what can't be
-        printed, and of a byte beside UTF-8.
+    :return: input for `socket_name`, with a doubled backslash, and an escape for each space, unprintable character
+        and byte that is not UTF-8.
     """
     if name.startswith(b"@"):
         name = b"./" + name

@@ -1,7 +1,7 @@
 """
-Why TLS has ended a connection, in few words: those of OpenSSL's own table, and of the alerts of RFC 8446.
+Short reasons for the end of a TLS connection, from OpenSSL's own table, and from the alerts of RFC 8446.
 
-None of it is made by the peer, though a peer chooses among them.
+A peer can choose among them, but can't make up one of its own.
 """
 
 from __future__ import annotations

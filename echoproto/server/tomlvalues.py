@@ -62,11 +62,11 @@ def written(value: object) -> str:
 
 def hint(setting: Setting, value: object, line: str) -> str:
     """
-    How a value that is not allowed should have been written, if its type is a wrong one.
+    Suggest a correction for a value of the wrong type.
 
     :param value: as the TOML reader gave it.
-    :param line: that it stands on.
-    :return: to follow what is allowed; may be empty.
+    :param line: its line in the file.
+    :return: text to append to the error; may be empty.
     """
     meant = _meant(setting.kind, value, line)
     if meant is not None and len(text := written(meant)) <= LONG:

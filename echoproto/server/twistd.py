@@ -31,8 +31,8 @@ log = Logger("echoproto")
 
 SECOND_SIGNAL_SECONDS = 1.0
 """
-How much later than the first a signal to stop means "now". Those that come sooner are the first one, told twice:
-``timeout`` sends it to its command and to its process group, a terminal to all processes, some of which pass it on.
+Interval in seconds after which another signal to stop means "now". Earlier ones repeat the first: ``timeout`` signals
+its command and then its process group; a terminal signals all processes, and some pass the signal on.
 """
 
 

@@ -26,7 +26,7 @@ class UnheardCase(TwistdCase):
         :param words: of ``twistd``, before ``echo``.
         :param command: of the shell, with the server in the place of the braces.
         :param echo: more options of ``echo``.
-        :param env: what is added to its environment.
+        :param env: additions to its environment.
         """
         port = free_port()
         options = f"echo --port {port} --interface 127.0.0.1 --reactor {REACTOR} --greeting '' {echo}"

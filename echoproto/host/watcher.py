@@ -153,7 +153,10 @@ class Watcher:
                 process_group=0,
                 preexec_fn=end_with_parent if LINUX else None,  # noqa: PLW1509 - there is one thread
             )
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            self._tell(error=": ".join(filter(None, (error.filename, error.strerror))))
+            return
+        except ValueError as error:
             self._tell(error=str(error))
             return
         self._server = server.pid

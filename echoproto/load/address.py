@@ -8,6 +8,7 @@ import errno
 import os
 import resource
 import socket
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,6 +43,9 @@ SOURCES = 250
 
 PATH_LIMIT = 107 if sys.platform.startswith("linux") else 103
 """Bytes of a Unix socket's path or abstract name (``sun_path`` without its last or first byte, a NUL)."""
+
+LABELS = "between its dots, each part has 1 to 63 characters"
+"""The rule that a name has broken if Python can't encode it."""
 
 BIND_ADDRESS_NO_PORT = 24
 """IP_BIND_ADDRESS_NO_PORT of ip(7): the port is found when connecting, by source and destination."""
@@ -143,12 +147,14 @@ def resolve(target: Target) -> list[Address]:
         if why := _unix_mistake(target):
             raise ConfigurationError(one_line(f"{target}: {why}"))
         path = f"\0{target.path[1:]}" if target.path.startswith("@") else target.path
+        if _is_other_file(path):
+            raise Unreachable(f"{target}: Connection refused, as it is not a socket: is the service running there?")
         return [Address(socket.AF_UNIX, socket.SOCK_STREAM, path)]
     kind = socket.SOCK_DGRAM if target.transport is Transport.UDP else socket.SOCK_STREAM
     try:
         found = socket.getaddrinfo(target.host, target.port, type=kind)
-    except UnicodeError as error:
-        raise Unreachable(f"{target}: not a name that can be looked up: {one_line(str(error))}") from None
+    except UnicodeError:
+        raise Unreachable(f"{target}: not a name that can be looked up: {LABELS}") from None
     except OSError as error:
         if limit := LOCAL_LIMITS.get(error.errno or 0):
             raise ClientLimit(f"{target}: client limit: no {limit} left here: {error.strerror}") from None
@@ -173,6 +179,16 @@ def _mistake(target: Target, text: str, scope: int = 0) -> str | None:
         scoped = evolve(target, host=f"{text}%{socket.if_nameindex()[-1][1]}")
         return f"a link-local address is one of an interface, which has to be said, as in {scoped}"
     return None
+
+
+def _is_other_file(path: str) -> bool:
+    """Tell a file or folder from a socket; of both, the system says "Connection refused"."""
+    if path.startswith("\0"):
+        return False
+    try:
+        return not stat.S_ISSOCK(os.stat(path).st_mode)
+    except OSError:  # connecting to it says why
+        return False
 
 
 def _unix_mistake(target: Target) -> str | None:

@@ -47,7 +47,7 @@ Exit status:
     0  all came back, unharmed
     1  the service lost or harmed data, or connections broke; --find-rate: no rate holds the aim
     2  invalid option, file or value, or refused; a file of the report can't be written
-    3  unreachable; TLS or the greeting failed; nothing came back
+    3  unreachable; TLS or the greeting failed; over UDP, nothing came back
     4  client limit: the generator itself was the limit, or ran out of descriptors or ports
    70  a fault of this program itself; ECHOPROTO_DEBUG=1 shows its traceback
   130  interrupted (Ctrl-C, SIGTERM); the report is marked as partial

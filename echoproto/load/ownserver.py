@@ -68,7 +68,7 @@ def serving(command: str, host: str, port: int) -> Iterator[int]:
         try:
             server = Child(words, output.fileno(), seconds=FAREWELL)
         except CannotStart as error:
-            raise Unreachable(f"--server can't be started: {error}") from error
+            raise Unreachable(f"--server can't be started: {one_line(str(error))}") from error
         with server:
             _wait_until_it_listens(server, (host, port), output.fileno())
             yield server.pid

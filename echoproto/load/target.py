@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 
-from echoproto.errors import ConfigurationError, nearest, one_line
+from echoproto.errors import ConfigurationError, nearest, one_line, quoted
 from echoproto.load.workload import Target, Transport
 
 ALLOWED = "tcp:HOST:PORT, tls:HOST:PORT, udp:HOST:PORT or unix:PATH"
@@ -36,7 +36,7 @@ def parse_target(text: str) -> Target:
     """
     scheme, _, rest = text.partition(":")
     if scheme not in TRANSPORTS:
-        raise _wrong(text, f"it begins with {scheme!r}{_meant(text) or nearest(scheme, TRANSPORTS)}")
+        raise _wrong(text, f"it begins with {quoted(scheme)}{_meant(text) or nearest(scheme, TRANSPORTS)}")
     transport = Transport(scheme)
     if transport is Transport.UNIX:
         if not rest or "\0" in rest:
@@ -54,24 +54,24 @@ def _host(text: str, host: str) -> str:
         try:
             ipaddress.IPv6Address(bracketed[1])
         except ValueError:
-            raise _wrong(text, f"{bracketed[1]!r} is not an IPv6 address") from None
+            raise _wrong(text, f"{quoted(bracketed[1])} is not an IPv6 address") from None
         return bracketed[1]
     if ":" in host:
         raise _wrong(text, "an IPv6 address stands in brackets, as in tcp:[::1]:8888")
     if not re.fullmatch(r"[\w.-]+", host):
-        raise _wrong(text, f"{host!r} is not a host{_meant(text)}" if host else "the host is missing")
+        raise _wrong(text, f"{quoted(host)} is not a host{_meant(text)}" if host else "the host is missing")
     return host
 
 
 def _port(text: str, port: str) -> int:
     """The port as a number."""
     if not re.fullmatch("[1-9][0-9]{0,4}", port) or int(port) > LARGEST_PORT:
-        raise _wrong(text, f"{port!r} is not a port from 1 to {LARGEST_PORT}")
+        raise _wrong(text, f"{quoted(port)} is not a port from 1 to {LARGEST_PORT}")
     return int(port)
 
 
 def _wrong(text: str, why: str) -> ConfigurationError:
-    return ConfigurationError(one_line(f"{text!r} is not a target: {why}; allowed is {ALLOWED}"))
+    return ConfigurationError(one_line(f"{quoted(text)} is not a target: {why}; allowed is {ALLOWED}"))
 
 
 def _meant(text: str) -> str:

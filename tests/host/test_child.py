@@ -136,8 +136,13 @@ class ChildTests(ChildCase):
         self.assertIs(self.start(HONEST, self.folder()).wait(0.01), None)
 
     def test_what_cannot_be_started(self) -> None:
-        for command in (["/no/such/program"], ["/etc/passwd"], ["nul\0"]):
-            self.assertRaises(CannotStart, Child, command, self.output.fileno(), seconds=1)
+        for command, why in (
+            (["/no/such/program"], "/no/such/program: No such file or directory"),
+            (["/etc/passwd"], "/etc/passwd: Permission denied"),
+            (["nul\0"], "embedded null byte"),
+        ):
+            error = self.assertRaises(CannotStart, Child, command, self.output.fileno(), seconds=1)
+            self.assertEqual(str(error), why)
 
     def test_words_that_are_no_text(self) -> None:
         name = os.fsdecode(b"\xff \x1b")

@@ -104,9 +104,17 @@ class NobodyTests(LoadCase):
 
     def test_names(self) -> None:
         for transport in (Transport.TCP, Transport.TLS, Transport.UDP):
-            target = Target(transport, "a..b", 9)
-            error = self.assertRaises(Unreachable, self.load, 9, target=target)
-            self.assertIn("not a name that can be looked up", str(error))
+            for name in ("a..b", "a" * 64):
+                target = Target(transport, name, 9)
+                error = self.assertRaises(Unreachable, self.load, 9, target=target)
+                self.assertRegex(str(error), "not a name that can be looked up: .* 1 to 63 characters$")
+
+    def test_files_that_are_no_sockets(self) -> None:
+        for path in (__file__, os.path.dirname(__file__)):
+            error = self.assertRaises(Unreachable, self.load, 9, target=Target(Transport.UNIX, path=path))
+            self.assertEqual(
+                str(error), f"unix:{path}: Connection refused, as it is not a socket: is the service running there?"
+            )
 
 
 class AddressesTests(LoadCase):

@@ -51,6 +51,8 @@ class TargetTests(SynchronousTestCase):
             ("tcp:localhost", "the port is missing"),
             ("tcp::80", "the host is missing"),
             ("tcp:a b:80", "'a b' is not a host"),
+            ("tcp:\udcff:80", r"'tcp:\xff:80' is not a target: '\xff' is not a host"),
+            (f"tcp:{'a b' * 400}:80", "…' is not a host"),
             ("tcp:::1:80", "stands in brackets"),
             ("tcp:[localhost]:80", "'localhost' is not an IPv6 address"),
             ("tcp:[127.0.0.1]:80", "not an IPv6 address"),

@@ -25,6 +25,9 @@ ROTATE_BYTES = 1_000_000
 DESCRIPTORS = re.compile(r"/proc/(self|\d+)(/task/\d+)?/fd|/dev/fd")
 """Folders of names of open descriptors: /dev/stdout is a link there."""
 
+MAX_LINKS = 40
+"""Symbolic links that are followed one after the other, as the kernel does; more are a circle."""
+
 
 class LogFile(LogStream):
     """
@@ -207,8 +210,11 @@ def _numbers(path: str) -> Iterator[int]:
 
 def _descriptor_of(path: str) -> int | None:
     """The descriptor that a path names, or links to, as /dev/stdout does."""
-    while not DESCRIPTORS.fullmatch(folder := os.path.realpath(os.path.dirname(path))):
+    for _ in range(MAX_LINKS):
+        folder = os.path.realpath(os.path.dirname(path))
+        if DESCRIPTORS.fullmatch(folder):
+            return int(os.path.basename(path))
         if not os.path.islink(path):
-            return None
+            break
         path = os.path.join(folder, os.readlink(path))
-    return int(os.path.basename(path))
+    return None

@@ -1,5 +1,6 @@
 """Files and streams that log lines go to; what takes a process of its own stands in tests/integration."""
 
+import errno
 import os
 import socket
 import stat
@@ -132,9 +133,12 @@ class LogFileTests(LogFileCase):
         self.assertEqual(os.listdir(self.folder), [self.path.name])
 
     def test_what_can_not_be_written(self) -> None:
+        circle = self.folder / "circle"
+        circle.symlink_to(circle.name)
         for path, problem in (
             (self.folder, "Is a directory"),
             (self.folder / "none" / "log", "No such file or directory"),
+            (circle, os.strerror(errno.ELOOP)),
         ):
             for call in (LogFile, LogFile.check):
                 error: Exception = self.assertRaises(UnavailableError, call, str(path))

@@ -48,7 +48,9 @@ def read_plan(path: str) -> PlanFile:
         document = tomllib.loads(read_text(path, LARGEST))
     except OSError as error:
         raise ConfigurationError(f"{path}: can't be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:  # also digits and brackets beyond Python's own limits
+    except RecursionError as error:
+        raise ConfigurationError(f"{path}: not TOML: brackets are nested too deeply") from error
+    except ValueError as error:  # also digits beyond Python's own limit
         raise ConfigurationError(f"{path}: not TOML: {error}") from error
     return plan_of(document, path)
 
@@ -112,55 +114,66 @@ def _read(document: Mapping[str, Any], readers: Mapping[str, Callable[[Any], Any
         try:
             given[key] = readers[key](value)
         except (ConfigurationError, ValueError) as error:
-            raise ConfigurationError(f"{path}: {key}: {error}") from error
+            raise ConfigurationError(f"{path}: {key}: {error}{_unquoted(key, value, readers[key])}") from error
     return given
+
+
+def _unquoted(key: str, value: object, read: Callable[[Any], Any]) -> str:
+    """A hint at the line to write, if text holds a value that would be right without its quotes."""
+    if not isinstance(value, str):
+        return ""
+    try:
+        read(tomllib.loads(f"value = {value}")["value"])
+    except (ConfigurationError, ValueError, RecursionError):
+        return ""
+    return f"; it is text: write {key} = {value}"
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str) or not value:
-        raise ValueError("is a text")
+        raise ValueError("must be a text")
     return value
 
 
 def _texts(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not value:
-        raise ValueError("is an array of texts, such as ['echo-epoll', 'twisted-epoll']")
+        raise ValueError("must be an array of texts, such as ['echo-epoll', 'twisted-epoll']")
     return tuple(_text(each) for each in value)
 
 
 def _tables(value: Any) -> list[Mapping[str, Any]]:
     if not isinstance(value, list) or not value or not all(isinstance(each, dict) for each in value):
-        raise ValueError("is a table for each cell, under [[cell]]")
+        raise ValueError("must be a table for each cell, under [[cell]]")
     return value
 
 
 def _commands(value: Any) -> tuple[Entry, ...]:
     if not isinstance(value, dict):
-        raise ValueError("is a table of commands by name")  # noqa: TRY004 - all that is wrong is told alike
+        raise ValueError("must be a table of commands by name")  # noqa: TRY004 - all that is wrong is told alike
     return tuple(of_command(f"{name}={_text(command)}") for name, command in value.items())
 
 
 def _flag(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise ValueError("is true or false")  # noqa: TRY004
+        raise ValueError("must be true or false")  # noqa: TRY004
     return value
 
 
 def _number(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MOST:
-        raise ValueError(f"is a whole number, 0 or more, and at most {MOST}")
+        raise ValueError(f"must be a whole number, 0 or more, and at most {MOST}")
     return value
 
 
 def _natural(value: Any) -> int:
     if not _number(value):
-        raise ValueError("is a whole number, 1 or more")
+        raise ValueError("must be a whole number, 1 or more")
     return int(value)
 
 
 def _real(value: Any, unit: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MOST:
-        raise ValueError(f"is a number of {unit}, 0 or more, and at most {MOST}")
+        raise ValueError(f"must be a number of {unit}, 0 or more, and at most {MOST}")
     return float(value)
 
 
@@ -174,7 +187,7 @@ def _time(value: Any) -> float:
 
 def _positive_time(value: Any) -> float:
     if not _time(value):
-        raise ValueError("is more than 0 seconds")
+        raise ValueError("must be more than 0 seconds")
     return _time(value)
 
 
@@ -184,11 +197,11 @@ def _size(value: Any) -> int:
 
 def _churn(value: Any) -> str:
     if value not in ("fin", "reset"):
-        raise ValueError("is 'fin' or 'reset'")
+        raise ValueError("must be 'fin' or 'reset'")
     return str(value)
 
 
 def _transport(value: Any) -> str:
     if value not in TRANSPORTS:
-        raise ValueError(f"is one of {', '.join(TRANSPORTS)}")
+        raise ValueError(f"must be one of {', '.join(TRANSPORTS)}")
     return str(value)

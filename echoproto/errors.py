@@ -84,7 +84,7 @@ def _escaped(character: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """What a person gave, in quotes as it was typed, safe to print as one line, and shortened where it is long."""
+    """Return a given value as it was typed, in quotes, safe to print on one line, and shortened if it is long."""
     return f"'{one_line(text if len(text) <= QUOTED_LENGTH else f'{text[:QUOTED_LENGTH]}…')}'"
 
 

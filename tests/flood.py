@@ -155,7 +155,7 @@ def main() -> int:
         finally:
             server.stop()
     [line] = [line for line in server.lines if "UDP port closed" in line]
-    closed = re.search(r"(\d+) datagrams received, (\d+) echoed; .* dropped by the system: (\d+)", line)
+    closed = re.search(r"(\d+) datagrams? received, (\d+) echoed; .* dropped by the system: (\d+)", line)
     assert closed is not None, line
     received, echoed, dropped = map(int, closed.groups())
     print(f"reactor {reactor}, {CLIENTS} clients over TCP, {sum(map(len, calm + flooded))} pings")

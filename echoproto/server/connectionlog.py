@@ -53,12 +53,12 @@ class ConnectionLog:
         if self.enabled and self._events.room("disconnections", BURST):
             ip, port = peer_of(connection)
             log.info(
-                "Host disconnected, ip {ip}, port {port}, {bytes} {unit}, {seconds:.3f} seconds, {why}",
+                "Host disconnected, ip {ip}, port {port}, {bytes} {log_unit}, {seconds:.3f} seconds, {why}",
                 event="disconnected",
                 ip=ip,
                 port=port,
                 bytes=connection.bytes_received,
-                unit="byte" if connection.bytes_received == 1 else "bytes",
+                log_unit="byte" if connection.bytes_received == 1 else "bytes",
                 seconds=round(connection.factory.seconds() - connection.connected_at, 3),
                 why=_why(connection, reason),
             )

@@ -69,9 +69,11 @@ class LogWriter:
     def _told_of_lost(self) -> bool:
         """Tell of the lines that were lost; whether there is nothing left to tell."""
         if self._lost:
+            lines = "line of the log is" if self._lost == 1 else "lines of the log are"
             line = self.line_of(
                 {
-                    "log_format": "{count} lines of the log are lost: they could not be written",
+                    "log_format": "{count} {log_lines} lost, which could not be written",
+                    "log_lines": lines,
                     "log_level": LogLevel.warn,
                     "log_namespace": OURS,
                     "log_time": time.time(),

@@ -205,11 +205,13 @@ class EchoService(Service):
         ports, self.ports = self.ports, []
         ended: list[Deferred[Any]] = [maybeDeferred(port.stopListening) for port in ports]
         if self.factory.connections:
+            count = len(self.factory.connections)
             log.info(
-                "Waiting up to {seconds} s for {count} connections to end",
+                "Waiting up to {seconds} s for {count} {log_noun} to end",
                 event="draining",
                 seconds=self.settings.drain,
-                count=len(self.factory.connections),
+                count=count,
+                log_noun="connection" if count == 1 else "connections",
             )
             for connection in list(self.factory.connections):
                 self._drainer.add(connection, self.settings.drain, "stop")

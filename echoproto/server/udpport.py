@@ -234,10 +234,11 @@ class EchoDatagramPort(udp.Port):
             return
         counted = self.counters.snapshot(())
         log.info(
-            "UDP port closed: {received} datagrams received, {echoed} echoed; refused: {refused}; failed: {failed}; "
+            "UDP port closed: {received} {log_noun} received, {echoed} echoed; refused: {refused}; failed: {failed}; "
             "dropped by the system: {dropped}",
             event="udp-closed",
             received=counted.datagrams_received,
+            log_noun="datagram" if counted.datagrams_received == 1 else "datagrams",
             echoed=counted.datagrams_echoed,
             refused=_in_words(counted.datagrams_refused),
             failed=_in_words(counted.datagrams_failed),

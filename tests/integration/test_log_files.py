@@ -86,7 +86,7 @@ class LogFilesTests(UnheardCase):
                 received = os.read(sleeping, 1 << 20).decode()
             finally:
                 os.close(sleeping)
-            self.assertIn("lines of the log are lost: they could not be written", received)
+            self.assertIn("lines of the log are lost, which could not be written", received)
             self.assertIn("Received SIGTERM", received)
 
     def test_a_reader_that_is_gone(self) -> None:

@@ -17,7 +17,7 @@ from tests.namespace import Namespace, Sniffer
 LARGEST = 9216 if sys.platform == "darwin" else 65507
 """macOS sends no larger datagrams by default (net.inet.udp.maxdgram)."""
 
-CLOSED = r"UDP port closed: (\d+) datagrams received, (\d+) echoed; refused: (.*); failed: (.*); dropped by .*: (\d+)"
+CLOSED = r"UDP port closed: (\d+) datagrams? received, (\d+) echoed; refused: (.*); failed: (.*); dropped by .*: (\d+)"
 
 
 class UDPCase(TwistdCase):
@@ -106,8 +106,8 @@ class UDPTests(UDPCase):
                 while True:  # it can't be drained before somebody reads
                     stream.send(bytes(1 << 20))
             server.process.send_signal(signal.SIGTERM)
-            server.wait_for("Waiting up to 10 s for 1 connections to end")
-            server.wait_for("UDP port closed: 1 datagrams received, 1 echoed")
+            server.wait_for("Waiting up to 10 s for 1 connection to end")
+            server.wait_for("UDP port closed: 1 datagram received, 1 echoed")
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as successor:
                 successor.bind((self.udp_host, self.udp_port))
             self.assertIsNone(server.process.poll())

@@ -291,7 +291,7 @@ class StopTests(UnixCase):
             sent = self.fill(client)
             server.process.send_signal(signal.SIGTERM)
             server.process.send_signal(signal.SIGCONT)
-            server.wait_for("Waiting up to 600 s for 1 connections to end")
+            server.wait_for("Waiting up to 600 s for 1 connection to end")
             self.assertEqual(os.listdir(self.where), [])
             self.assertEqual(len(exchange(client, b"", half_close=False)), sent)
         self.assertEqual(server.end(), 0)

@@ -24,7 +24,7 @@ class SignalsTests(WorkersCase):
             send_until_stuck(client, payload(32 << 20))
             begun = time.monotonic()
             server.process.send_signal(signal.SIGTERM)
-            server.wait_for("Waiting up to 600 s for 1 connections to end")
+            server.wait_for("Waiting up to 600 s for 1 connection to end")
             server.stop_now(signal.SIGINT)
             self.assertGreaterEqual(time.monotonic() - begun, 1)
             self.assertEqual(server.end(), 0)

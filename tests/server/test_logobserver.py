@@ -62,7 +62,7 @@ class LogWriterTests(SynchronousTestCase):
         self.stream.full = False
         for _ in range(2):
             self.log.info("there")
-        told = b"3 lines of the log are lost: they could not be written\n"
+        told = b"3 lines of the log are lost, which could not be written\n"
         self.assertEqual(self.stream.lines, [told, b"there\n", b"there\n"])
 
 

@@ -93,9 +93,10 @@ class Workers(EchoService):
             raise
         for listener, way in zip(self.listeners, self._handover.ways(), strict=True):
             log.info(
-                "{count} workers on {place}: {way}",
+                "{count} {log_noun} on {place}: {way}",
                 event="workers-share",
                 count=self._workers,
+                log_noun="worker" if self._workers == 1 else "workers",
                 place=listener.description,
                 way=way,
             )

@@ -4,10 +4,12 @@ What can go wrong, by whose fault it is: the class decides the exit status, the 
 
 from __future__ import annotations
 
-import os
 import traceback
 from collections.abc import Iterable
 from difflib import get_close_matches
+
+KEPT_BYTES = 0xDC00
+"""Where Python's code points begin for bytes that are not UTF-8, in an argument or a path (PEP 383)."""
 
 QUOTED_LENGTH = 200
 """Characters of a value that a message repeats."""
@@ -78,8 +80,8 @@ def one_line(text: str) -> str:
 
 
 def _escaped(character: str) -> str:
-    if "\udc80" <= character <= "\udcff":  # how Python keeps a byte of an argument or a path that is not UTF-8
-        return rf"\x{os.fsencode(character)[0]:02x}"
+    if "\udc80" <= character <= "\udcff":
+        return rf"\x{ord(character) - KEPT_BYTES:02x}"
     return character.encode("unicode_escape").decode("ascii")
 
 

@@ -2,7 +2,8 @@
 Runs the suite: ``python -m tests.suite [--quick | --coverage] [REACTOR ...]``.
 
 trial once on each reactor, pytest once, and the tests of pytest-twisted on each reactor; what has nothing to do with a
-reactor is run by trial on the first of them only, apart from the rest. The reactors are those that this platform has;
+reactor is run by trial on the first of them only, apart from the rest, and tests that start processes by one of trial
+and pytest on each. The reactors are those that this platform has;
 on Linux, kqueue runs on the emulation of tests/emulation. ``--quick`` runs each test once, by trial, on the platform's
 default reactor, but for the commands of the guide.
 
@@ -20,6 +21,8 @@ import subprocess
 import sys
 from signal import SIG_DFL, SIGHUP, SIGTERM, signal
 
+from twisted.internet import default
+
 from echoproto.reactors.choice import auto_name, candidates
 from tests.execution import EMULATION, OUTPUT, Ended, Part, environment_for, report, run
 from tests.tallies import Tally
@@ -28,8 +31,12 @@ __all__ = ["KNOWN", "environment_for", "here", "parts"]
 
 KNOWN = ("select", "poll", "epoll", "lean-epoll", "kqueue", "asyncio", "uvloop")
 
-TRIAL_ONLY = ("tests.integration.test_console_blocks",)
-"""Tests that take long: in all of the suite, they run once, and never in a quick run."""
+CONSOLE_BLOCKS = "tests.integration.test_console_blocks"
+"""Tests that take long, and are no part of a quick run."""
+
+PROCESSES = ("tests.host", "tests.integration")
+"""Tests that start processes. They take most of the time, so they run once on each reactor: under pytest on Twisted's
+default reactor, under trial on the others; those without a reactor run under trial only."""
 
 WITHOUT_REACTOR = (
     *(
@@ -48,8 +55,13 @@ WITHOUT_REACTOR = (
     *("tests.integration.test_load_names", "tests.integration.test_outputs"),
     *("tests.integration.test_compare_html", "tests.integration.test_compare_command"),
     *("tests.test_execution", "tests.test_tallies", "tests.test_consoleblocks"),
-    *TRIAL_ONLY,
+    CONSOLE_BLOCKS,
     *("tests.test_console", "tests.integration.test_unwritable", "tests.integration.test_runner_options"),
+    *("tests.test_cli", "tests.test_errors", "tests.test_log_events"),
+    *("tests.server.test_certificates", "tests.server.test_credentials", "tests.server.test_pemfiles"),
+    *("tests.server.test_endpointstrings", "tests.server.test_kinds", "tests.server.test_settings"),
+    *("tests.server.test_tomlfile", "tests.server.test_tomlvalues", "tests.server.test_tlserrors"),
+    *("tests.server.test_eventlog", "tests.server.test_logfile", "tests.server.test_logformat"),
     *(
         "tests.server.test_pidfile",
         "tests.server.test_certificates",
@@ -92,6 +104,12 @@ def here() -> list[str]:
     return [name for name in KNOWN if name in usable]
 
 
+def default_reactor() -> str:
+    """Return the name of Twisted's default reactor on this platform, on which pytest runs."""
+    name: str = default.install.__module__
+    return name.rpartition(".")[2].removesuffix("reactor")
+
+
 def modules() -> tuple[list[str], list[str]]:
     """The modules of tests: those to run on each reactor, and those to run once."""
     found = [each.name for each in pkgutil.walk_packages([os.path.dirname(EMULATION)], "tests.")]
@@ -105,18 +123,21 @@ def parts(reactors: list[str], *, coverage: bool = False, quick: bool = False) -
     """All parts of the suite, the longest first, so that no processor is left without work at the end."""
     with_reactor, once = modules()
     if quick:
-        once = [name for name in once if name not in TRIAL_ONLY]
+        once.remove(CONSOLE_BLOCKS)
     found = []
     for name, tests in () if quick else ((ONCE, once), (DEFAULT, with_reactor)):
         measure = f"-m coverage run --data-file={data_file(name)} " if coverage else ""
-        files = " ".join(f"{each.replace('.', os.sep)}.py" for each in tests if each not in TRIAL_ONLY)
+        chosen = [each for each in tests if name == DEFAULT or not each.startswith(PROCESSES)]
+        files = " ".join(f"{each.replace('.', os.sep)}.py" for each in chosen)
         found.append(Part("pytest", name, f"{measure}-m pytest -v -rs {files}"))
     for name, tests in ((ONCE, once), *((name, with_reactor) for name in reactors)):
         reactor = reactors[0] if name == ONCE else name
+        under_pytest = PROCESSES if name == default_reactor() and not quick else ()
+        chosen = [each for each in tests if not each.startswith(under_pytest)]
         for number in range(count := QUICK_SHARES if quick else 1):
             share = f"{name}-{number + 1}" if count > 1 else name
             words = f"--random=0 --temp-directory=_trial_temp_{share} --reactor={reactor}"
-            found.append(Part("trial", share, f"-m twisted.trial {words} {' '.join(tests[number::count])}", reactor))
+            found.append(Part("trial", share, f"-m twisted.trial {words} {' '.join(chosen[number::count])}", reactor))
     for name in reactors:
         plugin = f"-p tests.pytest_twisted.reactors -c tests/pytest_twisted/pytest.ini --reactor={name}"
         found.append(Part("pytest-twisted", name, f"-m pytest -v -rs {plugin} tests/pytest_twisted", name))

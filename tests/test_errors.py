@@ -30,13 +30,13 @@ class OneLineTests(SynchronousTestCase):
         self.assertEqual(one_line("a\nb\r\x1b[31m\u2028\x00"), r"a\nb\r\x1b[31m\u2028\x00")
 
     def test_bytes_that_are_not_utf_8(self) -> None:
-        """C9: of an argument, they are shown as what was given; other lone surrogates as what they are."""
+        """Of an argument, they are shown as what was given; other lone surrogates as what they are."""
         self.assertEqual(one_line("a\udc80\udcff\ud800"), r"a\x80\xff\ud800")
 
 
 class QuotedTests(SynchronousTestCase):
     def test_as_it_was_typed(self) -> None:
-        """C9: a backslash is one backslash, a byte that is not UTF-8 is that byte."""
+        """A backslash is one backslash, a byte that is not UTF-8 is that byte."""
         self.assertEqual(quoted("tcp6:0:interface=\\:\\:1\n\udcff"), r"'tcp6:0:interface=\:\:1\n\xff'")
 
     def test_long(self) -> None:

@@ -219,7 +219,7 @@ class PrepareTests(RunnerOptionsCase):
         )
 
     def test_profile(self) -> None:
-        """C9: a file that can't be written is found at the start, not when all has been measured."""
+        """A file that can't be written is found at the start, not when all has been measured."""
         prepare(self.options(profile="p"), check=False)
         for path in ("/nope/profile", "/"):
             self.assertIn(

@@ -15,7 +15,7 @@ networked = strategies.builds(
     host=names | addresses,
     port=strategies.integers(1, 65535),
 )
-paths = strategies.text(strategies.characters(exclude_characters="\0"), min_size=1)
+paths = strategies.text(strategies.characters(codec="utf-8", exclude_characters="\0"), min_size=1)
 local = strategies.builds(Target, strategies.just(Transport.UNIX), path=paths)
 
 

@@ -32,11 +32,11 @@ __all__ = ["KNOWN", "environment_for", "here", "parts"]
 KNOWN = ("select", "poll", "epoll", "lean-epoll", "kqueue", "asyncio", "uvloop")
 
 CONSOLE_BLOCKS = "tests.integration.test_console_blocks"
-"""Tests that take long, and are no part of a quick run."""
+"""Tests that take long: trial runs them once, and never in a quick run."""
 
 PROCESSES = ("tests.host", "tests.integration")
 """Tests that start processes. They take most of the time, so they run once on each reactor: under pytest on Twisted's
-default reactor, under trial on the others; those without a reactor run under trial only."""
+default reactor and without a reactor, under trial on the others."""
 
 WITHOUT_REACTOR = (
     *(
@@ -127,13 +127,12 @@ def parts(reactors: list[str], *, coverage: bool = False, quick: bool = False) -
     found = []
     for name, tests in () if quick else ((ONCE, once), (DEFAULT, with_reactor)):
         measure = f"-m coverage run --data-file={data_file(name)} " if coverage else ""
-        chosen = [each for each in tests if name == DEFAULT or not each.startswith(PROCESSES)]
-        files = " ".join(f"{each.replace('.', os.sep)}.py" for each in chosen)
+        files = " ".join(f"{each.replace('.', os.sep)}.py" for each in tests if each != CONSOLE_BLOCKS)
         found.append(Part("pytest", name, f"{measure}-m pytest -v -rs {files}"))
     for name, tests in ((ONCE, once), *((name, with_reactor) for name in reactors)):
         reactor = reactors[0] if name == ONCE else name
-        under_pytest = PROCESSES if name == default_reactor() and not quick else ()
-        chosen = [each for each in tests if not each.startswith(under_pytest)]
+        under_pytest = PROCESSES if name in {ONCE, default_reactor()} and not quick else ()
+        chosen = [each for each in tests if each == CONSOLE_BLOCKS or not each.startswith(under_pytest)]
         for number in range(count := QUICK_SHARES if quick else 1):
             share = f"{name}-{number + 1}" if count > 1 else name
             words = f"--random=0 --temp-directory=_trial_temp_{share} --reactor={reactor}"

@@ -29,35 +29,35 @@ coverage: $(call stamp,dev) ## Report the coverage of the last "make test-all"; 
 	$(bin)/coverage report --include='$(shell $(bin)/python -m tests.without_io)' --fail-under=100
 
 figures: $(call stamp,dev) ## Measure the figures to hold, on a machine that does nothing else (REACTOR=auto)
-	$(bin)/python -m tests.figures --reactor $(REACTOR)
-	$(bin)/python -m tests.flood --reactor $(REACTOR)
+	$(bin)/python -m checks.figures --reactor $(REACTOR)
+	$(bin)/python -m checks.flood --reactor $(REACTOR)
 
 soak: $(call stamp,dev) ## Put mixed load and faults on the service for long (MINUTES=30 REACTOR=auto)
-	$(bin)/python -m tests.soak --minutes $(MINUTES) --reactor $(REACTOR)
+	$(bin)/python -m checks.soak --minutes $(MINUTES) --reactor $(REACTOR)
 
 bench: $(call stamp,dev) ## Measure our servers beside others, in 10 minutes (BENCH='--full --resume' for all, in hours)
-	$(bin)/python -m tests.bench $(BENCH)
+	$(bin)/python -m checks.bench $(BENCH)
 
 conformance: $(call stamp,dev) ## Run Twisted's own tests on the lean reactors, and on those that they are made of
-	$(bin)/python -m tests.conformance
+	$(bin)/python -m checks.conformance
 
-mutation: $(call stamp,dev) ## Change the code, and see which changes no test notices (MODULE=server/drain; all of them in 15 minutes)
+mutation: $(call stamp,dev) ## Change the code, and see which changes no test notices (MODULE=server/limits/drain; all of them in 15 minutes)
 	$(bin)/python -m checks.mutation $(MODULE)
 
 lint: $(call stamp,dev) ## Check the style, the hosted CI's workflow, and that each promise has its proof in the guide
 	$(bin)/ruff format --check .
 	$(bin)/ruff check .
 	$(bin)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
-	$(bin)/python -m docs.generate --check
+	$(bin)/python -m tools.docs --check
 
 types: $(call stamp,dev) ## Check the types
 	$(bin)/mypy
 
 package: $(call stamp,dev) ## Build wheel and sdist, and try the wheel in a clean environment
-	$(bin)/python -m tests.package
+	$(bin)/python -m checks.package
 
 docs: $(call stamp,dev) ## Write the generated parts of the guide anew
-	$(bin)/python -m docs.generate
+	$(bin)/python -m tools.docs
 
 hooks: $(call stamp,dev) ## Have git check style and types before each commit
 	$(bin)/pre-commit install

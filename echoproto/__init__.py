@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from echoproto.errors import ConfigurationError, EchoError, UnavailableError
     from echoproto.protocol import GREETING, ConnectionObserver, Echo, EchoFactory
-    from echoproto.server.tls import EchoTLS
+    from echoproto.server.sockets.tls import EchoTLS
 
 __version__ = "0.1.0"
 
@@ -35,7 +35,7 @@ __all__ = [
 _HOMES = {
     **dict.fromkeys(("ConfigurationError", "EchoError", "UnavailableError"), "echoproto.errors"),
     **dict.fromkeys(("GREETING", "ConnectionObserver", "Echo", "EchoFactory"), "echoproto.protocol"),
-    "EchoTLS": "echoproto.server.tls",
+    "EchoTLS": "echoproto.server.sockets.tls",
 }
 
 

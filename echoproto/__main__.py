@@ -1,6 +1,6 @@
 """``python -m echoproto`` is the command ``echoproto``."""
 
-from echoproto.cli import main
+from echoproto.cli.group import main
 
 if __name__ == "__main__":
     main(prog_name="echoproto")

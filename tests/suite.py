@@ -23,7 +23,7 @@ from signal import SIG_DFL, SIGHUP, SIGTERM, signal
 
 from twisted.internet import default
 
-from echoproto.reactors.choice import auto_name, candidates
+from echoproto.reactors.selection import auto_name, candidates
 from tests.execution import EMULATION, OUTPUT, Ended, Part, environment_for, report, run
 from tests.tallies import Tally
 
@@ -39,47 +39,24 @@ PROCESSES = ("tests.host", "tests.integration")
 default reactor and without a reactor, under trial on the others."""
 
 WITHOUT_REACTOR = (
-    *(
-        "tests.checks",
-        "tests.compare",
-        "tests.host",
-        "tests.load",
-        "tests.emulation",
-        "tests.test_nothing_lost",
-        "tests.test_faultproxy",
-        "tests.test_docs",
-        "tests.test_bench",
-        "tests.test_pairs",
-    ),
-    *("tests.integration.test_load_command", "tests.integration.test_load_html", "tests.integration.test_load_options"),
-    *("tests.integration.test_load_names", "tests.integration.test_outputs"),
-    *("tests.integration.test_compare_html", "tests.integration.test_compare_command"),
-    *("tests.test_execution", "tests.test_tallies", "tests.test_consoleblocks"),
+    *("tests.checks", "tests.cli", "tests.compare", "tests.emulation", "tests.host", "tests.load", "tests.tools"),
+    *("tests.server.log", "tests.server.runner", "tests.server.settings", "tests.server.test_paths"),
+    *("tests.server.sockets.test_activation", "tests.server.sockets.test_certificates"),
+    *("tests.server.sockets.test_credentials", "tests.server.sockets.test_endpointstrings"),
+    *("tests.server.sockets.test_pemfiles", "tests.server.sockets.test_socketnames"),
+    "tests.server.sockets.test_tlserrors",
+    *("tests.server.workers.test_messages", "tests.server.workers.test_supervisor"),
+    *("tests.support.test_consoleblocks", "tests.support.test_faultproxy", "tests.support.test_pairs"),
+    *("tests.test_console", "tests.test_errors", "tests.test_execution", "tests.test_log_events"),
+    *("tests.test_tallies", "tests.test_units"),
+    *("tests.integration.test_activation", "tests.integration.test_certificates", "tests.integration.test_children"),
+    *("tests.integration.test_compare_command", "tests.integration.test_compare_html"),
+    *("tests.integration.test_load_command", "tests.integration.test_load_html", "tests.integration.test_load_names"),
+    *("tests.integration.test_load_options", "tests.integration.test_log_files", "tests.integration.test_names"),
+    *("tests.integration.test_outputs", "tests.integration.test_privileges", "tests.integration.test_runner_options"),
+    *("tests.integration.test_tlserrors", "tests.integration.test_unwritable"),
+    "tests.integration.test_workers_as_a_service",
     CONSOLE_BLOCKS,
-    *("tests.test_console", "tests.integration.test_unwritable", "tests.integration.test_runner_options"),
-    *("tests.test_cli", "tests.test_errors", "tests.test_log_events"),
-    *("tests.server.test_certificates", "tests.server.test_credentials", "tests.server.test_pemfiles"),
-    *("tests.server.test_endpointstrings", "tests.server.test_kinds", "tests.server.test_settings"),
-    *("tests.server.test_tomlfile", "tests.server.test_tomlvalues", "tests.server.test_tlserrors"),
-    *("tests.server.test_eventlog", "tests.server.test_logfile", "tests.server.test_logformat"),
-    *(
-        "tests.server.test_pidfile",
-        "tests.server.test_certificates",
-        "tests.server.test_credentials",
-        "tests.server.test_pemfiles",
-        "tests.server.test_activation",
-        "tests.server.test_endpointstrings",
-        "tests.server.test_socketnames",
-        "tests.server.test_tlserrors",
-        "tests.server.test_runneroptions",
-        "tests.server.test_daemon",
-        "tests.server.test_paths",
-    ),
-    *("tests.integration.test_workers_as_a_service", "tests.integration.test_privileges"),
-    *("tests.integration.test_children", "tests.integration.test_certificates", "tests.integration.test_tlserrors"),
-    *("tests.test_log_events", "tests.server.test_log", "tests.server.test_faults"),
-    *("tests.integration.test_log_files", "tests.integration.test_names", "tests.integration.test_activation"),
-    *("tests.server.workers.test_messages", "tests.server.workers.test_supervision"),
 )
 """Tests that have nothing to do with a reactor: trial runs them once, on the first."""
 

@@ -4,7 +4,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import echoproto
 from echoproto import protocol
-from echoproto.server import tls
+from echoproto.server.sockets import tls
 
 
 class ExportsTests(SynchronousTestCase):

@@ -19,7 +19,7 @@ IO = {
     *("twisted.internet", "twisted.internet.endpoints", "twisted.internet.reactor", "twisted.internet.tcp"),
 }
 
-LATE = {"echoproto.server.workers.supervision"}
+LATE = {"echoproto.server.workers.supervisor"}
 """What builds on a module of Twisted's that imports the reactor; it is imported once there is one."""
 
 

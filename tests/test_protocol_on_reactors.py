@@ -9,8 +9,8 @@ from typing import Any
 from twisted.internet.threads import blockingCallFromThread
 
 from echoproto import Echo, EchoFactory
-from tests.clients import PATIENCE, exchange, payload, reset
-from tests.reactorbuilder import EchoReactorBuilder, T
+from tests.support.clients import PATIENCE, exchange, payload, reset
+from tests.support.reactorbuilder import EchoReactorBuilder, T
 
 
 class EchoBuilder(EchoReactorBuilder):

@@ -30,7 +30,7 @@ class Target:
 
     @property
     def name(self) -> str:
-        """Its name on the command line, such as ``server/drain``."""
+        """Its name on the command line, such as ``server/limits/drain``."""
         return self.path.removeprefix("echoproto/").removesuffix(".py")
 
 
@@ -40,19 +40,27 @@ TARGETS = (
     Target("echoproto/reactors/lean.py", ("tests.reactors.test_lean_turns", "tests.reactors.test_lean")),
     Target("echoproto/reactors/leanepoll.py", ("tests.reactors.test_leanepoll", "tests.reactors.test_lean")),
     Target("echoproto/reactors/leanpoll.py", ("tests.reactors.test_leanpoll", "tests.reactors.test_lean")),
-    Target("echoproto/reactors/transports.py", ("tests.reactors.test_transports", "tests.server.test_transport")),
-    Target("echoproto/server/transport.py", ("tests.server.test_transport", "tests.server.test_connection_ends")),
-    Target("echoproto/server/deadlines.py", ("tests.server.test_deadlines",)),
-    Target("echoproto/server/admission.py", ("tests.server.test_admission",)),
-    Target("echoproto/server/drain.py", ("tests.server.test_drain",)),
-    Target("echoproto/server/eventlog.py", ("tests.server.test_eventlog",)),
-    Target("echoproto/server/accepting.py", ("tests.server.test_accept_errors", "tests.server.test_accepting")),
-    Target("echoproto/server/connectionlog.py", ("tests.server.test_connectionlog",)),
+    Target(
+        "echoproto/reactors/transports.py", ("tests.reactors.test_transports", "tests.server.sockets.test_connection")
+    ),
+    Target(
+        "echoproto/server/sockets/connection.py",
+        ("tests.server.sockets.test_connection", "tests.server.sockets.test_connection_ends"),
+    ),
+    Target("echoproto/server/limits/deadlines.py", ("tests.server.limits.test_deadlines",)),
+    Target("echoproto/server/limits/admission.py", ("tests.server.limits.test_admission",)),
+    Target("echoproto/server/limits/drain.py", ("tests.server.limits.test_drain",)),
+    Target("echoproto/server/log/budget.py", ("tests.server.log.test_budget",)),
+    Target(
+        "echoproto/server/sockets/accept.py",
+        ("tests.server.sockets.test_accept_errors", "tests.server.sockets.test_accept"),
+    ),
+    Target("echoproto/server/log/connections.py", ("tests.server.log.test_connections",)),
     Target("echoproto/server/service.py", ("tests.server.test_service_stop", "tests.server.test_service")),
-    Target("echoproto/server/faults.py", ("tests.server.test_faults",)),
+    Target("echoproto/server/log/faults.py", ("tests.server.log.test_faults",)),
     Target("echoproto/server/counters.py", ("tests.server.test_counters",)),
-    Target("echoproto/load/exchange.py", ("tests.load.test_exchange",)),
-    Target("echoproto/load/verdict.py", ("tests.load.test_verdict",)),
+    Target("echoproto/load/client/messages.py", ("tests.load.client.test_messages",)),
+    Target("echoproto/load/client/verdict.py", ("tests.load.client.test_verdict",)),
 )
 
 
@@ -60,7 +68,7 @@ def named(words: list[str]) -> list[Target]:
     """
     Choose targets.
 
-    :param words: such as ``server/drain``, ``drain`` or ``echoproto/server/drain.py``; none for all.
+    :param words: such as ``server/limits/drain``, ``drain`` or ``echoproto/server/limits/drain.py``; none for all.
     :raise KeyError: with the word that names none.
     """
     chosen: list[Target] = []

@@ -10,17 +10,17 @@ from attrs import frozen
 from rich.console import Console
 
 from echoproto import terminal
-from echoproto.compare import reporting
-from echoproto.compare.against import changes
-from echoproto.compare.comparison import Task, measure, prepare
+from echoproto.compare.analysis.comparability import check_environments
+from echoproto.compare.analysis.regression import changes
+from echoproto.compare.analysis.verdict import without_figures
 from echoproto.compare.folder import check_writable
-from echoproto.compare.progress import Board, Lines, Silence
+from echoproto.compare.report import write
 from echoproto.compare.results import Results
-from echoproto.compare.sameness import check_environments
-from echoproto.compare.verdict import without_figures
+from echoproto.compare.run.comparison import Task, measure, prepare
+from echoproto.compare.run.progress import Board, Lines, Silence
 from echoproto.errors import EchoError
+from echoproto.host.signals import Interruption
 from echoproto.load.errors import GOOD, INTERRUPTED, UNREACHABLE
-from echoproto.load.interruption import Interruption
 
 WORSE = 1
 """Exit status: something has become worse by more than is tolerated."""
@@ -58,7 +58,7 @@ def run(task: Task, outputs: Outputs) -> int:
     :return: the exit status.
     :raises EchoError: if there is nothing to tell, or it has no figures.
     """
-    old = None if outputs.against is None else reporting.read_file(outputs.against)
+    old = None if outputs.against is None else write.read_file(outputs.against)
     prepared = prepare(task)
     if old is not None:  # at once, not after minutes
         check_environments(prepared.results, old, may_differ=outputs.different_environments)
@@ -104,8 +104,8 @@ def tell(results: Results, old: Results | None, outputs: Outputs) -> int:
             tolerance=outputs.tolerance,
             different_environments=outputs.different_environments,
         )
-    console = Console(quiet=True) if outputs.quiet else reporting.console()
-    reporting.write(results, outputs.folder, console, changed)
+    console = Console(quiet=True) if outputs.quiet else write.console()
+    write.write(results, outputs.folder, console, changed)
     if results.partial:
         return INTERRUPTED
     return WORSE if any(change.regression for change in changed or ()) else GOOD

@@ -7,8 +7,8 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 
-from echoproto.load.units import show_size
 from echoproto.load.workload import Workload
+from echoproto.units import show_size
 
 MOST_CONNECTIONS = 100
 """Connections that nobody takes for an attack."""

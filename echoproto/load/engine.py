@@ -11,13 +11,13 @@ from time import monotonic_ns
 from typing import Protocol
 
 from echoproto.load.address import affordable, descriptors
-from echoproto.load.churn import Churning
+from echoproto.load.client.churn import Churning
+from echoproto.load.client.meter import NS, Meter
+from echoproto.load.client.poller import punctual
+from echoproto.load.client.streams import Streams
+from echoproto.load.client.udp import UDPLoad
 from echoproto.load.errors import ClientLimit, nothing_reached
-from echoproto.load.loop import punctual
-from echoproto.load.meter import NS, Meter
 from echoproto.load.outcome import Outcome
-from echoproto.load.streams import Streams
-from echoproto.load.udp import UDPLoad
 from echoproto.load.workload import Transport, Workload
 
 TICK = NS // 5
@@ -28,7 +28,7 @@ PATIENCE = 10.0
 
 
 class Load(Protocol):
-    """What is driven: streams or datagrams; see `echoproto.load.streams.Streams`."""
+    """What is driven: streams or datagrams; see `echoproto.load.client.streams.Streams`."""
 
     @property
     def working(self) -> Collection[object]:

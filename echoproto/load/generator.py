@@ -17,8 +17,8 @@ from multiprocessing.connection import Connection
 
 from echoproto.errors import EchoError, InternalError
 from echoproto.host.linux import LINUX, end_with_parent
+from echoproto.host.signals import SIGNALS
 from echoproto.load.errors import ClientLimit
-from echoproto.load.interruption import SIGNALS
 from echoproto.load.outcome import Outcome
 from echoproto.load.processes import READY, Glimpse
 

@@ -11,8 +11,8 @@ from contextlib import suppress
 
 import psutil
 
-from echoproto.load.units import show_size
 from echoproto.load.workload import Workload
+from echoproto.units import show_size
 
 PROCESS = 40 << 20
 """Bytes of a process of the generator by itself; measured: 25 MiB, and its histograms."""

@@ -49,7 +49,7 @@ class Outcome:
     :ivar messages: messages that came back whole, measured ones only.
     :ivar warmup_messages: the same before measuring began.
     :ivar connected: connections that were made, idle ones included.
-    :ivar findings: how often each kind of harm was found (`echoproto.load.verdict.Kind` values; over UDP: lost,
+    :ivar findings: how often each kind of harm was found (`echoproto.load.client.verdict.Kind` values; over UDP: lost,
         duplicated, reordered, truncated, corrupt).
     :ivar first_findings: the first few of them in words, each with its connection and offset.
     :ivar errors: connections that failed, by why, such as ``ECONNRESET``, ``no progress``, ``greeting``, ``TLS``,

@@ -21,9 +21,9 @@ from attrs import define, field
 
 from echoproto.errors import EchoError, InternalError
 from echoproto.host.child import environment, python
+from echoproto.host.signals import SIGNALS
 from echoproto.load.errors import ClientLimit
 from echoproto.load.histogram import Histogram
-from echoproto.load.interruption import SIGNALS
 from echoproto.load.memory import available, shortage
 from echoproto.load.outcome import Outcome
 from echoproto.load.shares import Share, shares
@@ -61,7 +61,7 @@ class Glimpse:
 
 
 class Asking(Protocol):
-    """What asks for an end, as `echoproto.load.interruption.Interruption`."""
+    """What asks for an end, as `echoproto.host.signals.Interruption`."""
 
     @property
     def asked(self) -> bool:

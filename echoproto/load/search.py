@@ -13,7 +13,7 @@ from enum import Enum
 from attrs import define, field, frozen
 
 from echoproto.errors import ConfigurationError
-from echoproto.load.units import parse_time
+from echoproto.units import parse_time
 
 BEYOND = 10
 """Messages beyond a percentile, below which it says little: 1,000 messages for p99, 10,000 for p99.9."""

@@ -10,7 +10,7 @@ from attrs import evolve
 
 from echoproto.load import errors
 from echoproto.load.outcome import Outcome
-from echoproto.load.report import Found, Step
+from echoproto.load.report.document import Found, Step
 from echoproto.load.search import Aim, Result, Search, search_for
 from echoproto.load.summary import CLIENT_LIMIT, GOOD, Summary
 from echoproto.load.workload import Workload

@@ -15,23 +15,23 @@ from rich.text import Text
 
 from echoproto import terminal
 from echoproto.errors import ConfigurationError
+from echoproto.host.environment import environment
+from echoproto.host.signals import Interruption
 from echoproto.load import errors
 from echoproto.load.address import resolve
 from echoproto.load.caution import refusal
-from echoproto.load.environment import environment
-from echoproto.load.interruption import Interruption
-from echoproto.load.live import Board, Lines, View
 from echoproto.load.memory import available, shortage
 from echoproto.load.options import Options, workload_for
 from echoproto.load.outcome import Outcome
 from echoproto.load.outputs import STANDARD_OUTPUT, save, why_not
 from echoproto.load.ownserver import free_port, serving
 from echoproto.load.processes import run as run_processes
-from echoproto.load.report import Report, document
+from echoproto.load.report.document import Report, document
+from echoproto.load.report.live import Board, Lines, View
+from echoproto.load.report.table import headline, print_report
 from echoproto.load.search import Search
 from echoproto.load.searching import find_rate
 from echoproto.load.summary import GOOD, Summary, summarise
-from echoproto.load.table import headline, print_report
 from echoproto.load.target import parse_target
 from echoproto.load.workload import Target, Transport, Workload
 
@@ -181,7 +181,7 @@ def _files(report: Report, outputs: Outputs) -> Iterator[tuple[str, str, bytes]]
     if outputs.json is not None:
         yield "--json", outputs.json, (json.dumps(document(report), indent=2) + "\n").encode()
     if outputs.html is not None:
-        from echoproto.load.page import draw_svg, page
+        from echoproto.load.report.page import draw_svg, page
 
         yield "--html", outputs.html, page(report, draw_svg).encode("utf-8", "backslashreplace")
     if outputs.hgrm is not None:

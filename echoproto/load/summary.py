@@ -11,8 +11,8 @@ from attrs import frozen
 from echoproto.load import errors
 from echoproto.load.histogram import PERCENTILES, Histogram
 from echoproto.load.outcome import Outcome
-from echoproto.load.units import counted, show_time
 from echoproto.load.workload import Workload
+from echoproto.units import counted, show_time
 
 HARMS = ("corrupt", "reordered", "duplicated", "inserted", "truncated", "lost")
 """What a service can do to data, the worst first."""

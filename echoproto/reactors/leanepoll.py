@@ -8,8 +8,8 @@ from typing import Any
 
 from twisted.internet.main import installReactor
 
-from echoproto.reactors.choice import ONLY_LINUX
 from echoproto.reactors.lean import LeanPollLike
+from echoproto.reactors.selection import ONLY_LINUX
 
 try:
     from twisted.internet.epollreactor import EPollReactor

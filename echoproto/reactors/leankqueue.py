@@ -10,8 +10,8 @@ from typing import Any
 from twisted.internet.main import installReactor
 from twisted.python import log
 
-from echoproto.reactors.choice import ONLY_BSD
 from echoproto.reactors.lean import Lean, LogContext
+from echoproto.reactors.selection import ONLY_BSD
 
 try:
     from twisted.internet.kqreactor import KQueueReactor

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from twisted.internet.main import installReactor
 
-from echoproto.reactors.choice import NOT_ON_MACOS
 from echoproto.reactors.lean import LeanPollLike
+from echoproto.reactors.selection import NOT_ON_MACOS
 
 try:
     from twisted.internet.pollreactor import PollReactor

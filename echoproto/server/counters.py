@@ -15,8 +15,8 @@ from twisted.internet.interfaces import ISSLTransport
 from twisted.python.failure import Failure
 
 from echoproto.protocol import Echo
-from echoproto.server.faults import fault_of
-from echoproto.server.tlserrors import is_tls_error, reason_of
+from echoproto.server.log.faults import fault_of
+from echoproto.server.sockets.tlserrors import is_tls_error, reason_of
 
 ENDINGS = {
     "peer": "closed by peer",

@@ -18,22 +18,22 @@ from twisted.logger import Logger
 from echoproto.datagram import EchoDatagram
 from echoproto.errors import EchoError, one_line
 from echoproto.protocol import EchoFactory
-from echoproto.server.admission import Admission
-from echoproto.server.connectionlog import ConnectionLog
 from echoproto.server.counters import Counters, Snapshot, flat
-from echoproto.server.deadlines import Deadlines
-from echoproto.server.descriptors import descriptor_budget
-from echoproto.server.drain import Drainer
-from echoproto.server.endpoints import TLSEndpoint
-from echoproto.server.eventlog import EventLog
-from echoproto.server.faults import end_by_fault
-from echoproto.server.listeners import listeners, open_all
-from echoproto.server.owner import owner_ids
-from echoproto.server.pemfiles import PEMBlock
-from echoproto.server.ports import Opener, PortReactor, start_listening
-from echoproto.server.settings import Settings, table
-from echoproto.server.socketnames import shown_name
-from echoproto.server.udpport import LISTENING_FOR_UDP, EchoDatagramPort, limit, udp_listeners
+from echoproto.server.limits.admission import Admission
+from echoproto.server.limits.deadlines import Deadlines
+from echoproto.server.limits.descriptors import descriptor_budget
+from echoproto.server.limits.drain import Drainer
+from echoproto.server.log.budget import EventLog
+from echoproto.server.log.connections import ConnectionLog
+from echoproto.server.log.faults import end_by_fault
+from echoproto.server.settings.table import Settings, table
+from echoproto.server.sockets.endpoints import TLSEndpoint
+from echoproto.server.sockets.listeners import listeners, open_all
+from echoproto.server.sockets.owner import owner_ids
+from echoproto.server.sockets.pemfiles import PEMBlock
+from echoproto.server.sockets.ports import Opener, PortReactor, start_listening
+from echoproto.server.sockets.socketnames import shown_name
+from echoproto.server.sockets.udp import LISTENING_FOR_UDP, EchoDatagramPort, limit, udp_listeners
 
 log = Logger("echoproto")
 

@@ -18,19 +18,19 @@ from twisted.python import usage
 from echoproto import __version__
 from echoproto.console import fill_standard_streams, print_out
 from echoproto.errors import ConfigurationError, EchoError, nearest, one_line, quoted
-from echoproto.reactors import choice
+from echoproto.reactors import selection
 from echoproto.reactors.clock import follow_monotonic_clock
-from echoproto.server.daemon import StartErrors
-from echoproto.server.listeners import open_all
-from echoproto.server.logobserver import check_log_for_twistd
-from echoproto.server.owner import owner_ids
+from echoproto.server.log.observer import check_log_for_twistd
 from echoproto.server.paths import absolute
-from echoproto.server.runneroptions import is_daemon, is_twistd, prepare
+from echoproto.server.runner.daemon import StartErrors
+from echoproto.server.runner.options import is_daemon, is_twistd, prepare
+from echoproto.server.runner.process import ServiceForTwistd, StartFailed, give_up, print_error, turn_reactor_once
 from echoproto.server.service import EchoService
-from echoproto.server.settings import Given, Setting, Settings, join, table
-from echoproto.server.tomlfile import read_file
-from echoproto.server.twistd import ServiceForTwistd, StartFailed, give_up, print_error, turn_reactor_once
-from echoproto.server.workers.service import WorkersForTwistd, processors
+from echoproto.server.settings.table import Given, Setting, Settings, join, table
+from echoproto.server.settings.tomlfile import read_file
+from echoproto.server.sockets.listeners import open_all
+from echoproto.server.sockets.owner import owner_ids
+from echoproto.server.workers.parent import WorkersForTwistd, processors
 from echoproto.server.workers.shares import count_of
 
 log = Logger("echoproto")
@@ -139,7 +139,7 @@ class Options(usage.Options):
             self._config = absolute(self["config"])
         self.settings = self.reread()
         with _naming(_origin(self, "reactor")):
-            self.reactor_name = choice.settle(self.settings.reactor)
+            self.reactor_name = selection.settle(self.settings.reactor)
         from twisted.internet import reactor
 
         if not follow_monotonic_clock(reactor):

@@ -60,8 +60,8 @@ class ListTests(SynchronousTestCase):
 class TargetsTests(SynchronousTestCase):
     def test_names(self) -> None:
         [drain] = named(["drain"])
-        self.assertEqual(named(["server/drain", "echoproto/server/drain.py"]), [drain, drain])
-        self.assertEqual(drain, Target("echoproto/server/drain.py", drain.tests))
-        self.assertEqual(drain.module, "echoproto.server.drain")
+        self.assertEqual(named(["server/limits/drain", "echoproto/server/limits/drain.py"]), [drain, drain])
+        self.assertEqual(drain, Target("echoproto/server/limits/drain.py", drain.tests))
+        self.assertEqual(drain.module, "echoproto.server.limits.drain")
         self.assertEqual(named([]), [*TARGETS])
         self.assertRaises(KeyError, named, ["nothing"])

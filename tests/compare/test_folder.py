@@ -3,7 +3,7 @@ import os
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.compare.folder import NAMES, PICTURES, check_kept, check_writable, save, unused
-from echoproto.compare.pictures.gallery import TITLES
+from echoproto.compare.report.pictures.gallery import TITLES
 from echoproto.errors import ConfigurationError, UnavailableError
 
 

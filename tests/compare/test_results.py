@@ -12,7 +12,9 @@ from echoproto.compare.results import SCHEMA_VERSION, Calls, Cell, Contestant, R
 from echoproto.errors import ConfigurationError
 from echoproto.load.summary import VERDICTS
 
-SCHEMA = os.path.join(os.path.dirname(echoproto.__file__), "compare", "schema", f"compare-{SCHEMA_VERSION}.json")
+SCHEMA = os.path.join(
+    os.path.dirname(echoproto.__file__), "compare", "report", "schema", f"compare-{SCHEMA_VERSION}.json"
+)
 
 positive = strategies.integers(1, 1 << 60)
 natural = strategies.integers(0, 1 << 60)

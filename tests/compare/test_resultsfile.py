@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from hypothesis import given, settings, strategies
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.cli import main
+from echoproto.cli.group import main
 from echoproto.compare.results import Calls, Cell, Sample, document
 from echoproto.compare.resultsfile import read_file
 from echoproto.errors import ConfigurationError

@@ -5,11 +5,12 @@ from typing import Any
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.compare import reporting, session
-from echoproto.compare.comparison import Prepared, Task
-from echoproto.compare.options import Options
-from echoproto.compare.reporting import read_file
+from echoproto.compare import session
+from echoproto.compare.plan.options import Options
+from echoproto.compare.report import write
+from echoproto.compare.report.write import read_file
 from echoproto.compare.results import Cell, Results, Sample, document
+from echoproto.compare.run.comparison import Prepared, Task
 from echoproto.compare.session import NothingMeasured, Outputs, run
 from echoproto.errors import ConfigurationError
 from echoproto.load.errors import GOOD, INTERRUPTED, UNREACHABLE
@@ -37,7 +38,7 @@ class SessionTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.folder = os.path.abspath(self.mktemp())
         self.measured: list[Prepared] = []
-        self.patch(reporting, "_draw", lambda *given: None)  # which takes long, and is tried elsewhere
+        self.patch(write, "_draw", lambda *given: None)  # which takes long, and is tried elsewhere
 
     def outputs(self, **more: Any) -> Outputs:
         given = {

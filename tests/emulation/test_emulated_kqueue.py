@@ -196,4 +196,4 @@ class SwitchTests(SynchronousTestCase):
         self.assertEqual(self.answer(script), "EpollSelector False")
 
     def test_auto_is_what_it_was(self) -> None:
-        self.assertEqual(self.answer("from echoproto.reactors.choice import auto_name; print(auto_name())"), "epoll")
+        self.assertEqual(self.answer("from echoproto.reactors.selection import auto_name; print(auto_name())"), "epoll")

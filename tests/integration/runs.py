@@ -16,12 +16,12 @@ from contextlib import contextmanager
 
 from attrs import define, field
 
+from checks.nothing_lost import Result, Run, run
 from echoproto.load.schedule import FAULTS, Schedule, draw_stop
-from tests.certificates import make_pem
 from tests.integration.twistd import LISTENING, Server, script
-from tests.nothing_lost import Result, Run, run
-from tests.scheduled import Place
 from tests.suite import environment_for
+from tests.support.certificates import make_pem
+from tests.support.scheduled import Place
 
 SHARES = {"tcp": 3, "tls": 1, "unix": 3}
 """How much of a run goes over each: TLS costs this many times more, on both sides."""

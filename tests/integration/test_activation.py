@@ -2,8 +2,8 @@
 
 import sys
 
-from tests.clients import exchange
 from tests.integration.twistd import REACTOR, FailingCase, Server, script
+from tests.support.clients import exchange
 
 HAND_OVER = """
 import os, socket, sys

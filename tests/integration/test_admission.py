@@ -9,8 +9,8 @@ import sys
 import time
 from collections.abc import Iterator
 
-from tests.clients import exchange, receive
 from tests.integration.twistd import PATIENCE, REACTOR, Server, TwistdCase, script, tool
+from tests.support.clients import exchange, receive
 
 LINUX = None if sys.platform.startswith("linux") else "prlimit and strace are Linux's"
 

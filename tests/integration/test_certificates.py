@@ -7,10 +7,10 @@ import socket
 import ssl
 import subprocess
 
-from tests.certificates import issue
-from tests.clients import name_served
 from tests.integration.twistd import PATIENCE, FailingCase, Server, script, tool
 from tests.integration.workers import WorkersCase
+from tests.support.certificates import issue
+from tests.support.clients import name_served
 
 ROOT = issue("Root", authority=True)
 MIDDLE = issue("Middle", issuer=ROOT, authority=True)

@@ -7,7 +7,7 @@ import tempfile
 
 import psutil
 
-from echoproto.reactors.choice import auto_name
+from echoproto.reactors.selection import auto_name
 from tests.host import servers
 from tests.host.servers import begun, left
 from tests.integration.twistd import LOADED, PATIENCE, Child, Server, TwistdCase, script

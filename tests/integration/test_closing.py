@@ -7,9 +7,9 @@ import signal
 import socket
 import time
 
-from tests.clients import exchange, payload, receive, reset
 from tests.integration.test_limits import LINUX
 from tests.integration.twistd import PATIENCE, Server, TwistdCase
+from tests.support.clients import exchange, payload, receive, reset
 
 
 def error_lines(server: Server) -> list[str]:

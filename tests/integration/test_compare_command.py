@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 
 from echoproto.compare.results import Results, read
-from tests.compare.test_measuring import SERVER
+from tests.compare.run.test_sample import SERVER
 from tests.compare.test_results import validator
 from tests.integration.twistd import Child, TwistdCase, script
 from tests.load.test_processes import is_running

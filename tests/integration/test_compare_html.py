@@ -7,7 +7,7 @@ from attrs import evolve
 from echoproto.compare.results import Results
 from tests.compare.runs import TRUTHS, run
 from tests.integration.browser import BrowserCase
-from tests.load.reports import NASTY
+from tests.load.report.reports import NASTY
 
 WIDTHS = (360, 400, 600, 1000)
 """Pixels of windows, from a telephone's on."""
@@ -22,11 +22,11 @@ def report(results: Results, svg: str) -> tuple[str, list[str]]:
 
     :param svg: stands for each picture until Vega has drawn it.
     """
-    from echoproto.compare.page import page
-    from echoproto.compare.pictures import vega
-    from echoproto.compare.pictures.gallery import pictures
-    from echoproto.compare.summary import advise
-    from echoproto.compare.verdict import verdicts
+    from echoproto.compare.analysis.verdict import verdicts
+    from echoproto.compare.report.advice import advise
+    from echoproto.compare.report.page import page
+    from echoproto.compare.report.pictures import vega
+    from echoproto.compare.report.pictures.gallery import pictures
 
     said = verdicts(results)
     shown = [(picture, svg) for picture in pictures(results, said)]

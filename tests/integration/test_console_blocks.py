@@ -7,10 +7,10 @@ import tempfile
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.consoleblocks import Block, Command, missing, parse
 from tests.integration.twistd import tool
-from tests.namespace import Namespace
-from tests.shell import SERVER, Running, Shell
+from tests.support.consoleblocks import Block, Command, missing, parse
+from tests.support.namespace import Namespace
+from tests.support.shell import SERVER, Running, Shell
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 

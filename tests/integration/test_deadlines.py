@@ -8,13 +8,14 @@ import socket
 import time
 from datetime import datetime, timedelta
 
-from tests.clients import TLSClient, payload, receive
 from tests.integration.twistd import PATIENCE, Server, TwistdCase, tool
+from tests.support.clients import TLSClient, payload, receive
 
 LATE = 10.0
 """
 Seconds that a cut may come late: half a second of ours, and what a machine takes that is busy with something else. How
-late it is by a clock that nothing else moves is seen in tests/server/test_deadlines.py. None may ever come early.
+late it is by a clock that nothing else moves is seen in tests/server/limits/test_deadlines.py.
+None may ever come early.
 """
 
 

@@ -6,9 +6,9 @@ import sys
 import time
 
 from echoproto.load.ownserver import free_port
-from tests.clients import exchange, receive, reset
 from tests.integration.twistd import PATIENCE, REACTOR, Server, script
 from tests.integration.unheard import UnheardCase
+from tests.support.clients import exchange, receive, reset
 
 LINUX = None if sys.platform.startswith("linux") else "/dev/full and /proc are Linux's"
 

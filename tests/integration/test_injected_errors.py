@@ -8,8 +8,8 @@ from contextlib import ExitStack, contextmanager
 from ssl import CERT_NONE, PROTOCOL_TLS_CLIENT, SSLContext
 from typing import Any
 
-from tests.clients import PATIENCE, payload, receive
 from tests.integration.twistd import REACTOR, Server, TwistdCase, script, tool
+from tests.support.clients import PATIENCE, payload, receive
 
 MESSAGES = 8
 

@@ -3,8 +3,8 @@
 import contextlib
 import sys
 
-from tests.clients import exchange, payload, receive
 from tests.integration.twistd import REACTOR, Server, TwistdCase, many_descriptors, script
+from tests.support.clients import exchange, payload, receive
 
 LINUX = None if sys.platform.startswith("linux") else "/proc is Linux's"
 

@@ -17,7 +17,7 @@ from echoproto.load.outcome import Outcome
 from echoproto.load.ownserver import free_port
 from echoproto.load.workload import Churn, Target, Transport
 from tests.integration.twistd import PATIENCE, Child, TwistdCase, tool
-from tests.loads import LoadCase, at_once, workload
+from tests.support.loads import LoadCase, at_once, workload
 
 LIMITED = """
 import json, resource, sys

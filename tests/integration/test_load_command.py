@@ -12,9 +12,9 @@ from typing import Any
 import psutil
 
 from tests.integration.twistd import PATIENCE, Child, Server, TwistdCase, script
+from tests.load.report.test_document import validator
 from tests.load.test_processes import is_running
-from tests.load.test_report import validator
-from tests.mutants import Mutant, duplicates_a_chunk, flips_a_bit, honest, serving
+from tests.support.mutants import Mutant, duplicates_a_chunk, flips_a_bit, honest, serving
 
 SHORT = ("--connections", "4", "--duration", "200ms", "--warmup", "0")
 """What keeps a run short."""

@@ -3,7 +3,7 @@
 import re
 
 from tests.integration.browser import BrowserCase
-from tests.load.reports import NASTY, histogram, report
+from tests.load.report.reports import NASTY, histogram, report
 
 ELSEWHERE = "http://elsewhere.invalid/"
 
@@ -15,7 +15,7 @@ OTHER_PAGE = f"""<!doctype html><title>other</title><script>console.error("oh no
 class HtmlTests(BrowserCase):
     def test_it_is_whole_and_alone(self) -> None:
         """Both pictures are there, the browser finds nothing wrong, nothing is run, nobody is asked for anything."""
-        from echoproto.load.page import draw_svg, page
+        from echoproto.load.report.page import draw_svg, page
 
         text = page(report(response_time=histogram(*[2.0] * 400), first_findings=[NASTY]), draw_svg)
         dom, console, asked = self.shown(text)

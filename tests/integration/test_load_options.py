@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from attrs import fields
 
+from echoproto.cli.load import load
 from echoproto.errors import ConfigurationError
-from echoproto.load.command import load
 from echoproto.load.options import Options, workload_for
 from echoproto.load.outcome import Outcome
 from echoproto.load.processes import run
@@ -15,7 +15,7 @@ from echoproto.load.summary import CLIENT_LIMIT, GOOD, NOTHING, summarise
 from echoproto.load.target import parse_target
 from echoproto.load.workload import Workload
 from tests.integration.twistd import PATIENCE, TwistdCase
-from tests.pairs import Pair, rows
+from tests.support.pairs import Pair, rows
 
 FACTORS = {
     "transport": ["tcp", "tls", "unix", "udp"],

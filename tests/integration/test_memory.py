@@ -6,8 +6,8 @@ import socket
 import sys
 from pathlib import Path
 
-from tests.clients import STALL, exchange, payload, receive
 from tests.integration.twistd import PATIENCE, TwistdCase
+from tests.support.clients import STALL, exchange, payload, receive
 
 PEERS = 60
 """Each is about to cost 128 KiB, 7.5 MiB in all."""

@@ -7,8 +7,8 @@ import os
 import socket
 import sys
 
-from tests.clients import exchange
 from tests.integration.twistd import PATIENCE, FailingCase, script
+from tests.support.clients import exchange
 
 LINK_SCOPE, TENTATIVE = "20", 0x40
 """Of addresses of /proc/net/if_inet6: link-local ones, and the flag of one that can't be used yet."""

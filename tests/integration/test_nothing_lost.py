@@ -1,7 +1,8 @@
-"""The "nothing lost" check on the installed service; ``python -m tests.nothing_lost`` runs it for longer."""
+"""The "nothing lost" check on the installed service; ``python -m checks.nothing_lost`` runs it for longer."""
 
 from secrets import randbits
 
+from checks.nothing_lost import run
 from echoproto.load.schedule import FAULTS
 from tests.integration.runs import (
     DRAIN,
@@ -14,8 +15,7 @@ from tests.integration.runs import (
 )
 from tests.integration.test_limits import LINUX
 from tests.integration.twistd import PATIENCE, Server, TwistdCase
-from tests.nothing_lost import run
-from tests.scheduled import Place
+from tests.support.scheduled import Place
 
 TOTAL = 1 << 30
 """Bytes that are sent over all three together."""
@@ -49,7 +49,7 @@ class NothingLostTests(TwistdCase):
         self.assertLessEqual(seconds, DRAIN + PATIENCE)  # the clients' time is in it, on a machine that may be busy
 
     def test_much_through_one_connection(self) -> None:
-        """T4, in small: ``python -m tests.nothing_lost --one-connection`` sends more than 4 GiB."""
+        """T4, in small: ``python -m checks.nothing_lost --one-connection`` sends more than 4 GiB."""
         if LINUX is not None:
             self.skipTest(LINUX)
         server, where = self.serve_everywhere()

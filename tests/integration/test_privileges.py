@@ -14,10 +14,10 @@ from pathlib import Path
 
 import echoproto
 from echoproto.server.workers.handover import kernel_balances
-from tests.certificates import issue
-from tests.clients import exchange, name_served
 from tests.integration.twistd import PATIENCE, REACTOR, script, tool
 from tests.integration.workers import WorkersCase
+from tests.support.certificates import issue
+from tests.support.clients import exchange, name_served
 
 CHANGE_MODE = """
 set -e

@@ -3,8 +3,8 @@
 import fcntl
 import os
 
-from tests.clients import exchange
 from tests.integration.twistd import REACTOR, FailingCase, Server, script
+from tests.support.clients import exchange
 
 
 class ReactorSwitchTests(FailingCase):

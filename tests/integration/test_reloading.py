@@ -8,8 +8,8 @@ import sys
 import time
 from typing import Any
 
-from tests.clients import exchange, payload, receive
 from tests.integration.twistd import LISTENING, PATIENCE, REACTOR, Server, TwistdCase, script
+from tests.support.clients import exchange, payload, receive
 
 
 class ReloadingTests(TwistdCase):

@@ -7,9 +7,9 @@ import subprocess
 import sys
 
 import echoproto
-from tests.clients import exchange
 from tests.integration.test_privileges import CHANGE_MODE, closed
 from tests.integration.twistd import FailingCase, Server, script, tool
+from tests.support.clients import exchange
 
 USER = ("--reuid=65534", "--regid=65534", "--clear-groups")
 """A user without rights or a home."""
@@ -206,7 +206,7 @@ class ChrootTests(FailingCase):
 class ReactorTests(FailingCase):
     def test_reactors_without_uvloop(self) -> None:
         """The hint holds brackets, which are no markup."""
-        code = "import sys; sys.modules['uvloop'] = None; from echoproto.cli import main; main(['reactors'])"
+        code = "import sys; sys.modules['uvloop'] = None; from echoproto.cli.group import main; main(['reactors'])"
         ended = self.run_to_end(sys.executable, "-c", code)
         self.assertEqual((ended.returncode, ended.stderr), (0, ""))
         hint = "uvloop is not installed: pip install 'echoproto[uvloop]' (this needs the extra 'uvloop')"

@@ -10,9 +10,9 @@ import subprocess
 import sys
 import time
 
-from tests.certificates import make_pem
-from tests.clients import PATIENCE, TLSClient, exchange, payload, receive, reset
 from tests.integration.twistd import REACTOR, TwistdCase, tool
+from tests.support.certificates import make_pem
+from tests.support.clients import PATIENCE, TLSClient, exchange, payload, receive, reset
 
 LINUX = None if sys.platform.startswith("linux") else "/proc is Linux's"
 

@@ -8,8 +8,8 @@ import sys
 from twisted.trial.unittest import SynchronousTestCase
 
 import tests
+from checks.soak import growth
 from tests.integration.twistd import REACTOR, Child, TwistdCase
-from tests.soak import growth
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(tests.__file__)))
 LINUX = None if sys.platform.startswith("linux") else "/proc is Linux's"
@@ -21,7 +21,7 @@ class SoakTests(TwistdCase):
 
     def soak(self, seconds: float) -> Child:
         child = Child(
-            *(sys.executable, "-m", "tests.soak", "--reactor", REACTOR, "--minutes", str(seconds / 60)), cwd=ROOT
+            *(sys.executable, "-m", "checks.soak", "--reactor", REACTOR, "--minutes", str(seconds / 60)), cwd=ROOT
         )
         self.addCleanup(child.stop)
         return child

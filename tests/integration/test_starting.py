@@ -11,8 +11,8 @@ import subprocess
 import sys
 import time
 
-from tests.clients import exchange
 from tests.integration.twistd import LISTENING, PATIENCE, REACTOR, FailingCase, TwistdCase, script, tool
+from tests.support.clients import exchange
 
 
 def start_daemon(case: TwistdCase, folder: str, *words: str) -> tuple[subprocess.CompletedProcess[str], int]:

@@ -12,9 +12,9 @@ import time
 from functools import partial
 
 from echoproto.load.ownserver import free_port
-from tests.certificates import make_pem
-from tests.clients import STALL, TLSClient, not_taken, payload, receive
 from tests.integration.twistd import PATIENCE, Server, TwistdCase
+from tests.support.certificates import make_pem
+from tests.support.clients import STALL, TLSClient, not_taken, payload, receive
 
 
 def send_until_stuck(client: socket.socket, data: bytes) -> int:

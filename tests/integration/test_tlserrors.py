@@ -4,8 +4,8 @@ import contextlib
 import json
 import ssl
 
-from tests.clients import PATIENCE, exchange
 from tests.integration.twistd import Server, TwistdCase
+from tests.support.clients import PATIENCE, exchange
 
 OLD_HELLO = b"\x16\x03\x01\0\x2d\x01\0\0\x29\x03\x01" + b"r" * 32 + b"\0\0\x02\0\x2f\x01\0"
 """Beginning of a ClientHello of TLS 1.0 (RFC 2246, section 7.4.1.2)."""

@@ -10,9 +10,9 @@ import sys
 from itertools import chain
 
 from echoproto.load.ownserver import free_port
-from tests.clients import PATIENCE, exchange, payload
 from tests.integration.twistd import REACTOR, FailingCase, Server, TwistdCase, script, tool
-from tests.namespace import Namespace, Sniffer
+from tests.support.clients import PATIENCE, exchange, payload
+from tests.support.namespace import Namespace, Sniffer
 
 LARGEST = 9216 if sys.platform == "darwin" else 65507
 """macOS sends no larger datagrams by default (net.inet.udp.maxdgram)."""

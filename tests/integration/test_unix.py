@@ -10,8 +10,8 @@ import subprocess
 import sys
 import time
 
-from tests.clients import PATIENCE, exchange, receive
 from tests.integration.twistd import LISTENING, REACTOR, FailingCase, Server, TwistdCase, script, tool
+from tests.support.clients import PATIENCE, exchange, receive
 
 IN_ATTRIB, IN_CREATE = 0x4, 0x100
 """Of sys/inotify.h."""
@@ -19,7 +19,7 @@ IN_ATTRIB, IN_CREATE = 0x4, 0x100
 CONTESTANT = """
 import os, socket, sys, time
 from echoproto.errors import UnavailableError
-from echoproto.server.socketfile import SocketFile
+from echoproto.server.sockets.socketfile import SocketFile
 for moment in iter(sys.stdin.readline, ""):
     with socket.socket(socket.AF_UNIX) as skt:
         while time.monotonic() < float(moment):

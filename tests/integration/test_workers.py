@@ -9,11 +9,11 @@ import sys
 import threading
 
 from echoproto.server.workers.handover import kernel_balances
-from tests.clients import TLSClient, exchange, payload, receive
 from tests.integration.test_stopping import read_to_the_end, send_until_stuck
 from tests.integration.test_unix import ACTIVATED
 from tests.integration.twistd import LISTENING, PATIENCE, REACTOR, Server, script
 from tests.integration.workers import WorkersCase
+from tests.support.clients import TLSClient, exchange, payload, receive
 
 UDP = r"Listening for UDP, socket fd is \d+, address 127.0.0.1, port (\d+)"
 

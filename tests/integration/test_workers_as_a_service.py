@@ -10,10 +10,10 @@ import sys
 import time
 
 from echoproto.server.workers.handover import kernel_balances
-from tests.clients import exchange, payload, receive
 from tests.integration.test_stopping import read_to_the_end, send_until_stuck
 from tests.integration.twistd import PATIENCE, FailingCase, Server, script
 from tests.integration.workers import WorkersCase, lives
+from tests.support.clients import exchange, payload, receive
 
 
 class SignalsTests(WorkersCase):

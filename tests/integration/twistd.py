@@ -21,7 +21,7 @@ from typing import Any
 from twisted.internet import reactor
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.reactors.choice import name_of
+from echoproto.reactors.selection import name_of
 
 REACTOR = name_of(reactor)
 """The reactor that these tests run on is the one that they have the child serve on."""
@@ -235,7 +235,7 @@ class TwistdCase(SynchronousTestCase):
 
     def tls_endpoint(self) -> str:
         """An endpoint string for TLS on 127.0.0.1, with a certificate made anew."""
-        from tests.certificates import make_pem
+        from tests.support.certificates import make_pem
 
         pem = os.path.join(self.folder(), "pem")
         with open(pem, "wb") as file:

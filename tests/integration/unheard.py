@@ -5,8 +5,8 @@ import socket
 import time
 
 from echoproto.load.ownserver import free_port
-from tests.clients import exchange
 from tests.integration.twistd import PATIENCE, REACTOR, Child, TwistdCase, script
+from tests.support.clients import exchange
 
 
 class UnheardCase(TwistdCase):

@@ -10,16 +10,16 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from echoproto.load import udp
 from echoproto.load.address import Address
+from echoproto.load.client import udp
+from echoproto.load.client.meter import NS
 from echoproto.load.errors import HandshakeFailed, Unreachable
-from echoproto.load.meter import NS
 from echoproto.load.ownserver import free_port
 from echoproto.load.workload import Churn, Target, Transport
-from tests import udpmutants
-from tests.certificates import make_pem
-from tests.loads import LoadCase, port_of
-from tests.mutants import honest, serving
+from tests.support import udpmutants
+from tests.support.certificates import make_pem
+from tests.support.loads import LoadCase, port_of
+from tests.support.mutants import honest, serving
 
 SETTINGS: tuple[dict[str, Any], ...] = (
     {},

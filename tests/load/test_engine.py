@@ -6,18 +6,18 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from echoproto.errors import EchoError
-from echoproto.load import sending
+from echoproto.load.client import senders
+from echoproto.load.client.streams import Streams
 from echoproto.load.engine import run
 from echoproto.load.errors import GreetingFailed, Unreachable
 from echoproto.load.outcome import Outcome
 from echoproto.load.ownserver import free_port
-from echoproto.load.streams import Streams
 from echoproto.load.summary import summarise
 from echoproto.load.workload import Arrivals, Target, Transport
-from tests.clients import reset
-from tests.load.test_loop import pollers
-from tests.loads import PATIENCE, LoadCase, at_once, port_of, workload
-from tests.mutants import (
+from tests.load.client.test_poller import pollers
+from tests.support.clients import reset
+from tests.support.loads import PATIENCE, LoadCase, at_once, port_of, workload
+from tests.support.mutants import (
     MUTANTS,
     Mutant,
     closes_early,
@@ -146,7 +146,7 @@ class HonestTests(MutantCase):
 
     def test_on_every_poller(self) -> None:
         for maker in pollers():
-            self.patch(sending, "make_poller", maker)
+            self.patch(senders, "make_poller", maker)
             for settings in (
                 {"count": 50},
                 {"window": 4, "smallest": 1 << 19, "largest": 1 << 19},

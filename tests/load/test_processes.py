@@ -12,9 +12,9 @@ import psutil
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.errors import InternalError
-from echoproto.load import interruption as interruption_module
+from echoproto.host import signals as interruption_module
+from echoproto.host.signals import Interruption
 from echoproto.load.errors import ClientLimit, Unreachable
-from echoproto.load.interruption import Interruption
 from echoproto.load.processes import Glimpse, run
 from echoproto.load.workload import Target, Transport, Workload
 from tests.load import engines
@@ -140,7 +140,7 @@ class ProcessesTests(InterruptedCase):
         """Killed, so that it could tell them nothing."""
         folder = self.folder()
         script = (
-            "from echoproto.load.interruption import Interruption\n"
+            "from echoproto.host.signals import Interruption\n"
             "from echoproto.load.processes import run\n"
             "from echoproto.load.workload import Target, Transport, Workload\n"
             "from tests.load import engines\n"

@@ -5,12 +5,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.load.histogram import Histogram
 from echoproto.load.outcome import Outcome
-from echoproto.load.report import Found
+from echoproto.load.report.document import Found
 from echoproto.load.search import PRECISION, Result, Search, parse_aim
 from echoproto.load.searching import find_rate, judge
 from echoproto.load.summary import Summary, summarise
 from echoproto.load.workload import Workload
-from tests.load.reports import WORKLOAD, histogram
+from tests.load.report.reports import WORKLOAD, histogram
 
 AIM = parse_aim("p99<2ms")
 

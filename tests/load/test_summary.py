@@ -4,6 +4,7 @@ from attrs import evolve
 from hypothesis import given, settings, strategies
 from twisted.trial.unittest import SynchronousTestCase
 
+from echoproto.load.client.verdict import Kind
 from echoproto.load.histogram import Histogram
 from echoproto.load.outcome import Outcome
 from echoproto.load.summary import (
@@ -15,7 +16,6 @@ from echoproto.load.summary import (
     summarise,
     times,
 )
-from echoproto.load.verdict import Kind
 from echoproto.load.workload import Target, Transport, Workload
 from tests.load.test_outcome import outcomes
 

@@ -5,10 +5,10 @@ from functools import partial
 import pytest_twisted
 from twisted.internet.base import ReactorBase
 
-from echoproto.reactors import choice
+from echoproto.reactors import selection
 
-for candidate in choice.candidates():
+for candidate in selection.candidates():
     if not candidate.why_not:
         pytest_twisted.reactor_installers[candidate.name] = partial(
-            pytest_twisted._install_reactor, partial(choice.settle, candidate.name), ReactorBase
+            pytest_twisted._install_reactor, partial(selection.settle, candidate.name), ReactorBase
         )

@@ -11,9 +11,9 @@ from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
-from echoproto.reactors.choice import find
+from echoproto.reactors.selection import find
 from echoproto.server.service import EchoService
-from echoproto.server.settings import Settings
+from echoproto.server.settings.table import Settings
 
 reactor: Any = installed
 

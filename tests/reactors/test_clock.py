@@ -4,7 +4,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.reactors.clock import follow_monotonic_clock
-from tests.reactorbuilder import EchoReactorBuilder
+from tests.support.reactorbuilder import EchoReactorBuilder
 
 
 class PendingTests(SynchronousTestCase):

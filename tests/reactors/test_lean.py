@@ -1,4 +1,4 @@
-"""What is lean about the lean reactors; that they are good ones is for Twisted's own tests (tests/conformance.py)."""
+"""What is lean about the lean reactors; that they are good ones is for Twisted's own tests (checks/conformance.py)."""
 
 import socket
 import sys
@@ -18,10 +18,10 @@ from twisted.python.failure import Failure
 from twisted.python.reflect import namedModule
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.reactors.choice import candidates
 from echoproto.reactors.lean import LONGEST
+from echoproto.reactors.selection import candidates
 from echoproto.reactors.transports import TCPClient, TCPServer, UnixClient, UnixServer
-from tests.logs import record_log
+from tests.support.logs import record_log
 
 LEAN = [each for each in candidates() if each.name.startswith("lean-") and not each.why_not]
 

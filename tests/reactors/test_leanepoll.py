@@ -5,7 +5,7 @@ from unittest import mock
 from twisted.internet.abstract import FileDescriptor
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from echoproto.reactors.choice import candidates
+from echoproto.reactors.selection import candidates
 
 
 class EPollCase(SynchronousTestCase):

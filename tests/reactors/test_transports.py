@@ -1,6 +1,6 @@
 """
 The names of connections of lean reactors, what clients have of their own, and when a connection does not read; the rest
-is in `tests.server.test_transport`.
+is in `tests.server.sockets.test_connection`.
 """
 
 import errno
@@ -16,9 +16,9 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.reactors.transports import UNPAUSED, TCPClient, TCPConnector, TCPServer, UnixClient, UnixConnector
-from tests.certificates import make_pem
-from tests.clients import payload
-from tests.server.test_transport import FakeReactor, TransportCase
+from tests.server.sockets.test_connection import FakeReactor, TransportCase
+from tests.support.certificates import make_pem
+from tests.support.clients import payload
 
 IPV4, IPV6 = ("192.0.2.7", 1234), ("2001:db8::7", 1234, 0, 0)
 

@@ -9,9 +9,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.errors import ConfigurationError, UnavailableError
 from echoproto.server.service import EchoService
-from echoproto.server.settings import Settings
-from tests.logs import record_log
-from tests.reactorbuilder import EchoReactorBuilder
+from echoproto.server.settings.table import Settings
+from tests.support.logs import record_log
+from tests.support.reactorbuilder import EchoReactorBuilder
 
 
 class EchoServiceBuilder(EchoReactorBuilder):

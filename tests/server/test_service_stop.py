@@ -17,10 +17,10 @@ from echoproto import Echo
 from echoproto.errors import ConfigurationError
 from echoproto.server import service as service_module
 from echoproto.server.service import EchoService, _address_of, _place_of
-from echoproto.server.settings import Settings
-from echoproto.server.transport import BufferedTCPConnection, TCPConnection
-from tests.logs import record_log
-from tests.reactorbuilder import EchoReactorBuilder
+from echoproto.server.settings.table import Settings
+from echoproto.server.sockets.connection import BufferedTCPConnection, TCPConnection
+from tests.support.logs import record_log
+from tests.support.reactorbuilder import EchoReactorBuilder
 
 
 class Transport(StringTransport):

@@ -17,9 +17,9 @@ from twisted.python.components import Componentized
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto import EchoFactory, __version__
-from echoproto.reactors import choice
-from echoproto.server.logformat import json_line, text_line
-from echoproto.server.settings import table
+from echoproto.reactors import selection
+from echoproto.server.log.format import json_line, text_line
+from echoproto.server.settings.table import table
 from echoproto.server.tap import Options, makeService
 
 
@@ -60,7 +60,7 @@ class OptionsTests(OptionsCase):
     def test_defaults(self) -> None:
         options = self.parse()
         self.assertEqual(options.settings.served_port, 8888)
-        self.assertEqual(options.reactor_name, choice.name_of(reactor))
+        self.assertEqual(options.reactor_name, selection.name_of(reactor))
 
     def test_every_setting_is_an_option(self) -> None:
         options = Options()
@@ -88,11 +88,11 @@ class OptionsTests(OptionsCase):
         self.assertEqual((settings.port, settings.backlog, settings.log_rate), (3, 2, 1))
 
     def test_reactor_from_the_file(self) -> None:
-        name = choice.name_of(reactor)
+        name = selection.name_of(reactor)
         self.assertEqual(self.parse("--config", self.file(f"reactor = '{name}'")).reactor_name, name)
 
     def test_a_reactor_option_beats_the_one_of_the_file(self) -> None:
-        name = choice.name_of(reactor)
+        name = selection.name_of(reactor)
         self.assertEqual(self.parse("-c", self.file("reactor = 'iocp'"), "-r", name).reactor_name, name)
 
     def test_bad_value(self) -> None:
@@ -167,7 +167,7 @@ class CheckTests(OptionsCase):
         status, out, err = self.ending(self.parse, "--check", "--port", "0", "-i", "127.0.0.1", "--config", path)
         self.assertEqual((status, err), (0, ""))
         self.assertIn("  port 0 on 127.0.0.1\n", out)
-        self.assertIn(f"with the reactor {choice.name_of(reactor)}", out)
+        self.assertIn(f"with the reactor {selection.name_of(reactor)}", out)
         self.assertRegex(out, rf"(?m)^  backlog +7 +{path}:2: backlog$")
         self.assertRegex(out, r"(?m)^  greeting +'Hello\\n' +default$")
 
@@ -175,7 +175,7 @@ class CheckTests(OptionsCase):
         """O5: how many there would be."""
         status, out, err = self.ending(self.parse, "--check", "-p", "0", "-i", "127.0.0.1", "-w", "3")
         self.assertEqual((status, err), (0, ""))
-        self.assertIn(f"with the reactor {choice.name_of(reactor)}, 3 workers, and these settings:\n", out)
+        self.assertIn(f"with the reactor {selection.name_of(reactor)}, 3 workers, and these settings:\n", out)
         self.assertRegex(out, r"(?m)^  workers +3 +--workers$")
 
     def test_what_listen_takes_the_place_of(self) -> None:

@@ -19,8 +19,8 @@ from typing import Any
 from attrs import define, field
 from twisted.internet.error import CannotListenError
 
-from echoproto.server.accepting import TCPPort, bound_address
-from echoproto.server.udpport import EchoDatagramPort
+from echoproto.server.sockets.accept import TCPPort, bound_address
+from echoproto.server.sockets.udp import EchoDatagramPort
 
 SHORT_SECONDS = 1
 """So long, connections may wait for a worker; if it takes longer, they are for the others."""

@@ -15,8 +15,8 @@ from typing import Any
 from attrs import asdict, frozen
 from twisted.logger import LogEvent, eventAsJSON, eventFromJSON
 
-from echoproto.server.pemfiles import PEMBlock
-from echoproto.server.settings import Settings
+from echoproto.server.settings.table import Settings
+from echoproto.server.sockets.pemfiles import PEMBlock
 
 SETTINGS = "settings"
 """Hold to these from here on."""

@@ -8,8 +8,8 @@ import re
 
 from attrs import evolve
 
-from echoproto.server.kinds import AUTO
-from echoproto.server.settings import Settings
+from echoproto.server.settings.table import Settings
+from echoproto.server.settings.values import AUTO
 
 
 def count_of(settings: Settings, processors: int) -> int:

@@ -1,7 +1,7 @@
 """
 A worker: a process that serves sockets which were opened elsewhere, and ends with whoever has started it.
 
-``python -m echoproto.server.workers.worker NUMBER`` is for `echoproto.server.workers.service` to run; the number is for
+``python -m echoproto.server.workers.worker NUMBER`` is for `echoproto.server.workers.parent` to run; the number is for
 people who look at the list of processes.
 """
 
@@ -29,14 +29,14 @@ from twisted.logger import (
 from zope.interface import implementer
 
 from echoproto.errors import EchoError
-from echoproto.reactors import choice
+from echoproto.reactors import selection
 from echoproto.reactors.clock import follow_monotonic_clock
-from echoproto.server.descriptors import set_descriptor_limit
-from echoproto.server.logobserver import BudgetedObserver
-from echoproto.server.pemfiles import PEMBlock
+from echoproto.server.limits.descriptors import set_descriptor_limit
+from echoproto.server.log.observer import BudgetedObserver
+from echoproto.server.runner.process import give_up, in_a_turn
 from echoproto.server.service import EchoService
-from echoproto.server.settings import Settings
-from echoproto.server.twistd import give_up, in_a_turn
+from echoproto.server.settings.table import Settings
+from echoproto.server.sockets.pemfiles import PEMBlock
 from echoproto.server.workers import messages
 from echoproto.server.workers.handover import Inheritance
 from echoproto.server.workers.messages import Lines, Start
@@ -201,7 +201,7 @@ def main() -> None:
     text, _, further = bytes(orders + data).partition(b"\n")
     start = Start.from_json(text)
     try:
-        choice.settle(start.reactor)
+        selection.settle(start.reactor)
         from twisted.internet import reactor
 
         follow_monotonic_clock(reactor)

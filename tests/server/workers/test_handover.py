@@ -15,17 +15,17 @@ from echoproto import EchoFactory
 from echoproto.datagram import EchoDatagram
 from echoproto.errors import UnavailableError
 from echoproto.server.counters import Counters
-from echoproto.server.eventlog import EventLog
-from echoproto.server.listeners import listeners, open_all
-from echoproto.server.ports import PortReactor
-from echoproto.server.settings import Settings
-from echoproto.server.udpport import udp_listeners
+from echoproto.server.log.budget import EventLog
+from echoproto.server.settings.table import Settings
+from echoproto.server.sockets.listeners import listeners, open_all
+from echoproto.server.sockets.ports import PortReactor
+from echoproto.server.sockets.udp import udp_listeners
 from echoproto.server.workers import handover
 from echoproto.server.workers.handover import Handover, Inheritance, kernel_balances
-from tests.admission import admission
-from tests.clients import PATIENCE, exchange
-from tests.namespace import Namespace
-from tests.reactorbuilder import EchoReactorBuilder, turn
+from tests.support.admission import admission
+from tests.support.clients import PATIENCE, exchange
+from tests.support.namespace import Namespace
+from tests.support.reactorbuilder import EchoReactorBuilder, turn
 
 BALANCED = None if sys.platform.startswith("linux") else "only Linux's kernel balances"
 

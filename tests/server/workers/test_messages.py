@@ -4,8 +4,8 @@ from twisted.logger import ILogObserver, LogEvent, Logger, LogLevel, formatEvent
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.server.pemfiles import PEMBlock
-from echoproto.server.settings import Settings
+from echoproto.server.settings.table import Settings
+from echoproto.server.sockets.pemfiles import PEMBlock
 from echoproto.server.workers.messages import FAILURE_TEXT, LOG, TELL, Lines, Start, event_from, event_line, line, parse
 
 

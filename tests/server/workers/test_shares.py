@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis.strategies import integers
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.server.settings import Settings
+from echoproto.server.settings.table import Settings
 from echoproto.server.workers.shares import count_of, share_of
 
 

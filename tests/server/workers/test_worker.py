@@ -12,12 +12,12 @@ from twisted.logger import Logger, LogLevel, eventFromJSON
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.server.counters import Counters
-from echoproto.server.pemfiles import PEMBlock
-from echoproto.server.settings import Settings
+from echoproto.server.settings.table import Settings
+from echoproto.server.sockets.pemfiles import PEMBlock
 from echoproto.server.workers import messages, worker
 from echoproto.server.workers.messages import Lines, Start
 from echoproto.server.workers.worker import REPORT_SECONDS, Reports, Telling, Worker
-from tests.logs import record_log
+from tests.support.logs import record_log
 
 
 class ReportsTests(SynchronousTestCase):

@@ -1,0 +1,132 @@
+"""
+Measures our servers beside those of others: ``make bench``, or ``python -m checks.bench [--full] [--output DIR]``.
+
+Stock Twisted, asyncio, uvloop, and servers in C and Go where there is a compiler, are put under the same load in turns,
+by `echoproto.compare`. It takes at most 10 minutes, in which C stands for the others that are not in Python; with
+--full, it is the whole matrix of connections, sizes of messages and idle connections, which takes hours, and goes on
+where it was left with --resume, if machine and versions are the same. Ends with the figures that are to be reached;
+exit status 1 if one of them is not. It wants a machine that does nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.table import Table
+
+from checks.bench.parts import Part, all_of_them, few, joined
+from checks.bench.targets import Row, rows
+from echoproto.compare.analysis.comparability import check_environments
+from echoproto.compare.report.write import console as terminal
+from echoproto.compare.report.write import read_file, write
+from echoproto.compare.results import Results, document
+from echoproto.compare.run.comparison import Task, measure, prepare
+from echoproto.compare.run.progress import Board, Lines, Silence
+from echoproto.errors import EchoError
+from echoproto.host.signals import Interruption
+from echoproto.load.errors import INTERRUPTED
+
+SOURCES = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+COMPILERS = {
+    "c": ("gcc", "-O2", "-o", "{program}", f"{SOURCES}/c/echo.c"),
+    "go": ("go", "build", "-o", "{program}", f"{SOURCES}/go/echo.go"),
+}
+
+
+def peers(folder: str) -> dict[str, str]:
+    """Build the servers in other languages for which there is a compiler; the command of each."""
+    made = {}
+    for name, command in COMPILERS.items():
+        if shutil.which(command[0]) is None:
+            print(f"{name} is left out: there is no {command[0]}", file=sys.stderr)
+            continue
+        program = os.path.join(folder, f"echo-{name}")
+        subprocess.run([word.replace("{program}", program) for word in command], check=True)
+        made[name] = f"{program} {{port}}"
+    return made
+
+
+def measured(parts: Iterator[Part], folder: str, arguments: argparse.Namespace, view: Silence) -> Iterator[Results]:
+    """
+    The results of each part: those that are there, where it is resumed, and those that are made now.
+
+    :raise ConfigurationError: before anything is measured in another environment than what is there, unless it may.
+    """
+    paths = {part: os.path.join(folder, f"{part.name}.json") for part in parts}
+    kept = {part: read_file(path) for part, path in paths.items() if arguments.resume and os.path.exists(path)}
+    with Interruption() as interruption:
+        for number, (part, path) in enumerate(paths.items(), 1):
+            if part in kept:
+                yield kept[part]
+                continue
+            view.say(f"part {number} of {len(paths)}: {part.name}")
+            command = shlex.join(sys.argv)
+            task = Task(preset="", file=part.file, options=part.options, seed=arguments.seed, command=command)
+            prepared = prepare(task)
+            for other in kept.values():  # now, not when they are joined, which may be hours later
+                check_environments(other, prepared.results, may_differ=arguments.different_environments)
+            results = measure(prepared, view, interruption)
+            if results.partial:
+                raise KeyboardInterrupt
+            with open(f"{path}.new", "w", encoding="utf-8") as file:
+                json.dump(document(results), file)
+            os.replace(f"{path}.new", path)
+            yield results
+
+
+def show(reached: list[Row], console: Console) -> None:
+    """Print what was reached, and what is to be."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("to reach", "reached", "must", "stretch", ""):
+        table.add_column(title)
+    for row in reached:
+        sign = "≤ " if row.at_most else ""
+        style = {"NOT REACHED": "red", "not measured": "yellow"}.get(row.verdict)
+        table.add_row(row.name, row.shown, f"{sign}{row.must:g}", f"{sign}{row.stretch:g}", row.verdict, style=style)
+    console.print()
+    console.print(table)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m checks.bench", description=(__doc__ or "").split("\n\n")[1])
+    parser.add_argument("--full", action="store_true", help="the whole matrix, which takes hours")
+    parser.add_argument("--resume", action="store_true", help="keep the parts that were measured already")
+    parser.add_argument("--different-environments", action="store_true", help="also if those were measured in another")
+    parser.add_argument("--output", default="bench", help="folder for what is measured (default bench)")
+    parser.add_argument("--seed", type=int, default=1, help="of the order of rounds (default 1)")
+    arguments = parser.parse_args()
+    folder = os.path.join(arguments.output, "parts")
+    os.makedirs(folder, exist_ok=True)
+    progress, console = Console(stderr=True, highlight=False), terminal()
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix="echo-") as programs,
+            Board(progress) if progress.is_terminal else Lines(progress) as view,
+        ):
+            parts = (all_of_them if arguments.full else few)(peers(programs))
+            found = list(measured(parts, folder, arguments, view))
+        results = joined(found, shlex.join(sys.argv), different_environments=arguments.different_environments)
+    except KeyboardInterrupt:
+        print(f"interrupted; with --resume, the parts in {folder} are kept", file=sys.stderr)
+        return INTERRUPTED
+    except EchoError as error:
+        print(error, file=sys.stderr)
+        return error.exit_status
+    write(results, arguments.output, console)
+    reached = rows(results)
+    show(reached, console)
+    return 1 if any(row.verdict == "NOT REACHED" for row in reached) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The figures to hold, each measured against the installed ``twistd``: ``python -m checks.figures``."""

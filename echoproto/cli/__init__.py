@@ -1,0 +1,1 @@
+"""The commands of ``echoproto``: their options, progress and exit statuses."""

@@ -1,0 +1,128 @@
+"""
+The command ``echoproto``, for what is not the service itself.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from typing import Any
+
+import click
+
+from echoproto import __version__
+from echoproto.console import PIPE_WIDTH, run
+from echoproto.errors import EchoError, InternalError, one_line
+from echoproto.reactors.selection import auto_name, candidates
+
+DEBUG = "ECHOPROTO_DEBUG"
+"""Variable of the environment that asks for the traceback of an internal error."""
+
+INTERRUPTED = 130
+"""128 and the number of SIGINT, as shells have it."""
+
+
+class LazyCommand(click.Command):
+    """
+    A command that is imported when it is used, so that the others don't wait for it.
+
+    :param name: on the command line.
+    :param where: module and attribute of the real one, as ``module:attribute``.
+    :param short_help: what the list of commands says of it.
+    """
+
+    def __init__(self, name: str, where: str, short_help: str) -> None:
+        super().__init__(name, short_help=short_help)
+        self._where = where
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Give the context of the real one, which is the one to be run then."""
+        module, _, attribute = self._where.partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command.make_context(info_name, args, parent, **extra)
+
+
+class Commands(click.Group):
+    """The group of all commands: their output may be anything and go anywhere, and a fault of theirs is one line."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Read the options; what is wrong with them is one line, without the usage."""
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.UsageError as error:
+            raise _in_one_line(error) from error
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; a fault of its own ends with a status that no command has for a verdict."""
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            raise _in_one_line(error) from error
+        except (EchoError, click.ClickException, click.Abort, click.exceptions.Exit):
+            raise
+        except KeyboardInterrupt:
+            ctx.exit(INTERRUPTED)
+        except Exception as error:
+            fault = error if isinstance(error, InternalError) else InternalError.of(error)
+            traced = bool(os.environ.get(DEBUG))
+            if traced:
+                click.echo(fault.trace, err=True, nl=False)
+            click.echo(f"Error: {fault}{'' if traced else f'; {DEBUG}=1 shows where it comes from'}", err=True)
+            ctx.exit(fault.exit_status)
+
+    def main(self, *args: Any, **extra: Any) -> Any:  # noqa: D102
+        return run(lambda: super(Commands, self).main(*args, **extra))
+
+
+def _in_one_line(error: click.UsageError) -> click.ClickException:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        return error
+    path = error.ctx.command_path if error.ctx is not None else "echoproto"
+    made = click.ClickException(f"{one_line(error.format_message()).rstrip('.')}; see '{path} --help'")
+    made.exit_code = error.exit_code  # type: ignore[misc]  # which is the class's default
+    return made
+
+
+@click.group(cls=Commands)
+@click.version_option(__version__, prog_name="echoproto")
+def main() -> None:
+    """Tools around the echo service, which itself is run by 'twistd -n echo'."""
+
+
+@main.command()
+def reactors() -> None:
+    """List the reactors that 'twistd echo --reactor' takes, and why this platform lacks some."""
+    # Only this command draws a table, and it is not worth the time of loading rich for --help.
+    from rich.console import Console
+    from rich.text import Text
+
+    from echoproto.terminal import Column, print_table
+
+    columns = [Column("name"), Column("default"), Column("available, or why not", wraps=True), Column("class")]
+    rows = [
+        [
+            Text(text, style="dim" if candidate.why_not else "")
+            for text in (
+                candidate.name,
+                "auto" if candidate.name == auto_name() else "",
+                f"no: {candidate.why_not}" if candidate.why_not else "yes",
+                candidate.class_name,
+            )
+        ]
+        for candidate in candidates()
+    ]
+    console = Console(highlight=False, markup=False, emoji=False)  # of modules, which say what they like
+    if not console.is_terminal:
+        console.width = PIPE_WIDTH
+    print_table(console, columns, rows)
+
+
+main.add_command(LazyCommand("load", "echoproto.cli.load:load", "Send messages to an echo, and check what comes back."))
+main.add_command(
+    LazyCommand("compare", "echoproto.cli.compare:compare", "Compare event loops: which serves best, by how much.")
+)
+main.add_command(LazyCommand("report", "echoproto.cli.report:report", "Report again what 'compare' has measured."))

@@ -1,0 +1,1 @@
+"""The analysis of a comparison: statistics, verdicts and ranking, without I/O."""

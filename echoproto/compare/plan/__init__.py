@@ -1,0 +1,1 @@
+"""The plan of a comparison: contestants, cells, rounds and budget."""

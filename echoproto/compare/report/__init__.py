@@ -1,0 +1,1 @@
+"""The report of a comparison: advice, tables, HTML page and pictures."""

@@ -1,0 +1,74 @@
+"""
+A comparison is told: at the terminal, and in files.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from importlib.util import find_spec
+
+from rich.console import Console
+from rich.text import Text
+
+from echoproto.compare.analysis.regression import Change
+from echoproto.compare.analysis.verdict import Verdict, verdicts
+from echoproto.compare.folder import PAGE, save
+from echoproto.compare.report.advice import Advice, advise
+from echoproto.compare.report.table import print_changes, print_results
+from echoproto.compare.results import Results, document
+from echoproto.compare.resultsfile import RESULTS, read_file
+from echoproto.terminal import fitted
+
+__all__ = ["console", "read_file", "write"]
+
+
+def console() -> Console:
+    """Standard output, which has room for whole rows if it is no terminal."""
+    return fitted(Console(highlight=False, markup=False, emoji=False))
+
+
+def write(results: Results, folder: str | None, console: Console, changes: Sequence[Change] | None = None) -> None:
+    """
+    Write everything into a folder, which is made if it is not there, and print tables and summary.
+
+    The results come first, so that nothing is lost if drawing fails; what is printed comes last, so that output which
+    can't be printed costs no file.
+
+    :param folder: ``None`` if nothing is to be written.
+    :param changes: since an earlier run, if there was one.
+    :raise UnavailableError: if a file can't be written.
+    :raise OutputError: if standard output can't be.
+    """
+    said = verdicts(results)
+    advice = advise(results, said)
+    drawn = all(find_spec(name) is not None for name in ("altair", "hdrh", "vl_convert"))
+    try:
+        if folder is not None:
+            save(folder, RESULTS, json.dumps(document(results), indent=1) + "\n")
+            if drawn:
+                _draw(results, folder, said, advice, changes or ())
+    finally:
+        print_results(console, results, said, advice)
+        if changes is not None:
+            print_changes(console, changes)
+        if folder is not None and not drawn:
+            why = "they need the extra 'compare': pip install 'echoproto[compare]'"
+            console.print(Text(f"! no pictures: {why}", style="yellow"))
+
+
+def _draw(
+    results: Results, folder: str, said: Sequence[Verdict], advice: Sequence[Advice], changes: Sequence[Change]
+) -> None:
+    """Write pictures and page."""
+    # Only here, since altair takes a second to import, and need not be there.
+    from echoproto.compare.report.page import page
+    from echoproto.compare.report.pictures import vega
+    from echoproto.compare.report.pictures.gallery import pictures
+
+    shown = [(picture, vega.svg(picture.specification)) for picture in pictures(results, said)]
+    for picture, svg in shown:
+        save(folder, f"{picture.name}.svg", svg)
+        save(folder, f"{picture.name}.png", vega.png(picture.specification))
+    text = page(results, said, advice, shown=shown, script=vega.script(), versioned=vega.with_version, changes=changes)
+    save(folder, PAGE, text)

@@ -1,0 +1,1 @@
+"""The run of a comparison: servers are started, put under load, and measured."""

@@ -1,0 +1,163 @@
+"""
+A comparison: what is asked for is planned, fitted to this machine and to its budget, and then measured.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from attrs import define, evolve, frozen
+
+from echoproto.compare.plan.contestants import Entry, catalogue
+from echoproto.compare.plan.file import read_plan
+from echoproto.compare.plan.options import Options, chosen
+from echoproto.compare.plan.plan import COUNTING, Plan, estimate, fitted
+from echoproto.compare.plan.presets import preset
+from echoproto.compare.results import Calls, Cell, Contestant, Results, Sample
+from echoproto.compare.run import limits, sample, syscalls
+from echoproto.compare.run.certificate import make_pem
+from echoproto.compare.run.environment import environment
+from echoproto.compare.run.limits import Cores
+from echoproto.compare.run.progress import Silence, show_left
+from echoproto.compare.run.rounds import Pair, Rounds, sort_out
+from echoproto.compare.run.sample import Conditions
+from echoproto.load.address import descriptors
+from echoproto.load.processes import Asking
+from echoproto.reactors.selection import auto_name
+from echoproto.units import counted
+
+
+@frozen(kw_only=True)
+class Task:
+    """
+    What is asked for.
+
+    :ivar preset: name of a plan; ignored if there is a file.
+    :ivar file: with a plan of one's own, or ``None``.
+    :ivar seed: of the order of rounds, and of all that the generator draws.
+    :ivar command: exactly what was typed.
+    """
+
+    preset: str
+    file: str | None
+    options: Options
+    seed: int
+    command: str
+
+
+@frozen(kw_only=True)
+class Prepared:
+    """
+    What is going to be measured.
+
+    :ivar pairs: what can be, each once a round.
+    :ivar results: what there is to tell before anything was measured.
+    :ivar announcement: what is going to be done, and how long it takes.
+    """
+
+    plan: Plan
+    pairs: list[Pair]
+    results: Results
+    cores: Cores | None
+    announcement: str
+
+
+@define
+class Measuring:
+    """Takes samples and counts calls, as `echoproto.compare.run.rounds.Measuring`."""
+
+    conditions: Conditions
+    interruption: Asking
+
+    def sample(self, contestant: Contestant, cell: Cell, number: int, most: float) -> Sample | None:
+        """See `echoproto.compare.run.sample.measure`."""
+        return sample.measure(contestant, cell, number, self.conditions, self.interruption, most=most)
+
+    def calls(self, contestant: Contestant, cell: Cell, most: float) -> Calls | None:
+        """See `echoproto.compare.run.syscalls.count`."""
+        return syscalls.count(contestant, cell, self.conditions, self.interruption, most=most)
+
+
+def planned(task: Task) -> tuple[Plan, tuple[Entry, ...]]:
+    """
+    The plan that is asked for, and its contestants.
+
+    :raise ConfigurationError: if it is invalid.
+    """
+    if task.file is None:
+        return chosen(task.options, preset(task.preset, auto_name()), catalogue())
+    found = read_plan(task.file)
+    return chosen(task.options, found.plan, catalogue(), found.commands)
+
+
+def prepare(task: Task) -> Prepared:
+    """
+    See what can be measured on this machine, and within the budget.
+
+    :raise EchoError: if it is invalid, or this machine does not allow it.
+    """
+    asked, entries = planned(task)
+    machine = limits.machine()
+    limits.check(asked.cells, machine.descriptors)
+    pairs, impossible = sort_out(asked, entries, machine)
+    seconds = sum(estimate(pair.cell, asked, pair.entry.connecting) for pair in pairs)
+    counted = len([pair for pair in pairs if pair.cell == asked.cells[0]]) if asked.calls else 0
+    plan = fitted(asked, seconds, counted)
+    cores = limits.cores()
+    results = Results(
+        preset=plan.preset,
+        baseline=plan.baseline,
+        seed=task.seed,
+        rounds=plan.rounds,
+        duration=plan.duration,
+        command=task.command,
+        environment=environment(cores),
+        contestants=tuple(entry.contestant(plan.cells[0].transport) for entry in entries),
+        cells=plan.cells,
+        samples=tuple(impossible),
+    )
+    announcement = _announcement(plan, asked.rounds, seconds * plan.rounds + counted * COUNTING)
+    return Prepared(plan=plan, pairs=pairs, results=results, cores=cores, announcement=announcement)
+
+
+def _announcement(plan: Plan, wanted: int, seconds: float) -> str:
+    contestants, cells = counted(len(plan.contestants), "contestant"), counted(len(plan.cells), "load")
+    rounds = counted(plan.rounds, "round")
+    cut = f" (of {wanted}: more would not fit into {show_left(plan.budget or 0)})" if plan.rounds < wanted else ""
+    return f"{contestants} under {cells}, {rounds}{cut}: about {show_left(seconds)}"
+
+
+def measure(prepared: Prepared, view: Silence, interruption: Asking) -> Results:
+    """Measure it, as far as nobody interrupts; what is known by then is in the results."""
+    plan, before = prepared.plan, prepared.results
+    for text in dict.fromkeys(f"{each.contestant}: not possible, because {each.why}" for each in before.samples):
+        view.say(text)
+    view.say(prepared.announcement)
+    most = max(cell.connections + cell.idle for cell in plan.cells)
+    # What is started has this limit, too: servers need not raise it themselves.
+    with _conditions(plan, before.seed, prepared.cores) as conditions, descriptors(most):
+        rounds = Rounds(plan, prepared.pairs, before.seed, Measuring(conditions, interruption), view)
+        rounds.run()
+    return evolve(before, samples=(*before.samples, *rounds.samples), calls=tuple(rounds.calls), partial=rounds.partial)
+
+
+@contextmanager
+def _conditions(plan: Plan, seed: int, cores: Cores | None) -> Iterator[Conditions]:
+    """How samples are taken; a certificate is there for as long."""
+    with ExitStack() as stack:
+        pem = ""
+        if any(cell.transport == "tls" for cell in plan.cells):
+            pem = os.path.join(stack.enter_context(tempfile.TemporaryDirectory(prefix="echoproto-")), "pem")
+            with open(pem, "wb", opener=lambda path, flags: os.open(path, flags, mode=0o600)) as file:
+                file.write(make_pem())
+        yield Conditions(
+            duration=plan.duration,
+            warmup=plan.warmup,
+            seed=seed,
+            server_cores=(cores.server,) if cores else None,
+            client_cores=(cores.client,) if cores else None,
+            pem=pem,
+        )

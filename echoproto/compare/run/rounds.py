@@ -1,0 +1,186 @@
+"""
+Takes the samples of a plan: round by round, in random order, as long as the budget lasts.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from random import Random
+from typing import Protocol
+
+from attrs import define, field, frozen
+
+from echoproto.compare.plan.contestants import Entry, Machine
+from echoproto.compare.plan.plan import COUNTING, Plan, estimate
+from echoproto.compare.results import CLIENT_LIMIT, GOOD, NOT_POSSIBLE, Calls, Cell, Contestant, Sample
+
+
+@frozen
+class Pair:
+    """One contestant in one cell."""
+
+    entry: Entry
+    cell: Cell
+
+    @property
+    def contestant(self) -> Contestant:
+        """As results tell of it."""
+        return self.entry.contestant(self.cell.transport)
+
+
+class View(Protocol):
+    """Shows how it goes."""
+
+    def at(self, what: str, *, done: float, left: float) -> None:
+        """What comes now, how many seconds it took up to here, and how many more it takes, about."""
+
+    def say(self, text: str) -> None:
+        """Something to be known now, and later."""
+
+
+class Measuring(Protocol):
+    """Takes samples, and counts calls; see `echoproto.compare.run.sample` and `echoproto.compare.run.syscalls`."""
+
+    def sample(self, contestant: Contestant, cell: Cell, number: int, most: float) -> Sample | None:
+        """One of a round, within so many seconds; ``None`` if it was interrupted."""
+
+    def calls(self, contestant: Contestant, cell: Cell, most: float) -> Calls | None:
+        """Those of a contestant in a cell, within so many seconds; ``None`` if it was interrupted."""
+
+
+def sort_out(plan: Plan, entries: tuple[Entry, ...], machine: Machine) -> tuple[list[Pair], list[Sample]]:
+    """
+    What can be measured, and what is known not to be possible, as samples that say why.
+
+    :param entries: those of the plan's contestants.
+    """
+    pairs, impossible = [], []
+    for cell in plan.cells:
+        for entry in entries:
+            why = entry.cannot(cell, machine)
+            if why:
+                sample = Sample(contestant=entry.name, cell=cell, round=0, verdict=NOT_POSSIBLE, why=why)
+                impossible.append(sample)
+            else:
+                pairs.append(Pair(entry, cell))
+    return pairs, impossible
+
+
+def order(pairs: list[Pair], seed: int, number: int) -> list[Pair]:
+    """
+    The order of a round: cells in random order, and all contestants of one in random order, one after the other.
+
+    What else happens on the machine meanwhile is then much the same for all that are compared, and no one is always the
+    first.
+    """
+    random = Random(f"{seed}/{number}")  # noqa: S311 - it has to be the same again, not secret
+    cells = list(dict.fromkeys(pair.cell for pair in pairs))
+    random.shuffle(cells)
+    found = []
+    for cell in cells:
+        found += random.sample(among := [pair for pair in pairs if pair.cell == cell], len(among))
+    return found
+
+
+@define
+class Rounds:
+    """
+    Takes samples as planned.
+
+    :ivar samples: taken so far.
+    :ivar calls: counted so far.
+    :ivar partial: whether it was interrupted.
+    :ivar rounds: how many were taken whole.
+    """
+
+    plan: Plan
+    pairs: list[Pair]
+    seed: int
+    measuring: Measuring
+    view: View
+    clock: Callable[[], float] = time.monotonic
+    samples: list[Sample] = field(factory=list)
+    calls: list[Calls] = field(factory=list)
+    partial: bool = False
+    rounds: int = 0
+    _begun: float = 0.0
+    _took: dict[Pair, float] = field(factory=dict)
+
+    def run(self) -> None:
+        """Take all rounds, as far as the budget lasts, and then count system calls."""
+        self._begun = self.clock()
+        for number in range(self.plan.rounds):
+            if not self._round(number):
+                break
+            self.rounds = number + 1
+        if self.plan.calls and not self.partial:
+            self._count()
+
+    @property
+    def _done(self) -> float:
+        return self.clock() - self._begun
+
+    def _round(self, number: int) -> bool:
+        """Take a round; whether it was whole."""
+        todo = order(self.pairs, self.seed, number)
+        for index, pair in enumerate(todo):
+            if pair not in self.pairs:
+                continue  # its contestant has failed meanwhile
+            rest = sum(map(self._seconds, todo[index:]))
+            left = rest + (self.plan.rounds - number - 1) * sum(map(self._seconds, self.pairs)) + self._counting
+            if not self._affordable(self._seconds(pair) + self._counting):
+                self.view.say(f"the budget is spent in round {number + 1} of {self.plan.rounds}, which ends here")
+                return False
+            self.view.at(f"round {number + 1} of {self.plan.rounds}: {pair.entry.name}", done=self._done, left=left)
+            begun = self.clock()
+            sample = self.measuring.sample(pair.contestant, pair.cell, number, self._most)
+            if sample is None:
+                self.partial = True
+                return False
+            self._took[pair] = self.clock() - begun
+            self.samples.append(sample)
+            self._drop(pair, sample)
+        return True
+
+    def _drop(self, pair: Pair, sample: Sample) -> None:
+        """Leave out who has failed: in this cell, or everywhere if it did not even start."""
+        if sample.verdict in {GOOD, CLIENT_LIMIT}:
+            return
+        self.view.say(f"{pair.entry.name}: {sample.verdict}: {sample.why}")
+        everywhere = sample.idle_rss is None and sample.verdict != NOT_POSSIBLE
+        self.pairs = [other for other in self.pairs if other != pair and not (everywhere and other.entry == pair.entry)]
+
+    def _seconds(self, pair: Pair) -> float:
+        """How long a sample takes: as long as the last of its kind."""
+        return self._took.get(pair) or estimate(pair.cell, self.plan, pair.entry.connecting)
+
+    @property
+    def _most(self) -> float:
+        """Seconds that are left of the budget."""
+        return math.inf if self.plan.budget is None else self.plan.budget - self._done
+
+    def _affordable(self, seconds: float) -> bool:
+        return seconds <= self._most
+
+    @property
+    def _counting(self) -> float:
+        return COUNTING * len(self._counted()) if self.plan.calls else 0.0
+
+    def _counted(self) -> list[Pair]:
+        return [pair for pair in self.pairs if pair.cell == self.plan.cells[0]]
+
+    def _count(self) -> None:
+        todo = self._counted()
+        for index, pair in enumerate(todo):
+            if not self._affordable(COUNTING):
+                self.view.say("the budget is spent before all system calls were counted")
+                return
+            left = COUNTING * (len(todo) - index)
+            self.view.at(f"counting system calls: {pair.entry.name}", done=self._done, left=left)
+            calls = self.measuring.calls(pair.contestant, pair.cell, self._most)
+            if calls is None:
+                self.partial = True
+                return
+            self.calls.append(calls)

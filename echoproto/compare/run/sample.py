@@ -1,0 +1,187 @@
+"""
+One sample: a server is started, put under load, looked at, and ended.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Collection, Mapping
+
+from attrs import evolve, frozen
+
+from echoproto.compare.results import NOT_POSSIBLE, Cell, Contestant, Sample
+from echoproto.compare.run.serving import HOST, PATIENCE, pinned, serving
+from echoproto.errors import EchoError
+from echoproto.host.usage import Server
+from echoproto.load.errors import ClientLimit
+from echoproto.load.outcome import Outcome
+from echoproto.load.ownserver import free_port
+from echoproto.load.processes import Asking, run
+from echoproto.load.summary import FAILED, GOOD, UNREACHABLE, summarise
+from echoproto.load.workload import Churn, Target, Transport, Workload
+from echoproto.units import counted
+
+PER_SECOND = 500
+"""Connections that even a slow server takes in a second."""
+
+EXTRA = 15.0
+"""Seconds that a load may take beyond what it is to measure; its own patience with a server is 10."""
+
+US = 1e6
+"""µs in a second."""
+
+
+@frozen(kw_only=True)
+class Conditions:
+    """
+    How samples are taken.
+
+    :ivar duration: seconds to measure for.
+    :ivar warmup: seconds before that, of which nothing counts.
+    :ivar seed: of the bytes that are sent, and whatever else is drawn.
+    :ivar server_cores: that servers run on, or ``None`` for any; likewise ``client_cores``.
+    :ivar pem: file with a certificate and its key; empty if there is none.
+    """
+
+    duration: float = 1.0
+    warmup: float = 0.2
+    seed: int = 0
+    server_cores: Collection[int] | None = None
+    client_cores: Collection[int] | None = None
+    pem: str = ""
+
+
+@frozen
+class Until:
+    """
+    Asks for an end when somebody else does, or when time is up.
+
+    :ivar other: who else may ask.
+    :ivar deadline: by the monotonic clock.
+    """
+
+    other: Asking
+    deadline: float
+
+    @property
+    def left(self) -> float:
+        """Seconds until then; 0 if it is over."""
+        return max(0.0, self.deadline - time.monotonic())
+
+    @property
+    def asked(self) -> bool:
+        """Whether to end."""
+        return self.other.asked or not self.left
+
+
+def workload_for(cell: Cell, port: int, conditions: Conditions) -> Workload:
+    """What a cell means for the load generator."""
+    return Workload(
+        target=Target(Transport(cell.transport), HOST, port),
+        connections=cell.connections,
+        smallest=cell.size,
+        largest=cell.size,
+        duration=conditions.duration,
+        warmup=conditions.warmup,
+        idle=cell.idle,
+        rate=cell.rate,
+        churn=Churn(cell.churn) if cell.churn else None,
+        greeting=b"" if cell.transport != "udp" else None,
+        seed=conditions.seed,
+        verify=False,
+    )
+
+
+def values(port: int, conditions: Conditions) -> Mapping[str, str]:
+    """What stands for the names in a contestant's command."""
+    return {"port": str(port), "pem": conditions.pem}
+
+
+def measure(
+    contestant: Contestant,
+    cell: Cell,
+    number: int,
+    conditions: Conditions,
+    interruption: Asking,
+    *,
+    most: float = math.inf,
+) -> Sample | None:
+    """
+    Take one sample.
+
+    :param number: of the round.
+    :param most: seconds in which all of it has to be done.
+    :return: it, whatever has become of the contestant; ``None`` if it was interrupted.
+    """
+    failed = Sample(contestant=contestant.name, cell=cell, round=number, verdict=FAILED)
+    port = free_port()
+    workload = workload_for(cell, port, conditions)
+    deadline = time.monotonic() + most
+    allowed = conditions.warmup + conditions.duration + EXTRA + (cell.connections + cell.idle) / PER_SECOND
+    try:
+        with serving(
+            contestant.command,
+            cell.transport,
+            values=values(port, conditions),
+            cores=conditions.server_cores,
+            patience=min(PATIENCE, most),
+        ) as pid:
+            idle_rss = Server(pid).use().memory
+            with pinned(conditions.client_cores):
+                until = Until(interruption, min(deadline, time.monotonic() + allowed))
+                outcome = run(evolve(workload, server_pid=pid), interruption=until)
+    except EchoError as error:
+        verdict = NOT_POSSIBLE if isinstance(error, ClientLimit) else UNREACHABLE
+        return evolve(failed, verdict=verdict, why=str(error))
+    if interruption.asked:
+        return None
+    if outcome.interrupted:
+        return evolve(failed, why=f"it was not done within {min(most, allowed):.0f} s", idle_rss=idle_rss)
+    return sample(failed, workload, outcome, idle_rss)
+
+
+def sample(empty: Sample, workload: Workload, outcome: Outcome, idle_rss: int) -> Sample:
+    """
+    A sample of what has come of a load.
+
+    :param empty: one without figures.
+    :param idle_rss: bytes of memory that the server held before.
+    """
+    summary = summarise(workload, outcome)
+    echoes = outcome.messages
+    voluntary, involuntary = outcome.server_switches or (None, None)
+    paced = workload.rate is not None
+
+    def per_echo(count: float | None) -> float | None:
+        return None if count is None or not echoes else count / echoes
+
+    return evolve(
+        empty,
+        verdict=NOT_POSSIBLE if outcome.own_limits else summary.verdict,
+        why=_why(summary.verdict, summary.notes, outcome),
+        echoes_per_second=summary.echoes_per_second,
+        service_time_us=summary.service_time.percentiles if summary.service_time else {},
+        response_time_us=summary.response_time.percentiles if summary.response_time else {},
+        spectrum=(outcome.response_time if paced else outcome.service_time).spectrum(),
+        server_cpu_us=None if outcome.server_cpu is None else per_echo(outcome.server_cpu * US),
+        client_cpu=summary.client_cpu,
+        idle_rss=idle_rss,
+        busy_rss=outcome.server_memory,
+        voluntary=per_echo(voluntary),
+        involuntary=per_echo(involuntary),
+    )
+
+
+def _why(verdict: str, notes: tuple[str, ...], outcome: Outcome) -> str:
+    """Why a load was not good, in one line."""
+    if verdict == GOOD:
+        return ""
+    if outcome.first_findings:
+        return outcome.first_findings[0]
+    if outcome.lost:
+        return f"{counted(outcome.lost, 'byte')} did not come back"
+    if outcome.errors and not outcome.own_limits:
+        failed = ", ".join(f"{name} ({count:,})" for name, count in outcome.errors.most_common())
+        return f"connections failed: {failed}"
+    return notes[0] if notes else "no message came back"

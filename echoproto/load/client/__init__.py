@@ -1,0 +1,1 @@
+"""The client of a load: sockets, messages, pacing, and the check of every byte."""

@@ -1,0 +1,1 @@
+"""Limits: admission, deadlines, descriptors, and the orderly end of a connection."""

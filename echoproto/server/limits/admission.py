@@ -1,0 +1,164 @@
+"""
+Who may come in: so many in all, so many from one source, so many a second.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Collection
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from echoproto.datagram import source_of
+from echoproto.protocol import Echo
+from echoproto.server.counters import Counters
+from echoproto.server.log.budget import EventLog
+from echoproto.server.log.connections import peer_of
+from echoproto.server.settings.table import Settings
+
+log = Logger("echoproto")
+
+
+class TokenBucket:
+    """
+    So many a second in the long run, and a second's worth at once.
+
+    :param clock: tells the time.
+    :param rate: tokens a second, above 0.
+    """
+
+    def __init__(self, clock: IReactorTime, rate: int) -> None:
+        self._clock = clock
+        self.rate = rate
+        self._tokens = float(rate)
+        self._filled_at = clock.seconds()
+
+    def available(self) -> int:
+        """How many could be taken now, 0 or more."""
+        now = self._clock.seconds()
+        self._tokens = min(self.rate, self._tokens + (now - self._filled_at) * self.rate)
+        self._filled_at = now
+        return int(self._tokens)
+
+    def take(self) -> None:
+        """Take one of those that are available."""
+        self._tokens -= 1
+
+    def wait(self) -> float:
+        """Seconds until one is available."""
+        return max(0.0, (1 - self._tokens) / self.rate)
+
+
+class Admission:
+    """
+    Decides who may come in; as an observer of an `EchoFactory`, it is told of each connection.
+
+    :param settings: the limits. May be replaced at any time, by `apply`; those who are in stay in.
+    :param clock: tells the time.
+    :param connections: those that are in.
+    :param counters: whoever is refused is counted there.
+    :param events: how many of the refused may be logged.
+
+    :ivar budget: how many connections the descriptors of this process are enough for.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: IReactorTime,
+        connections: Collection[Echo],
+        counters: Counters,
+        events: EventLog,
+    ) -> None:
+        self._clock = clock
+        self._connections = connections
+        self.counters = counters
+        self.events = events
+        self._bucket: TokenBucket | None = None
+        self.budget = sys.maxsize
+        self.apply(settings)
+
+    def apply(self, settings: Settings) -> None:
+        """Hold to other limits from here on; no more than the budget has room for, which is said aloud."""
+        self.settings = settings
+        self._sources: Counter[str] = Counter()
+        if settings.max_per_source:
+            self._sources.update(map(_source, self._connections))
+        self.limit = self.budget if settings.max_connections is None else min(settings.max_connections, self.budget)
+        if settings.max_connections is not None and self.limit < settings.max_connections:
+            log.warn(
+                "max-connections is lowered from {wanted} to {limit}, which the limit of open descriptors has room for",
+                event="max-connections-lowered",
+                wanted=settings.max_connections,
+                limit=self.limit,
+            )
+        if not settings.accept_rate:
+            self._bucket = None
+        elif self._bucket is None or self._bucket.rate != settings.accept_rate:
+            self._bucket = TokenBucket(self._clock, settings.accept_rate)
+
+    def room(self, wanted: int) -> int:
+        """
+        How many of those who wait in the backlog may be accepted now; none if they have to wait a while.
+
+        :param wanted: how many there may be, at least 1.
+        """
+        if self._bucket is None or self.settings.over_accept_rate == "close":
+            return wanted
+        return min(wanted, self._bucket.available())
+
+    def wait(self) -> float:
+        """Seconds until there is room again."""
+        return 0.0 if self._bucket is None else self._bucket.wait()
+
+    def admit(self, host: str | None) -> bool:
+        """
+        Whether somebody may come in; if not, that is counted.
+
+        :param host: IP address, ``None`` for somebody on this host who has none (a Unix socket).
+        """
+        refusal = self._refusal(host)
+        if not refusal:
+            return True
+        self.refused(refusal, host)
+        return False
+
+    def _refusal(self, host: str | None) -> str:
+        """What speaks against it, or nothing."""
+        if self._bucket is not None:
+            if not self._bucket.available():
+                return "accept-rate"
+            self._bucket.take()
+        if len(self._connections) >= self.limit:
+            return "max-connections"
+        per_source = self.settings.max_per_source
+        if per_source and host is not None and self._sources[source_of(host)] >= per_source:
+            return "max-per-source"
+        return ""
+
+    def refused(self, why: str, host: str | None) -> None:
+        """Count somebody who was not let in."""
+        self.counters.refused[why] += 1
+        if self.events.room(f"connections refused, {why}"):
+            log.warn("Refused a connection from {ip}: {why}", event="refused", ip=host or "unix", why=why)
+
+    def connected(self, connection: Echo) -> None:
+        """One more of its source."""
+        if self.settings.max_per_source:
+            self._sources[_source(connection)] += 1
+
+    def disconnected(self, connection: Echo, reason: Failure) -> None:
+        """One less; a source is forgotten with its last connection, so there are never more than those."""
+        if self.settings.max_per_source:
+            source = _source(connection)
+            self._sources[source] -= 1
+            if not self._sources[source]:
+                del self._sources[source]
+
+
+def _source(connection: Echo) -> str:
+    host, _ = peer_of(connection)
+    return source_of(host)

@@ -1,0 +1,1 @@
+"""Settings of the service: one table, read from the command line and from TOML."""

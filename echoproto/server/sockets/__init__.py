@@ -1,0 +1,1 @@
+"""Listening sockets and connections: endpoints, TLS, Unix sockets, UDP."""

@@ -1,0 +1,130 @@
+"""
+Endpoints made of endpoint strings: on ports of ours, over TLS that loses no tail.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+from twisted.internet import error
+from twisted.internet.defer import Deferred, execute
+from twisted.internet.endpoints import AdoptedStreamServerEndpoint, UNIXServerEndpoint
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
+from zope.interface import implementer
+
+from echoproto.errors import UnavailableError, not_installed
+from echoproto.server.sockets.activation import check_descriptor, descriptor_of
+from echoproto.server.sockets.endpointstrings import EndpointString
+from echoproto.server.sockets.pemfiles import PEMBlock, PEMFiles, PEMFolder
+from echoproto.server.sockets.ports import PortReactor
+from echoproto.server.sockets.socketnames import socket_name
+
+if TYPE_CHECKING:
+    from echoproto.server.sockets.credentials import Credentials
+
+WITHOUT_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EINVAL, errno.ENOPROTOOPT)
+"""Errors of a system that has no IPv6, has it switched off, or keeps it apart from IPv4 (OpenBSD)."""
+
+
+@implementer(IStreamServerEndpoint)
+@frozen
+class TCPEndpoint:
+    """
+    Listen on one TCP port with one socket.
+
+    :ivar interface: an IP address; ``0.0.0.0`` for all of IPv4, ``::`` for all of IPv6, empty for both at once.
+    :ivar port: 0 to 65535; 0 for one that the system picks.
+    """
+
+    reactor: PortReactor
+    port: int
+    interface: str
+    backlog: int
+
+    def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
+        """Listen; the Deferred has its result already."""
+        return execute(self._listen, protocolFactory)
+
+    def _listen(self, factory: IProtocolFactory) -> IListeningPort:
+        return open_on(self.interface, partial(self.reactor.listenTCP, self.port, factory, self.backlog))
+
+
+@implementer(IStreamServerEndpoint)
+@frozen
+class TLSEndpoint:
+    """
+    Listen with TLS.
+
+    :ivar tcp: the endpoint below it.
+    """
+
+    tcp: TCPEndpoint
+    credentials: Credentials
+
+    def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
+        """Listen; the Deferred has its result already."""
+        from echoproto.server.sockets.tls import EchoTLSFactory
+
+        clock: Any = self.tcp.reactor
+        return self.tcp.listen(EchoTLSFactory(self.credentials, False, protocolFactory, clock))
+
+
+def open_on(interface: str, open_port: Callable[..., IListeningPort]) -> IListeningPort:
+    """
+    Open one port, on both IPv6 and IPv4 where no interface is named and the system has both.
+
+    :param interface: an IP address; ``0.0.0.0`` for all of IPv4, ``::`` for all of IPv6, empty for both at once.
+    :param open_port: takes an address, and ``ipv6_only``: whether a socket of IPv6 is to leave IPv4 alone.
+    """
+    if interface:
+        return open_port(interface, ipv6_only=True)
+    try:
+        return open_port("::", ipv6_only=False)
+    except error.CannotListenError as problem:
+        if getattr(problem.socketError, "errno", None) not in WITHOUT_IPV6:
+            raise
+        return open_port("0.0.0.0", ipv6_only=True)  # noqa: S104 - all addresses are what was asked for
+
+
+def make_endpoint(
+    reactor: PortReactor, words: EndpointString, *, backlog: int, mode: str, blocks: Sequence[PEMBlock] | None = None
+) -> IStreamServerEndpoint:
+    """
+    Make an endpoint; nothing is opened yet.
+
+    :param backlog: where the string does not say it.
+    :param mode: permissions of a Unix socket, in octal, where the string does not say them.
+    :param blocks: in place of what the files of a TLS endpoint hold.
+    :raise ConfigurationError: if a file, path or descriptor that it names can't be used.
+    :raise UnavailableError: if the extra for TLS is missing.
+    """
+    backlog = int(words["backlog"] or backlog)
+    if words.type == "unix":
+        return UNIXServerEndpoint(
+            reactor, socket_name(words["address"]), backlog, int(words["mode"] or mode, 8), wantPID=False
+        )
+    if words.type == "systemd":
+        descriptor = descriptor_of(words["index"], words["name"])
+        check_descriptor(descriptor, words["domain"])
+        return AdoptedStreamServerEndpoint(reactor, descriptor, socket.AddressFamily[f"AF_{words['domain']}"])
+    tcp = TCPEndpoint(reactor, int(words["port"]), words["interface"], backlog)
+    if words.type in ("tls", "ssl"):
+        return TLSEndpoint(tcp, _credentials(words, blocks))
+    return tcp
+
+
+def _credentials(words: EndpointString, blocks: Sequence[PEMBlock] | None) -> Credentials:
+    try:
+        from echoproto.server.sockets.credentials import Credentials
+    except ImportError as problem:
+        raise UnavailableError(not_installed("pyOpenSSL", "tls")) from problem
+    if words.type == "tls":
+        return Credentials(PEMFolder(words["path"]), blocks)
+    key = words["privateKey"]
+    paths = [words["certKey"] or key, key, *filter(None, [words["extraCertChain"]])]
+    return Credentials(PEMFiles(paths), blocks, method=words["sslmethod"], dh_parameters=words["dhParameters"])

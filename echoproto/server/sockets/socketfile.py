@@ -1,0 +1,187 @@
+"""
+The file of a Unix stream socket: made where nobody listens, with its permissions from the first instant, and removed
+only while it is still ours.
+
+A process that is killed leaves its file behind, and ``bind(2)`` refuses a path where anything is. So what is there is
+looked at, and removed if it is a socket that nobody listens on. A lock of the folder is held meanwhile: of two that
+start at once, neither may remove what the other has just made, which looks as dead until it listens. It is
+``flock(2)`` on the folder's descriptor, which leaves nothing behind, neither a file nor, after SIGKILL, a lock.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import socket
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from twisted.logger import Logger
+
+from echoproto.errors import UnavailableError
+from echoproto.server.sockets.socketnames import shown_name
+
+log = Logger("echoproto")
+
+LOCK_ATTEMPTS = 100
+LOCK_PAUSE_SECONDS = 0.01
+"""A second in all; who holds the lock as we do needs it for about a millisecond."""
+
+WITHOUT_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS)
+"""How a file system answers that can't lock a folder."""
+
+KINDS = {stat.S_IFREG: "a regular file", stat.S_IFLNK: "a symbolic link", stat.S_IFDIR: "a directory"}
+
+Identity = tuple[int, int]
+"""Device and inode."""
+
+
+class SocketFile:
+    """
+    A path for a Unix socket, and what we have made there.
+
+    :param path: where.
+    :param put_back: whether a stale file that was there is put back at the end.
+    """
+
+    def __init__(self, path: bytes, *, put_back: bool = False) -> None:
+        self.path = path
+        self._put_back = put_back
+        self._aside: bytes | None = None
+        self._made: Identity | None = None
+
+    def listen(self, skt: socket.socket, backlog: int, mode: int, owner: tuple[int, int] | None = None) -> None:
+        """
+        Bind a socket to the path, and listen; if that fails, nothing of ours is left there.
+
+        :param backlog: as ``listen(2)`` has it.
+        :param mode: permissions, 0 to 0o777; nobody ever has more.
+        :param owner: user and group ID, -1 for one that stays as it is; nobody gets in before it is theirs.
+        :raise UnavailableError: if the path is taken, by a server or by what is no socket.
+        :raise OSError: if the system does not allow it.
+        """
+        with self._locked_folder():
+            try:
+                self._bind_anew(skt, 0o777 & ~mode if owner is None else 0o777)
+                if owner is not None:
+                    os.chown(self.path, *owner, follow_symlinks=False)
+                    os.chmod(self.path, mode, follow_symlinks=False)
+                skt.listen(backlog)
+            except BaseException:
+                self._remove()
+                raise
+
+    def remove(self) -> None:
+        """
+        Remove the file if it is still ours.
+
+        The socket has to be open: as long as it is, no other file has its inode.
+
+        :raise OSError: if the system does not allow it.
+        :raise UnavailableError: if the lock can't be had.
+        """
+        with suppress(FileNotFoundError), self._locked_folder():  # else the folder is gone, and the file with it
+            self._remove()
+
+    @contextmanager
+    def _locked_folder(self) -> Iterator[None]:
+        try:
+            folder = os.open(os.path.dirname(self.path) or b".", os.O_RDONLY | os.O_DIRECTORY)
+        except PermissionError:
+            # One may be allowed to make files in a folder, and not to read it, which locking takes.
+            yield
+            return
+        try:
+            self._lock(folder)
+            yield
+        finally:
+            os.close(folder)
+
+    def _lock(self, folder: int) -> None:
+        for _ in range(LOCK_ATTEMPTS):
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(LOCK_PAUSE_SECONDS)
+            except OSError as problem:
+                if problem.errno not in WITHOUT_LOCKS:
+                    raise
+                return
+            else:
+                return
+        raise UnavailableError("another process keeps its folder locked")
+
+    def _bind_anew(self, skt: socket.socket, umask: int) -> None:
+        try:
+            self._bind(skt, umask)
+        except OSError as problem:
+            if problem.errno != errno.EADDRINUSE:
+                raise
+            self._clear()
+            self._bind(skt, umask)
+
+    def _bind(self, skt: socket.socket, umask: int) -> None:
+        """Bind, and note what that made."""
+        before = os.umask(umask)  # of the whole process, so it is put back at once
+        try:
+            skt.bind(self.path)
+        finally:
+            os.umask(before)
+        found = os.lstat(self.path)
+        if not stat.S_ISSOCK(found.st_mode):
+            raise UnavailableError("something else has taken the place of the socket")
+        self._made = _identity(found)
+
+    def _clear(self) -> None:
+        """Remove what is on the path, if it is a socket that nobody listens on."""
+        try:
+            found = os.lstat(self.path)
+        except FileNotFoundError:
+            return  # the one that was there has just stopped
+        if not stat.S_ISSOCK(found.st_mode):
+            kind = KINDS.get(stat.S_IFMT(found.st_mode), "something that is no socket")
+            raise UnavailableError(f"{kind} is there, which is left alone; choose another path")
+        with socket.socket(socket.AF_UNIX) as client:
+            client.setblocking(False)
+            answer = client.connect_ex(self.path)
+        if answer in (0, errno.EAGAIN, errno.EINPROGRESS, errno.EPROTOTYPE):
+            raise UnavailableError("another server listens there; stop that one, or choose another path")
+        if answer == errno.ENOENT:
+            return
+        if answer != errno.ECONNREFUSED:
+            raise OSError(answer, os.strerror(answer), self.path)
+        if self._put_back:
+            aside = self.path + b".%d" % os.getpid()
+            os.rename(self.path, aside)
+            self._aside = aside
+        else:
+            os.unlink(self.path)
+            log.info(
+                "Removed {path}, which a server had left that is gone",
+                event="stale-socket-removed",
+                path=shown_name(self.path),
+            )
+
+    def _remove(self) -> None:
+        if self._made is None and self._aside is None:
+            return
+        try:
+            occupant = _identity(os.lstat(self.path))
+        except FileNotFoundError:
+            occupant = None
+        made, self._made = self._made, None
+        aside, self._aside = self._aside, None
+        if occupant == made:
+            if aside is not None:
+                os.rename(aside, self.path)
+            else:
+                os.unlink(self.path)
+        elif aside is not None:
+            os.unlink(aside)  # another server has come meanwhile, and would have removed it
+
+
+def _identity(found: os.stat_result) -> Identity:
+    return found.st_dev, found.st_ino

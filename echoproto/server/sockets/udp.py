@@ -1,0 +1,330 @@
+"""
+The UDP port of the echo: fair to its neighbours, whole datagrams, replies from the address that was asked.
+
+Twisted's own `udp.Port` reads on until 256 KiB of payload are in, which a flood of empty datagrams never are; forgets
+which interface an IPv6 peer, or its own address, is on (Twisted #6826); and has the system pick the address that a
+reply leaves from.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from errno import EACCES, errorcode
+from functools import lru_cache
+from ipaddress import IPv4Address, ip_address
+from socket import socket as Socket  # noqa: N812 - a port has an attribute of that name
+from typing import Any
+
+from attrs import frozen
+from twisted.internet import error, udp
+from twisted.internet.defer import Deferred, execute
+from twisted.internet.interfaces import (
+    IDelayedCall,
+    IListeningPort,
+    IProtocolFactory,
+    IReactorTime,
+    IStreamServerEndpoint,
+)
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from echoproto.datagram import EchoDatagram
+from echoproto.errors import UnavailableError
+from echoproto.server.counters import Counters
+from echoproto.server.log.budget import EventLog
+from echoproto.server.log.faults import log_fault
+from echoproto.server.settings.table import Settings
+from echoproto.server.sockets import ancillary
+from echoproto.server.sockets.accept import bound_address
+from echoproto.server.sockets.endpoints import open_on
+from echoproto.server.sockets.listeners import Listener
+from echoproto.server.sockets.ports import Opener, start_listening
+
+log = Logger("echoproto")
+
+BATCH = 32
+"""
+Datagrams that are read in one turn of the reactor, as libuv has it, too; then others have theirs. Small ones take 7 µs
+each. With 64, clients over TCP waited twice as long under a flood (``python -m checks.flood``).
+"""
+
+BATCH_BYTES = 256 * 1024
+"""Bytes after which a turn ends, too; this many are what Twisted reads of any transport."""
+
+LARGEST = 65536
+"""More than the largest payload of a datagram, which is 65,507 bytes over IPv4 and 65,527 over IPv6."""
+
+READINGS = 1024
+"""How many different ancillary data are remembered; each is a mark, of 256, and one of the host's few addresses."""
+
+DISCARD = 9
+"""A port that nothing is sent to (RFC 863): asking for the way to an address takes one."""
+
+LISTENING_FOR_UDP = "Listening for UDP, socket fd is {fd}, address {address}, port {port}"
+
+PAUSE_SECONDS = 0.1
+"""Pause of the port after a fault, in seconds."""
+
+SO_MEMINFO, DROPS = 55, 8
+"""Linux: what a socket uses, as numbers of 32 bits, and which of them says how many datagrams it has dropped."""
+
+
+class EchoDatagramPort(udp.Port):
+    """
+    A UDP port for an `EchoDatagram`.
+
+    :param interface: an IP address, or ``0.0.0.0`` or ``::`` for all of a family.
+    :param ipv6_only: whether a socket of IPv6 leaves IPv4 alone.
+    :param reactor: watches its socket.
+    :param events: how much may be logged of errors of our own.
+
+    :ivar served: whether datagrams are read here; else other processes read them, from the same socket.
+    """
+
+    protocol: EchoDatagram
+    socket: Socket
+    served = True
+
+    def __init__(
+        self,
+        port: int,
+        protocol: EchoDatagram,
+        interface: str,
+        *,
+        ipv6_only: bool,
+        counters: Counters,
+        reactor: IReactorTime,
+        events: EventLog,
+    ) -> None:
+        super().__init__(port, protocol, interface, LARGEST, reactor)
+        self.counters = counters
+        self._ipv6_only = ipv6_only
+        self._events = events
+        self._read = lru_cache(READINGS)(ancillary.read)  # what comes with one is mostly what came with the last
+        self._reply_control: ancillary.Control = ()
+        self._made: Socket | None = None
+        self._clock = reactor
+        self._resting: IDelayedCall | None = None
+        self._drops = 0
+        self._tells_drops = sys.platform.startswith("linux")
+
+    def createInternetSocket(self) -> Socket:
+        """Make the socket, and have the system tell of each datagram what the reply depends on."""
+        self._made = skt = super().createInternetSocket()
+        ipv4 = self.addressFamily == socket.AF_INET or not self._ipv6_only
+        if self.addressFamily == socket.AF_INET6:
+            skt.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, self._ipv6_only)
+        if not ancillary.ask(skt, wildcard=ip_address(self.interface).is_unspecified, ipv4=ipv4):
+            log.warn(
+                "Over IPv4, UDP replies leave from the address that the system picks, which need not be the one "
+                "that was asked; name one with udp-interface",
+                event="udp-reply-address",
+            )
+        return skt
+
+    def startListening(self) -> None:
+        """
+        Bind, and begin to read.
+
+        :raise CannotListenError: if the port can't be had.
+        :raise UnavailableError: if the address is that of a group.
+        """
+        _require_one_host(self.interface)
+        adopted = self._preexistingSocket is not None
+        if not adopted:
+            self._preexistingSocket = self._bound()  # type: ignore[assignment]
+        super().startListening()
+        if adopted and self._tells_drops:
+            self._drops = self._dropped()  # those are not of our time
+
+    def _bound(self) -> Socket:
+        """A socket that is bound; Twisted would leave it to be found as garbage if that fails."""
+        try:
+            skt = self.createInternetSocket()
+            skt.bind(bound_address(self, self.port))
+        except OSError as problem:
+            if self._made is not None:
+                self._made.close()
+            raise error.CannotListenError(self.interface, self.port, problem) from problem
+        return skt
+
+    def doRead(self) -> None:
+        """Take what has come, but no more than is fair to other transports; a fault must not close the port."""
+        try:
+            self._take_batch()
+        except Exception:
+            failure = Failure()
+            self.counters.count_error(type(failure.value).__name__)
+            log_fault(self._events, "reading datagrams", failure)
+            self._rest()
+
+    def _rest(self) -> None:
+        """Read nothing for a while: the datagram that is next would bring about the same fault again at once."""
+        self.stopReading()
+        self._resting = self._clock.callLater(PAUSE_SECONDS, self._go_on)
+
+    def _go_on(self) -> None:
+        self._resting = None
+        self.startReading()
+
+    def _take_batch(self) -> None:
+        left = BATCH_BYTES
+        for _ in range(BATCH):
+            try:
+                datagram, control, _flags, addr = self.socket.recvmsg(LARGEST, ancillary.ROOM)
+            except BlockingIOError:
+                break
+            except OSError as problem:
+                self.counters.errors[errorcode.get(problem.errno or 0, type(problem).__name__)] += 1
+                break
+            self._received(datagram, control, addr)
+            left -= len(datagram)
+            if left <= 0:
+                break
+        self._count_drops()
+
+    def _received(self, datagram: bytes, control: Sequence[tuple[int, int, bytes]], addr: Any) -> None:
+        try:
+            why, self._reply_control = self._read(tuple(control))
+            if why is not None:
+                self.protocol.refuse(why)
+                return
+            self.protocol.datagramReceived(datagram, addr)
+        except Exception as fault:  # costs one reply
+            self.protocol.fail(type(fault).__name__)
+            log_fault(self._events, "the UDP echo", Failure())
+
+    def write(self, datagram: bytes, addr: Any = None) -> None:
+        """
+        Reply to the datagram that is being handled.
+
+        :raise OSError: if the system does not take it.
+        """
+        if self._reply_control:
+            self.socket.sendmsg((datagram,), self._reply_control, 0, addr)
+        else:
+            self.socket.sendto(datagram, addr)
+
+    def _count_drops(self) -> None:
+        """Have those counted that came while the socket's buffer was full; after such, there is always a turn."""
+        if self._tells_drops:
+            drops = self._dropped()
+            self.counters.datagrams_dropped += (drops - self._drops) & 0xFFFFFFFF  # as wide as the system counts
+            self._drops = drops
+
+    def _dropped(self) -> int:
+        """How many the socket has dropped in all, as far as the system tells."""
+        try:
+            use = self.socket.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, 4 * (DROPS + 1))
+        except OSError:  # Linux before 4.12
+            self._tells_drops = False
+            return self._drops
+        return int.from_bytes(use[4 * DROPS :], sys.byteorder)
+
+    def connectionLost(self, reason: Any = None) -> None:
+        """Close, and tell what it has come to."""
+        if self._resting is not None:
+            self._resting.cancel()
+            self._resting = None
+        super().connectionLost(reason)
+        if not self.served:
+            return
+        counted = self.counters.snapshot(())
+        log.info(
+            "UDP port closed: {received} {log_noun} received, {echoed} echoed; refused: {refused}; failed: {failed}; "
+            "dropped by the system: {dropped}",
+            event="udp-closed",
+            received=counted.datagrams_received,
+            log_noun="datagram" if counted.datagrams_received == 1 else "datagrams",
+            echoed=counted.datagrams_echoed,
+            refused=_in_words(counted.datagrams_refused),
+            failed=_in_words(counted.datagrams_failed),
+            dropped=counted.datagrams_dropped,
+        )
+
+
+def _in_words(counted: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in sorted(counted.items())) or "none"
+
+
+def _require_one_host(interface: str) -> None:
+    """A socket can be bound to the address of a group, and would reply to whatever is sent to all of the group."""
+    address = ip_address(interface)
+    group = address.is_multicast
+    if isinstance(address, IPv4Address):
+        with Socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            # Without SO_BROADCAST, this is how the system says that an address is a broadcast one of its networks.
+            group = group or probe.connect_ex((interface, DISCARD)) == EACCES
+    if group:
+        raise UnavailableError("that is the address of a group, not of this host")
+
+
+@implementer(IStreamServerEndpoint)
+@frozen
+class UDPEndpoint:
+    """
+    Opens the UDP port together with the listeners of streams, so that all of them open, or none.
+
+    :ivar interface: an IP address; ``0.0.0.0`` for all of IPv4, ``::`` for all of IPv6, empty for both at once.
+    :ivar port: 0 to 65535; 0 for one that the system picks.
+    """
+
+    protocol: EchoDatagram
+    port: int
+    interface: str
+    counters: Counters
+    reactor: IReactorTime
+    events: EventLog
+    open_port: Opener = start_listening
+
+    def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
+        """Listen; the factory is one of streams, and has no part in it. The Deferred has its result already."""
+        return execute(self._listen)
+
+    def _listen(self) -> IListeningPort:
+        return open_on(self.interface, self._open)
+
+    def _open(self, interface: str, *, ipv6_only: bool) -> IListeningPort:
+        port = EchoDatagramPort(
+            self.port,
+            self.protocol,
+            interface,
+            ipv6_only=ipv6_only,
+            counters=self.counters,
+            reactor=self.reactor,
+            events=self.events,
+        )
+        self.open_port(port)
+        return port
+
+
+def udp_listeners(
+    settings: Settings,
+    protocol: EchoDatagram,
+    counters: Counters,
+    reactor: IReactorTime,
+    events: EventLog,
+    *,
+    open_port: Opener = start_listening,
+) -> list[Listener]:
+    """
+    Where the settings say to echo datagrams: one place, or none. Nothing is opened yet.
+
+    :param reactor: what the port is to be watched by, if there is one.
+    :param open_port: how it is opened.
+    """
+    if settings.udp is None:
+        return []
+    where = f"UDP port {settings.udp} on {settings.udp_interface or 'all addresses'}"
+    endpoint = UDPEndpoint(protocol, settings.udp, settings.udp_interface, counters, reactor, events, open_port)
+    return [Listener(where, endpoint)]
+
+
+def limit(protocol: EchoDatagram, settings: Settings) -> None:
+    """Set the limits that the settings ask for; also while it runs."""
+    protocol.privileged_sources = settings.udp_privileged_sources
+    protocol.source_rate = settings.udp_source_rate
+    protocol.rate = settings.udp_rate

@@ -1,0 +1,133 @@
+"""
+The port of a Unix stream socket.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import Any
+
+from twisted.internet import tcp, unix
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IProtocolFactory
+from twisted.logger import Logger
+from twisted.python import log as twisted_log
+from twisted.python.failure import Failure
+
+from echoproto.errors import EchoError
+from echoproto.server.sockets.socketfile import SocketFile
+from echoproto.server.sockets.socketnames import check_path, shown_name
+
+log = Logger("echoproto")
+
+MODE = 0o660
+"""Who runs the server, and their group; Twisted's own 0o666 lets everybody in."""
+
+
+class UnixPort(unix.Port):
+    """
+    A Unix stream socket whose file has its permissions from the first instant, takes the place of a stale one only,
+    and is removed at a stop, unless it is another's by then.
+
+    Twisted's own makes it for all to use, and changes that afterwards; it removes whatever is on the path when it
+    stops, also of a socket that was handed over; and it tells a stale file by a symbolic link beside it, which is
+    wrong in containers, where all servers have the same process ID.
+
+    :param path: where; on Linux, with a leading NUL, an abstract name, which has no file.
+    :param factory: as ever.
+    :param backlog: as ``listen(2)`` has it.
+    :param mode: permissions, 0 to 0o777.
+    :param reactor: the real one.
+    :param owner: user and group ID of the file, -1 for one that stays as it is; ``None`` for whoever runs this.
+    :param put_back: whether a stale file that it takes the place of is put back at the end; to try a start out.
+    """
+
+    def __init__(
+        self,
+        path: bytes | str,
+        factory: IProtocolFactory,
+        backlog: int = 50,
+        mode: int = MODE,
+        reactor: Any = None,
+        *,
+        owner: tuple[int, int] | None = None,
+        put_back: bool = False,
+    ) -> None:
+        super().__init__(os.fsencode(path), factory, backlog, mode, reactor)
+        self.owner = owner
+        self._put_back = put_back
+        self._file: SocketFile | None = None
+
+    def startListening(self) -> None:
+        """
+        Listen.
+
+        :raise CannotListenError: if that can't be; its ``socketError`` is an `OSError` or an `EchoError`.
+        """
+        tcp._reservedFD.reserve()
+        skt = self._preexistingSocket
+        if skt is None:
+            try:
+                skt = self._open()
+            except (OSError, EchoError) as problem:
+                raise CannotListenError(None, self._bindPath, problem) from problem
+        else:
+            # Whoever handed it over has given it its file and backlog, and goes on with it after us.
+            self._preexistingSocket = None
+            self._shouldShutdown = False
+        self.factory.doStart()  # type: ignore[union-attr]
+        self.connected = True
+        self.socket = skt
+        self.fileno = skt.fileno  # type: ignore[method-assign]
+        self.numberAccepts = 100
+        self.startReading()
+
+    def _open(self) -> socket.socket:
+        check_path(self._bindPath)
+        skt: socket.socket = self.createInternetSocket()
+        try:
+            if self._bindPath.startswith(b"\0"):
+                skt.bind(self._bindPath)
+                skt.listen(self.backlog)
+            else:
+                file = SocketFile(self._bindPath, put_back=self._put_back)
+                file.listen(skt, self.backlog, self.mode, self.owner)
+                self._file = file
+        except BaseException:
+            skt.close()
+            raise
+        return skt
+
+    def loseConnection(self, *reason: Failure) -> Any:
+        """
+        Stop listening; the file is gone at once, the socket is closed in the reactor's next turn.
+
+        :return: a Deferred that fires when it is closed, if it was open.
+        """
+        self._remove_file()
+        return super().loseConnection(*reason)
+
+    stopListening = loseConnection
+
+    def connectionLost(self, reason: Failure) -> None:
+        """Close the socket; a reactor that ends does this to all that was not stopped."""
+        self._remove_file()
+        tcp.Port.connectionLost(self, reason)  # unix.Port's own removes whatever is on the path
+
+    def _logConnectionLostMsg(self) -> None:
+        twisted_log.msg(f"(UNIX Port {shown_name(self._bindPath)} Closed)")
+
+    def _remove_file(self) -> None:
+        file, self._file = self._file, None
+        if file is None:
+            return
+        try:
+            file.remove()
+        except (OSError, EchoError) as problem:
+            log.warn(
+                "Left behind {path}: {reason}; the next start removes it",
+                event="socket-left",
+                path=shown_name(self._bindPath),
+                reason=problem.strerror if isinstance(problem, OSError) else str(problem),
+            )

@@ -1,0 +1,60 @@
+from attrs import evolve
+from twisted.trial.unittest import SynchronousTestCase
+
+from echoproto.compare.analysis.measures import CPU, P99, THROUGHPUT, measure_of, memory_per_connection, middle, pairs
+from echoproto.compare.results import Cell
+from tests.compare.runs import TRUTHS, changed, run, sample
+
+ONE = sample("echo-epoll", TRUTHS["echo-epoll"], Cell(connections=50, idle=950), 0)
+TIMED = sample("echo-epoll", TRUTHS["echo-epoll"], Cell(rate=1_000.0), 0)
+
+
+class MeasuresTests(SynchronousTestCase):
+    def test_what_decides(self) -> None:
+        self.assertIs(measure_of(Cell()), THROUGHPUT)
+        self.assertIs(measure_of(Cell(rate=1_000.0)), P99)
+
+    def test_what_was_measured(self) -> None:
+        self.assertEqual(THROUGHPUT.of(ONE), ONE.echoes_per_second)
+        self.assertEqual(CPU.of(ONE), ONE.server_cpu_us)
+        self.assertEqual(P99.of(evolve(ONE, service_time_us={"p99": 7})), 7)
+
+    def test_with_a_rate_it_counts_from_when_messages_were_due(self) -> None:
+        self.assertEqual(P99.of(evolve(TIMED, service_time_us={"p99": 7}, response_time_us={"p99": 9})), 9)
+
+    def test_what_was_not_measured(self) -> None:
+        nothing = evolve(ONE, echoes_per_second=0.0, service_time_us={}, server_cpu_us=None, idle_rss=None)
+        self.assertEqual([measure.of(nothing) for measure in (THROUGHPUT, P99, CPU)], [None] * 3)
+        self.assertIsNone(memory_per_connection(nothing))
+        self.assertIsNone(memory_per_connection(evolve(ONE, busy_rss=None)))
+
+    def test_memory(self) -> None:
+        self.assertEqual(memory_per_connection(ONE), TRUTHS["echo-epoll"].memory)
+        self.assertIsNone(memory_per_connection(evolve(ONE, cell=Cell(connections=499))))
+
+    def test_middle(self) -> None:
+        samples = tuple(evolve(ONE, server_cpu_us=value) for value in (5.0, None, 1.0, 2.0))
+        self.assertEqual(middle(samples, CPU.of), 2.0)
+        self.assertIsNone(middle((), CPU.of))
+
+    def test_pairs_are_of_one_round(self) -> None:
+        results = run(cells=[Cell()], rounds=3)
+        found = pairs(results, "echo-epoll", "echo-poll", Cell(), THROUGHPUT)
+        self.assertEqual(
+            found,
+            tuple(
+                (one.echoes_per_second, other.echoes_per_second)
+                for one, other in zip(results.of("echo-epoll", Cell()), results.of("echo-poll", Cell()), strict=True)
+            ),
+        )
+
+    def test_rounds_that_one_of_them_lacks_are_left_out(self) -> None:
+        results = run(cells=[Cell()], rounds=3)
+        without = [each for each in results.samples if (each.contestant, each.round) != ("echo-poll", 1)]
+        self.assertEqual(
+            len(pairs(evolve(results, samples=tuple(without)), "echo-epoll", "echo-poll", Cell(), THROUGHPUT)), 2
+        )
+        self.assertEqual(
+            pairs(changed(results, "echo-poll", echoes_per_second=0.0), "echo-epoll", "echo-poll", Cell(), THROUGHPUT),
+            (),
+        )

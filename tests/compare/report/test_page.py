@@ -1,0 +1,133 @@
+import base64
+import hashlib
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+from attrs import evolve
+from twisted.trial.unittest import SynchronousTestCase
+
+from echoproto.compare.analysis.regression import changes
+from echoproto.compare.analysis.verdict import verdicts
+from echoproto.compare.report.advice import advise
+from echoproto.compare.report.page import page, policy
+from echoproto.compare.report.pictures.gallery import Picture, pictures
+from echoproto.compare.results import CLIENT_LIMIT, Cell, Results
+from tests.compare.runs import TRUTHS, changed, run
+from tests.load.report.reports import NASTY
+
+CELL = Cell()
+RESULTS = run(cells=[CELL])
+SCRIPT = 'draw("</script>")'
+
+
+class Reader(HTMLParser):
+    """Which elements and attributes there are, and what stands in scripts."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.scripts: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_data(self, data: str) -> None:
+        if self.tags and self.tags[-1] == "script" and data.strip():
+            self.scripts.append(data)
+
+
+def versioned(specification: dict[str, Any]) -> dict[str, Any]:
+    return {"$schema": "6", **specification}
+
+
+def shown(results: Results, **extra: Any) -> str:
+    said = verdicts(results)
+    drawn = [(picture, f"<svg><!-- {picture.name} --></svg>") for picture in pictures(results, said)]
+    return page(results, said, advise(results, said), shown=drawn, script=SCRIPT, versioned=versioned, **extra)
+
+
+class PageTests(SynchronousTestCase):
+    def test_a_table_that_is_too_wide_moves_by_itself(self) -> None:
+        self.assertIn("table { display: block; overflow-x: auto }", shown(RESULTS))
+
+    def test_only_figures_stand_on_the_right(self) -> None:
+        text = shown(RESULTS)
+        [selector] = re.findall(r"(?m)^(.+) \{.*text-align: right", text)
+        self.assertTrue(selector.startswith(".figures "), selector)
+        tables = re.findall(r"<(?:h2|h3)>(.*?)</.*>\s*<table(.*?)>", text)
+        self.assertEqual(
+            tables,
+            [
+                ("50 connections, 64B", ' class="figures"'),
+                ("Who was compared", ""),
+                ("Where it was measured", ""),
+            ],
+        )
+
+    def test_each_picture_with_its_explanation(self) -> None:
+        text = shown(RESULTS)
+        read = Reader(text)
+        self.assertEqual(read.tags.count("figure"), 5)
+        self.assertIn("A line that stays flat to the far right", text)
+        for name in ("matrix", "throughput", "p99", "spectrum", "cost"):
+            self.assertIn(f'<figure id="{name}"><svg><!-- {name} --></svg></figure>', text)
+
+    def test_the_policy_allows_this_one_script(self) -> None:
+        read = Reader(shown(RESULTS))
+        script = read.scripts[-1]
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        self.assertIn(("content", policy(script)), read.attributes)
+        self.assertIn(f"script-src 'sha256-{digest}'", policy(script))
+        self.assertNotIn("unsafe-eval", policy(script))
+        self.assertEqual(script, 'draw("<\\/script>")')
+
+    def test_nothing_is_loaded(self) -> None:
+        read = Reader(shown(RESULTS))
+        self.assertFalse({"link", "img", "iframe", "object", "image", "use", "a"} & set(read.tags))
+        self.assertFalse({"src", "href", "xlink:href", "onload"} & {name for name, _ in read.attributes})
+
+    def test_tables(self) -> None:
+        results = changed(RESULTS, "threads", verdict="lost", why="7 bytes lost")
+        results = changed(results, "echo-poll", verdict=CLIENT_LIMIT)
+        text = shown(results)
+        self.assertIn('<td class="bad">failed, because 7 bytes lost</td>', text)
+        self.assertIn('<td class="unsure">client-bound: ', text)
+        self.assertRegex(text, r'<td class="good">2\.\d\d × \(')
+        self.assertRegex(text, r'<td class="">baseline</td>')
+        self.assertRegex(shown(evolve(RESULTS, baseline="uvloop-protocol")), r'<td class="worse">0\.\d\d × \(')
+
+    def test_who_and_where(self) -> None:
+        text = shown(RESULTS)
+        self.assertIn("<td>the server called threads</td><td>./server {port}</td>", text)
+        self.assertIn("<td>kernel</td><td>Linux 6.18</td>", text)
+        self.assertIn("<code>echoproto compare</code>", text)
+
+    def test_what_has_changed(self) -> None:
+        self.assertNotIn("since then", shown(RESULTS))
+        text = shown(RESULTS, changes=changes(RESULTS, RESULTS))
+        self.assertIn("<h2>since the earlier run: 0 of 4 worse than is tolerated</h2>", text)
+        self.assertIn("<th>since then</th>", text)
+
+    def test_what_others_have_written_is_text(self) -> None:
+        truths = {NASTY: TRUTHS["threads"], "twisted-epoll": TRUTHS["twisted-epoll"]}
+        results = run(truths, [CELL])
+        results = evolve(results, preset=NASTY, command=NASTY, environment={NASTY: NASTY})
+        for each in (results, changed(results, NASTY, verdict="failed", why=NASTY)):
+            text = shown(each)
+            self.assertNotIn("<script>document", text)
+            self.assertEqual(Reader(text).tags.count("script"), 1 + Reader(text).tags.count("figure"))
+
+    def test_no_picture(self) -> None:
+        text = shown(evolve(RESULTS, samples=(), calls=()))
+        self.assertNotIn("<figure", text)
+        self.assertIn("not measured", text)
+
+    def test_specifications_are_those_of_the_pictures(self) -> None:
+        picture = Picture("p", "title", "explanation", {"x": "</script><b>"})
+        text = page(RESULTS, (), (), shown=[(picture, "")], script=SCRIPT, versioned=versioned)
+        found = re.findall(r'<script type="application/json">(.*?)</script>', text)
+        self.assertEqual(found, ['{"$schema": "6", "x": "\\u003c/script>\\u003cb>"}'])

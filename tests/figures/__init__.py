@@ -1,1 +1,0 @@
-"""The figures to hold, each measured against the installed ``twistd``: ``python -m tests.figures``."""

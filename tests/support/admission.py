@@ -1,0 +1,13 @@
+"""An admission for tests of what asks it."""
+
+from typing import Any
+
+from echoproto.server.counters import Counters
+from echoproto.server.limits.admission import Admission
+from echoproto.server.log.budget import EventLog
+from echoproto.server.settings.table import Settings
+
+
+def admission(clock: Any, settings: Settings | None = None, connections: Any = ()) -> Admission:
+    """One with counters of its own."""
+    return Admission(settings or Settings(), clock, connections, Counters(), EventLog(clock))

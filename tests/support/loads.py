@@ -1,0 +1,69 @@
+"""Loads for tests: short, against servers on loopback, and soon given up."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from echoproto.load import engine
+from echoproto.load.client import streams
+from echoproto.load.client.meter import NS
+from echoproto.load.engine import run
+from echoproto.load.outcome import Outcome
+from echoproto.load.workload import Target, Transport, Workload
+
+T = TypeVar("T")
+
+PATIENCE = 0.5
+"""Seconds without anything after which a connection is given up, where it is known that nothing will come."""
+
+
+def port_of(connect: Callable[[], socket.socket]) -> int:
+    """The port that something connects to."""
+    with connect() as client:
+        port: int = client.getpeername()[1]
+        return port
+
+
+def workload(port: int, transport: Transport = Transport.TCP, **settings: Any) -> Workload:
+    """Two connections without a warm-up, for a moment, unless it says otherwise."""
+    if "count" in settings:
+        settings.setdefault("duration", None)
+    settings = {"connections": 2, "duration": 0.1, "warmup": 0.0, "seed": 7, **settings}
+    return Workload(target=settings.pop("target", Target(transport, "127.0.0.1", port)), **settings)
+
+
+def at_once(*functions: Callable[[], T]) -> list[T]:
+    """Call some functions in a thread each, since they mostly wait; gives what they return."""
+    with ThreadPoolExecutor(len(functions)) as pool:
+        return [future.result() for future in [pool.submit(function) for function in functions]]
+
+
+class LoadCase(SynchronousTestCase):
+    """Loads that look more often at what has come to pass; whatever they have found out has to add up."""
+
+    def setUp(self) -> None:
+        self.patch(engine, "TICK", NS // 20)
+        self.patch(streams, "DOUBT", NS // 7)
+
+    def load(self, port: int, *, patience: float = 10.0, first: int = 0, **settings: Any) -> Outcome:
+        outcome = run(workload(port, **settings), patience=patience, first=first)
+        self.assert_adds_up(outcome)
+        return outcome
+
+    def assert_adds_up(self, outcome: Outcome) -> None:
+        self.assertEqual(outcome.sent, outcome.acked + outcome.lost + outcome.unknown)
+        self.assertEqual(outcome.messages, outcome.service_time.count)
+        self.assertEqual(outcome.messages, sum(second.echoes for second in outcome.seconds.values()))
+        self.assertEqual(outcome.messages, sum(second.times.count for second in outcome.seconds.values()))
+
+    def assert_good(self, outcome: Outcome) -> None:
+        self.assertEqual((outcome.acked, outcome.lost, outcome.unknown), (outcome.sent, 0, 0))
+        self.assertEqual((dict(outcome.findings), dict(outcome.errors), dict(outcome.own_limits)), ({}, {}, {}))
+        self.assertEqual(outcome.first_findings, [])
+        self.assertGreater(outcome.messages, 0)
+        self.assertGreater(outcome.elapsed, 0)

@@ -1,0 +1,158 @@
+"""One connection that follows its schedule, and what is to be said of it."""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import time
+from collections.abc import Callable, Iterator
+
+from attrs import define, field, frozen
+
+from echoproto.load.client.payload import Payload
+from echoproto.load.client.verdict import StreamCheck, Verdict
+from echoproto.load.schedule import Ending, FaultKind, Schedule
+from echoproto.units import noun
+from tests.support.channels import Plain, Secure
+from tests.support.faultproxy import FaultProxy
+
+STALL = 0.2
+"""Seconds without room for another byte after which a sender that does not read yet counts as stuck."""
+
+
+@frozen
+class Place:
+    """
+    Where an echo without a greeting is served.
+
+    :ivar connect: gives a connected socket.
+    :ivar secure: whether TLS is spoken there.
+    """
+
+    connect: Callable[[], socket.socket]
+    secure: bool = False
+
+    def open(self, schedule: Schedule, proxy: FaultProxy) -> Plain:
+        """Connect, through the proxy if something is to happen on the way."""
+        kind = Secure if self.secure else Plain
+        if schedule.fault.kind is FaultKind.NONE:
+            client, link = self.connect(), None
+        else:
+            client, link = proxy.connect(self.connect, schedule.fault, schedule.seed)
+        if schedule.buffers is not None:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, schedule.buffers)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, schedule.buffers)
+        return kind(client, link)
+
+
+@define(eq=False)
+class Connection:
+    """
+    One connection that follows its schedule.
+
+    :ivar refused: whether the server takes nothing any more.
+    :ivar arrived: how many bytes had arrived at the server when it was told to stop, at least; ``None`` if it was not.
+    """
+
+    channel: Plain
+    schedule: Schedule
+    payload: Payload
+    check: StreamCheck
+    sent: int = 0
+    received: int = 0
+    reading: bool = field(init=False)
+    late_after: int | None = field(init=False)
+    arrived: int | None = None
+    ended: str = ""
+    refused: bool = False
+    stuck_since: float = field(factory=time.monotonic)
+    unsent: memoryview = field(factory=lambda: memoryview(b""))
+    sends: Iterator[int] = field(init=False)
+    receives: Iterator[int] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.late_after = self.schedule.late_after or None
+        self.reading = self.schedule.late_after != 0
+        self.sends = self.schedule.portions("send")
+        self.receives = self.schedule.portions("receive")
+        if not self.schedule.size:
+            self.all_sent()
+
+    @property
+    def events(self) -> int:
+        """What to wait for."""
+        if self.refused:
+            return selectors.EVENT_READ
+        return self.channel.events(sending=self.sent < self.schedule.size, reading=self.reading)
+
+    def turn(self, mask: int) -> None:
+        """Do what can be done."""
+        if mask & selectors.EVENT_READ:
+            try:
+                self.receive()
+            except BlockingIOError:
+                pass
+            except ConnectionError as error:
+                self.finish(type(error).__name__)
+        if mask & selectors.EVENT_WRITE and not self.ended:
+            try:
+                self.send()
+            except BlockingIOError:
+                pass
+            except ConnectionError:  # what came before that is still to be received, and then the same error
+                self.refused = self.reading = True
+
+    def send(self) -> None:
+        """Send the next portion, as much of it as there is room for."""
+        if not self.unsent and self.sent < self.schedule.size:
+            size = min(next(self.sends), self.schedule.size - self.sent)
+            self.unsent = memoryview(self.payload.read(self.sent, size))
+        count = self.channel.send(self.unsent)
+        self.unsent = self.unsent[count:]
+        self.sent += count
+        self.stuck_since = time.monotonic()
+        if count and self.sent == self.schedule.size:
+            self.all_sent()
+
+    def all_sent(self) -> None:
+        """Half-close, or reset; either way, there is nothing to wait for with the reading."""
+        self.reading = True
+        if self.schedule.ending is Ending.RESET:
+            self.channel.reset()
+            self.ended = "reset"
+        else:
+            self.channel.half_close()
+
+    def receive(self) -> None:
+        """Receive and compare the next portion."""
+        data = self.channel.receive(next(self.receives))
+        self.check.received(data)
+        self.received += len(data)
+        if self.channel.ended:
+            self.finish(self.channel.ended)
+        elif self.late_after is not None and self.received >= self.late_after and self.sent < self.schedule.size:
+            self.reading = False
+            self.late_after = None  # once
+            self.stuck_since = time.monotonic()
+
+    def finish(self, how: str) -> None:
+        """It is over."""
+        self.ended = how
+        self.channel.close()
+
+    def verdict(self) -> Verdict:
+        """What is to be said of it; after a reset, what has not come back is nobody's promise."""
+        due = self.sent if self.arrived is None else self.arrived
+        return self.check.finish(self.sent, due=0 if self.schedule.is_reset else due)
+
+    def complaint(self) -> str:
+        """What is wrong with it; empty if nothing is."""
+        verdict = self.verdict()
+        if verdict.finding:
+            return str(verdict.finding)
+        if verdict.lost:
+            return f"{verdict.lost} {noun(verdict.lost, 'byte')} lost at offset {verdict.acked}"
+        # A reset that is not ours, or TLS that was cut off; once the service stops, it may reset who is not accepted.
+        if self.arrived is None and not self.schedule.is_reset and self.ended != "end of stream":
+            return "no end"
+        return ""

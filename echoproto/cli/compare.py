@@ -6,35 +6,35 @@ Only what --help needs is imported here; the rest is the matter of `echoproto.co
 
 from __future__ import annotations
 
-import importlib.resources
 import secrets
 import shlex
 import sys
 from collections.abc import Callable
 from datetime import datetime
-from importlib.util import find_spec
 from typing import Any
 
 import click
 
-from echoproto.cli.load import (
-    CHURN,
+from echoproto.cli.types import (
+    CONTEXT,
     FLAG_OF_ITS_OWN,
     POSITIVE,
-    SEED,
-    OneLineCommand,
+    TIME,
     Parsed,
-    complaint,
+    against_options,
+    churn_option,
     option,
+    overwrite_option,
+    quiet_option,
+    rate_option,
+    require,
+    schema_option,
+    seed_option,
 )
-from echoproto.cli.report import against_options
 from echoproto.compare.folder import check_kept, unused
-from echoproto.compare.plan.options import Options
 from echoproto.compare.plan.presets import DESCRIPTIONS
-from echoproto.errors import ConfigurationError, EchoError
+from echoproto.errors import ConfigurationError
 from echoproto.units import parse_size, parse_time
-
-SCHEMA = "schema/compare-1.json"
 
 USUAL = "quick"
 """The preset, if nothing is said."""
@@ -93,13 +93,6 @@ def _positive(parse: Callable[[str], float]) -> Callable[[str], float]:
     return parsed
 
 
-def _print_schema(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
-    if wanted:
-        text = importlib.resources.files("echoproto.compare.report").joinpath(SCHEMA).read_text("utf-8")
-        click.echo(text, nl=False)
-        context.exit()
-
-
 def _print_contestants(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
     if wanted:
         from echoproto.compare.plan.contestants import catalogue
@@ -111,11 +104,10 @@ def _print_contestants(context: click.Context, parameter: click.Parameter, wante
 
 
 NAMES = _list_of("name", _name)
-TIME = Parsed("time", parse_time)
 SOME_TIME = Parsed("time", _positive(parse_time))
 
 
-@click.command(cls=OneLineCommand, epilog=EPILOG, context_settings={"max_content_width": 110})
+@click.command(epilog=EPILOG, context_settings=CONTEXT)
 @option("--preset", type=click.Choice(list(DESCRIPTIONS)), help=f"A plan that has a name.  [default: {USUAL}]")
 @option("--plan", "file", metavar="FILE", help="A plan of your own, in TOML, in place of a preset.")
 @option("--reactors", type=NAMES, help="Our service on these, in place of the plan's contestants.")
@@ -125,21 +117,21 @@ SOME_TIME = Parsed("time", _positive(parse_time))
 @option("--connections", "-c", type=_list_of("n", _positive(_count)), help="That exchange messages.")
 @option("--idle", type=_list_of("n", _count), help="Further connections, which say nothing.")
 @option("--sizes", type=_list_of("size", _positive(parse_size)), help="Of messages: 64,10KiB.")
-@option("--rate", type=float, metavar="N", help="Messages a second over all; without it, as many as come back.")
-@option("--churn", type=CHURN, is_flag=False, flag_value="fin", help="A connection for each message.")
+@rate_option()
+@churn_option
 @option("--transport", type=click.Choice(["tcp", "tls", "udp"]), help="[default: tcp]")
 @option("--rounds", type=POSITIVE, help="Samples of each contestant in each cell.  [default: the plan's]")
 @option("--duration", "-d", type=SOME_TIME, help="Of each sample.  [default: the plan's]")
 @option("--warmup", type=TIME, help="Before each, of which nothing counts.  [default: the plan's]")
 @option("--budget", type=SOME_TIME, help="Of all of it: rounds are left out that do not fit.  [default: the plan's]")
 @option("--calls/--no-calls", default=None, help="Count system calls, too (with strace).  [default: the plan's]")
-@option("--seed", type=SEED, metavar="N", help="Of the order, and of all that is drawn.  [default: a new one]")
+@seed_option
 @option("--output", "-o", metavar="DIR", help="Where the results go.  [default: a new folder, named by date and time]")
-@option("--overwrite", is_flag=True, help="Replace results that are there already.")
+@overwrite_option
 @option("--list", **FLAG_OF_ITS_OWN, callback=_print_contestants, help="List the contestants.")
-@option("--json-schema", **FLAG_OF_ITS_OWN, callback=_print_schema, help="Print the schema of results.json.")
+@schema_option("echoproto.compare.report", "schema/compare-1.json", "Print the schema of results.json.")
 @against_options
-@option("--quiet", "-q", is_flag=True, help="No progress, no table.")
+@quiet_option
 def compare(
     *,
     preset: str | None,
@@ -159,39 +151,27 @@ def compare(
     The servers are this echo service on each reactor, Twisted's own echo, threads and processes, asyncio and uvloop,
     and any command. They run on this machine, one at a time, as do the clients.
     """
-    try:
-        _check_extras()
-        if preset is not None and file is not None:
-            raise ConfigurationError("--preset and --plan are a plan each: leave one of them out")
-        options = Options(**{name: value for name, value in given.items() if value is not None})
-        if output is not None and not overwrite:
-            check_kept(output)
-        from echoproto.compare import session
-        from echoproto.compare.run.comparison import Task
+    require("compare", "hdrh", "psutil")
+    if preset is not None and file is not None:
+        raise ConfigurationError("--preset and --plan are a plan each: leave one of them out")
+    if output is not None and not overwrite:
+        check_kept(output)
+    from echoproto.compare import session
+    from echoproto.compare.plan.options import Options
+    from echoproto.compare.run.comparison import Task
 
-        task = Task(
-            preset=preset or USUAL,
-            file=file,
-            options=options,
-            seed=secrets.randbits(31) if seed is None else seed,
-            command=shlex.join(["echoproto", *sys.argv[1:]]),
-        )
-        if output is None:
-            output = unused(f"echoproto-compare-{datetime.now():%Y%m%d-%H%M%S}")
-        outputs = session.Outputs(
-            folder=output,
-            quiet=quiet,
-            against=against,
-            tolerance=tolerance / 100,
-            different_environments=different_environments,
-        )
-        status = session.run(task, outputs)
-    except EchoError as error:
-        raise complaint(str(error), error.exit_status) from error
-    sys.exit(status)
-
-
-def _check_extras() -> None:
-    """Say what to install, where an extra is missing."""
-    if any(find_spec(name) is None for name in ("hdrh", "psutil")):
-        raise ConfigurationError("this command needs the extra 'compare': pip install 'echoproto[compare]'")
+    task = Task(
+        preset=preset or USUAL,
+        file=file,
+        options=Options(**{name: value for name, value in given.items() if value is not None}),
+        seed=secrets.randbits(31) if seed is None else seed,
+        command=shlex.join(["echoproto", *sys.argv[1:]]),
+    )
+    outputs = session.Outputs(
+        folder=unused(f"echoproto-compare-{datetime.now():%Y%m%d-%H%M%S}") if output is None else output,
+        quiet=quiet,
+        against=against,
+        tolerance=tolerance / 100,
+        different_environments=different_environments,
+    )
+    sys.exit(session.run(task, outputs))

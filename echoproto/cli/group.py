@@ -1,5 +1,7 @@
 """
 The command ``echoproto``, for what is not the service itself.
+
+Its commands are imported when they are used: no command pays for the libraries of another, such as Twisted.
 """
 
 from __future__ import annotations
@@ -11,9 +13,8 @@ from typing import Any
 import click
 
 from echoproto import __version__
-from echoproto.console import PIPE_WIDTH, run
-from echoproto.errors import EchoError, InternalError, one_line
-from echoproto.reactors.selection import auto_name, candidates
+from echoproto.console import run
+from echoproto.errors import EchoError, InternalError, OutputError, one_line
 
 DEBUG = "ECHOPROTO_DEBUG"
 """Variable of the environment that asks for the traceback of an internal error."""
@@ -62,8 +63,10 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except click.UsageError as error:
             raise _in_one_line(error) from error
-        except (EchoError, click.ClickException, click.Abort, click.exceptions.Exit):
+        except (OutputError, click.ClickException, click.Abort, click.exceptions.Exit):
             raise
+        except EchoError as error:
+            raise _complaint(str(error), error.exit_status) from error
         except KeyboardInterrupt:
             ctx.exit(INTERRUPTED)
         except Exception as error:
@@ -81,9 +84,17 @@ class Commands(click.Group):
 def _in_one_line(error: click.UsageError) -> click.ClickException:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         return error
-    path = error.ctx.command_path if error.ctx is not None else "echoproto"
-    made = click.ClickException(f"{one_line(error.format_message()).rstrip('.')}; see '{path} --help'")
-    made.exit_code = error.exit_code  # type: ignore[misc]  # which is the class's default
+    message = error.format_message()
+    if not isinstance(error, click.BadParameter):  # which names the option, and what is wrong with its value
+        path = error.ctx.command_path if error.ctx is not None else "echoproto"
+        message = f"{message.rstrip('.')}; see '{path} --help'"
+    return _complaint(message, error.exit_code)
+
+
+def _complaint(message: str, status: int) -> click.ClickException:
+    """Make the error that ends the command with one line and an exit status."""
+    made = click.ClickException(one_line(message))
+    made.exit_code = status  # type: ignore[misc]  # which is the class's default
     return made
 
 
@@ -93,36 +104,10 @@ def main() -> None:
     """Tools around the echo service, which itself is run by 'twistd -n echo'."""
 
 
-@main.command()
-def reactors() -> None:
-    """List the reactors that 'twistd echo --reactor' takes, and why this platform lacks some."""
-    # Only this command draws a table, and it is not worth the time of loading rich for --help.
-    from rich.console import Console
-    from rich.text import Text
-
-    from echoproto.terminal import Column, print_table
-
-    columns = [Column("name"), Column("default"), Column("available, or why not", wraps=True), Column("class")]
-    rows = [
-        [
-            Text(text, style="dim" if candidate.why_not else "")
-            for text in (
-                candidate.name,
-                "auto" if candidate.name == auto_name() else "",
-                f"no: {candidate.why_not}" if candidate.why_not else "yes",
-                candidate.class_name,
-            )
-        ]
-        for candidate in candidates()
-    ]
-    console = Console(highlight=False, markup=False, emoji=False)  # of modules, which say what they like
-    if not console.is_terminal:
-        console.width = PIPE_WIDTH
-    print_table(console, columns, rows)
-
-
-main.add_command(LazyCommand("load", "echoproto.cli.load:load", "Send messages to an echo, and check what comes back."))
-main.add_command(
-    LazyCommand("compare", "echoproto.cli.compare:compare", "Compare event loops: which serves best, by how much.")
-)
-main.add_command(LazyCommand("report", "echoproto.cli.report:report", "Report again what 'compare' has measured."))
+for command in (
+    LazyCommand("load", "echoproto.cli.load:load", "Send messages to an echo, and check what comes back."),
+    LazyCommand("compare", "echoproto.cli.compare:compare", "Compare event loops: which serves best, by how much."),
+    LazyCommand("report", "echoproto.cli.report:report", "Report again what 'compare' has measured."),
+    LazyCommand("reactors", "echoproto.cli.reactors:reactors", "List the reactors that 'twistd echo --reactor' takes."),
+):
+    main.add_command(command)

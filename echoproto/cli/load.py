@@ -6,26 +6,33 @@ Only what --help needs is imported here; the rest is the matter of `echoproto.lo
 
 from __future__ import annotations
 
-import importlib.resources
-import os
 import secrets
 import sys
-from collections.abc import Callable
-from importlib.util import find_spec
 from typing import Any
 
 import click
 
-from echoproto.errors import ConfigurationError, EchoError, one_line
+from echoproto.cli.types import (
+    CONTEXT,
+    POSITIVE,
+    TIME,
+    Parsed,
+    RegularFile,
+    Whole,
+    churn_option,
+    option,
+    overwrite_option,
+    quiet_option,
+    rate_option,
+    require,
+    schema_option,
+    seed_option,
+)
 from echoproto.load import outputs
 from echoproto.load.caution import MOST_CONNECTIONS
 from echoproto.load.options import Options
 from echoproto.load.search import parse_aim
-from echoproto.units import parse_sizes, parse_time
-
-SCHEMA = "schema/load-1.json"
-
-LARGEST_SEED = 2**63 - 1
+from echoproto.units import parse_sizes
 
 LARGEST_PID = 2**31 - 1
 
@@ -56,91 +63,15 @@ Without --rate, and with more than {MOST_CONNECTIONS} connections, only this mac
 """
 
 
-class Parsed(click.ParamType[Any]):
-    """
-    The type of an option that one of our own functions reads.
-
-    :param name: what it is called in messages and in --help.
-    :param parse: reads it, or raises `ConfigurationError`.
-    """
-
-    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
-        self.name = name
-        self._parse = parse
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: D102
-        if not isinstance(value, str):
-            return value
-        try:
-            return self._parse(value)
-        except ConfigurationError as error:
-            self.fail(str(error), param, ctx)
-
-
-class OneLineCommand(click.Command):
-    """A command whose usage errors are one line, without the usage."""
-
-    def make_context(
-        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
-    ) -> click.Context:
-        """See `click.Command.make_context`."""
-        try:
-            return super().make_context(info_name, args, parent, **extra)
-        except click.UsageError as error:
-            raise complaint(error.format_message(), ConfigurationError.exit_status) from error
-
-
-def complaint(message: str, status: int) -> click.ClickException:
-    """One line for a person, and an exit status."""
-    made = click.ClickException(one_line(message))
-    made.exit_code = status  # type: ignore[misc]  # which is the class's default
-    return made
-
-
-def _print_schema(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
-    if wanted:
-        text = importlib.resources.files("echoproto.load.report").joinpath(SCHEMA).read_text("utf-8")
-        click.echo(text, nl=False)
-        context.exit()
-
-
-class Whole(click.IntRange):
-    """A whole number, shown as such."""
-
-    name = "n"
-
-
-class RegularFile(click.Path):
-    """A file that each process can read anew, and that has an end: no pipe, no device."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Accept only a regular file, or the null device."""
-        path = super().convert(value, param, ctx)
-        if not os.path.isfile(path) and path != os.devnull:
-            self.fail(f"{value!r} is not a regular file", param, ctx)
-        return path
-
-
 SIZE = Parsed("size", parse_sizes)
-TIME = Parsed("time", parse_time)
 AIM = Parsed("aim", parse_aim)
-POSITIVE = Whole(min=1)
 MAX_CONNECTIONS = 1_000_000
 """As many as Linux lets a process have descriptors, unless told otherwise."""
 MAX_WINDOW = 1_000_000
 MAX_PROCESSES = 1_000
-SEED = Whole(0, LARGEST_SEED)
-FLAG_OF_ITS_OWN: dict[str, Any] = {"is_flag": True, "is_eager": True, "expose_value": False}
-CHURN = click.Choice(["fin", "reset"])
 
 
-def option(*names: str, **settings: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """An option that shows its default, but for one that is off."""
-    shown = not settings.get("is_flag") and settings.get("default") is not None
-    return click.option(*names, show_default=shown, **settings)
-
-
-@click.command(cls=OneLineCommand, epilog=EPILOG, context_settings={"max_content_width": 110})
+@click.command(epilog=EPILOG, context_settings=CONTEXT)
 @click.argument("target", required=False)
 @option(
     "--connections", "-c", type=Whole(1, MAX_CONNECTIONS), default=50, help="That exchange messages; over UDP, sockets."
@@ -149,17 +80,17 @@ def option(*names: str, **settings: Any) -> Callable[[Callable[..., None]], Call
 @option("--duration", "-d", type=TIME, help="To measure for, such as 30s or 5m.  [default: 10s]")
 @option("--count", "-n", type=POSITIVE, help="Messages to send, in place of --duration.")
 @option("--warmup", type=TIME, default="1s", help="Before measuring begins; what comes back is checked all the same.")
-@option("--rate", "-r", type=float, metavar="N", help="Messages a second over all; without it, as many as come back.")
+@rate_option("-r")
 @option("--arrivals", type=click.Choice(["uniform", "poisson"]), help="How --rate spreads them.  [default: uniform]")
 @option("--find-rate", type=AIM, help="Find the highest rate that holds an aim: 'p99<2ms'.")
 @option("--window", "-w", type=Whole(1, MAX_WINDOW), default=1, help="Messages in flight on each connection.")
 @option("--idle", type=Whole(0, MAX_CONNECTIONS), default=0, help="Further connections, which say nothing.")
-@option("--churn", type=CHURN, is_flag=False, flag_value="fin", help="A connection for each message; or --churn=reset.")
+@churn_option
 @option("--half-close", is_flag=True, help="Close the sending side after the last message, and read to the end.")
 @option("--processes", "-p", type=Whole(1, MAX_PROCESSES), default=1, help="That share the work.")
 @option("--greeting", help="What each connection is sent first.  [default: 'Hello\\n' or nothing, whichever comes]")
 @option("--proxy", type=click.Choice(["v1", "v2"]), help="Send a header of the PROXY protocol first.")
-@option("--seed", type=SEED, metavar="N", help="Of all that is drawn.  [default: a new one]")
+@seed_option
 @option("--insecure", is_flag=True, help="Take any TLS certificate.")
 @option("--ca", type=RegularFile(exists=True, dir_okay=False, readable=True), help="PEM file of whom TLS trusts.")
 @option("--server-pid", type=Whole(1, LARGEST_PID), help="Report this process's time on the processor.")
@@ -167,9 +98,9 @@ def option(*names: str, **settings: Any) -> Callable[[Callable[..., None]], Call
 @option("--json", metavar="FILE", help="Write the report as JSON, to standard output with -.")
 @option("--html", metavar="FILE", help="Write it as a page with pictures.")
 @option("--hgrm", metavar="FILE", help="Write the percentiles as HdrHistogram's tools read them.")
-@option("--overwrite", is_flag=True, help="Replace files that are there already.")
-@option("--json-schema", **FLAG_OF_ITS_OWN, callback=_print_schema, help="Print the schema of the JSON report.")
-@option("--quiet", "-q", is_flag=True, help="No progress, no table.")
+@overwrite_option
+@schema_option("echoproto.load.report", "schema/load-1.json", "Print the schema of the JSON report.")
+@quiet_option
 @option("--i-own-this-host", is_flag=True, help="Also load what is not this machine.")
 def load(
     *, target: str | None, server: str | None, i_own_this_host: bool, seed: int | None, overwrite: bool, **given: Any
@@ -182,21 +113,11 @@ def load(
     """
     paths = {name: outputs.named(given.pop(name)) for name in ("json", "html", "hgrm")}
     quiet = given.pop("quiet")
-    try:
-        _check_extras(html=paths["html"] is not None)
-        outputs.check({f"--{name}": path for name, path in paths.items()}, overwrite=overwrite)
-        options = Options(**given, seed=secrets.randbits(63) if seed is None else seed)
-        from echoproto.load import session
+    require("load", "hdrh", "psutil")
+    if paths["html"] is not None:
+        require("html", "vl_convert", by="--html")
+    outputs.check({f"--{name}": path for name, path in paths.items()}, overwrite=overwrite)
+    options = Options(**given, seed=secrets.randbits(63) if seed is None else seed)
+    from echoproto.load import session
 
-        status = session.run(target, server, options, session.Outputs(**paths, quiet=quiet), own_host=i_own_this_host)
-    except EchoError as error:
-        raise complaint(str(error), error.exit_status) from error
-    sys.exit(status)
-
-
-def _check_extras(*, html: bool) -> None:
-    """Say what to install, where an extra is missing."""
-    if find_spec("hdrh") is None or find_spec("psutil") is None:
-        raise ConfigurationError("this command needs the extra 'load': pip install 'echoproto[load]'")
-    if html and find_spec("vl_convert") is None:
-        raise ConfigurationError("--html needs the extra 'html': pip install 'echoproto[html]'")
+    sys.exit(session.run(target, server, options, session.Outputs(**paths, quiet=quiet), own_host=i_own_this_host))

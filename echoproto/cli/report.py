@@ -1,20 +1,16 @@
 """
-The command ``echoproto report``, and the options that it shares with ``echoproto compare``.
+The command ``echoproto report``.
 
 Only what --help needs is imported here.
 """
 
 from __future__ import annotations
 
-import math
 import sys
-from collections.abc import Callable
-from typing import Any
 
 import click
 
-from echoproto.cli.load import OneLineCommand, complaint, option
-from echoproto.errors import EchoError
+from echoproto.cli.types import CONTEXT, against_options, option, overwrite_option
 
 WORSE = 1
 """Exit status: something has become worse by more than is tolerated."""
@@ -37,32 +33,10 @@ Exit status:
 """
 
 
-class Share(click.FloatRange):
-    """A range that, unlike click's own, does not take what is no number for one that lies in it."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """See `click.ParamType.convert`."""
-        number: float = super().convert(value, param, ctx)
-        if math.isnan(number):
-            self.fail(f"{value!r} is not a number", param, ctx)
-        return number
-
-
-def against_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The options of whoever compares with an earlier run."""
-    for add in (
-        option("--different-environments", is_flag=True, help="Also if the runs' machines or versions differ."),
-        option("--tolerance", type=Share(0, 100), default=5.0, metavar="PERCENT", help="That may be lost."),
-        option("--against", metavar="FILE", help="Results of an earlier run, to say what has become of them."),
-    ):
-        command = add(command)
-    return command
-
-
-@click.command(cls=OneLineCommand, epilog=EPILOG, context_settings={"max_content_width": 110})
+@click.command(epilog=EPILOG, context_settings=CONTEXT)
 @click.argument("files", nargs=-1, required=True, metavar="FILES...")
 @option("--output", "-o", metavar="DIR", help="Write results, page and pictures there.")
-@option("--overwrite", is_flag=True, help="Replace what is there already.")
+@overwrite_option
 @option("--different-plans", is_flag=True, help="Also join runs whose loads or contestants differ.")
 @against_options
 def report(
@@ -80,26 +54,23 @@ def report(
 
     FILES are its results.json, or the folders that they are in; those of several runs are joined.
     """
-    try:
-        from echoproto.compare.analysis.joining import join
-        from echoproto.compare.analysis.regression import changes
-        from echoproto.compare.folder import check_kept, check_writable
-        from echoproto.compare.report import write
+    from echoproto.compare.analysis.joining import join
+    from echoproto.compare.analysis.regression import changes
+    from echoproto.compare.folder import check_kept, check_writable
+    from echoproto.compare.report import write
 
-        if output is not None and not overwrite:
-            check_kept(output)
-        results = join(
-            [write.read_file(file) for file in files],
-            different_environments=different_environments,
-            different_plans=different_plans,
-        )
-        changed = None
-        if against is not None:
-            old = write.read_file(against)
-            changed = changes(results, old, tolerance=tolerance / 100, different_environments=different_environments)
-        if output is not None:
-            check_writable(output)
-        write.write(results, output, write.console(), changed)
-    except EchoError as error:
-        raise complaint(str(error), error.exit_status) from error
+    if output is not None and not overwrite:
+        check_kept(output)
+    results = join(
+        [write.read_file(file) for file in files],
+        different_environments=different_environments,
+        different_plans=different_plans,
+    )
+    changed = None
+    if against is not None:
+        old = write.read_file(against)
+        changed = changes(results, old, tolerance=tolerance / 100, different_environments=different_environments)
+    if output is not None:
+        check_writable(output)
+    write.write(results, output, write.console(), changed)
     sys.exit(WORSE if any(change.regression for change in changed or ()) else 0)

@@ -7,7 +7,7 @@ from attrs import fields
 from click.testing import CliRunner, Result
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.cli import compare
+from echoproto.cli import types
 from echoproto.cli.group import main
 from echoproto.compare import session
 from echoproto.compare.folder import check_writable
@@ -132,9 +132,7 @@ class CommandTests(SynchronousTestCase):
 
     def test_a_missing_extra(self) -> None:
         for missing in ("hdrh", "psutil"):
-            with patch.object(
-                compare, "find_spec", lambda name, missing=missing: None if name == missing else object()
-            ):
+            with patch.object(types, "find_spec", lambda name, missing=missing: None if name == missing else object()):
                 self.assertIn("pip install 'echoproto[compare]'", self.complaint())
 
     def test_help(self) -> None:

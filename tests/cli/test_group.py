@@ -6,7 +6,7 @@ from click.testing import CliRunner, Result
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.cli.group import Commands, main
-from echoproto.errors import EchoError, InternalError
+from echoproto.errors import InternalError, OutputError, UnavailableError
 
 
 def ending_with(error: BaseException, env: dict[str, str] | None = None) -> Result:
@@ -50,7 +50,11 @@ class FaultTests(SynchronousTestCase):
         self.assertEqual(ending_with(KeyboardInterrupt()).exit_code, 130)
         self.assertEqual(ending_with(SystemExit(9)).exit_code, 9)
         self.assertEqual(ending_with(click.ClickException("said")).stderr, "Error: said\n")
-        self.assertIsInstance(ending_with(EchoError("for run")).exception, EchoError)
+        self.assertIsInstance(ending_with(OutputError("for run")).exception, OutputError)
+
+    def test_an_error_of_ours(self) -> None:
+        ended = ending_with(UnavailableError("two\nlines"))
+        self.assertEqual((ended.exit_code, ended.stdout, ended.stderr), (1, "", "Error: two\\nlines\n"))
 
 
 class UsageTests(SynchronousTestCase):

@@ -11,7 +11,7 @@ from attrs import fields
 from click.testing import CliRunner, Result
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.cli import load
+from echoproto.cli import types
 from echoproto.cli.group import main
 from echoproto.errors import ConfigurationError
 from echoproto.load import session
@@ -126,7 +126,7 @@ class CommandTests(SynchronousTestCase):
             ("hdrh", (), "echoproto[load]"),
             ("vl_convert", ("--html", "x"), "echoproto[html]"),
         ):
-            with patch.object(load, "find_spec", lambda name, missing=missing: None if name == missing else object()):
+            with patch.object(types, "find_spec", lambda name, missing=missing: None if name == missing else object()):
                 self.assertIn(f"pip install '{extra}'", self.complaint("tcp:h:1", *words))
 
     def test_help(self) -> None:

@@ -6,6 +6,7 @@ import resource
 import signal
 import socket
 import subprocess
+import sys
 import time
 from typing import Any
 
@@ -112,6 +113,26 @@ class StallTests(LoadCase):
         self.assertLess(service["p90"], STALL * 1e6 / 2)
         self.assertGreater(service["max"], STALL * 1e6 * 0.8)
         self.assertTrue(any("the two clocks part" in note for note in report["notes"]), report["notes"])
+
+
+class ImportTests(LoadCase):
+    def test_neither_the_command_nor_its_processes_import_twisted(self) -> None:
+        """Each would start later and be larger by it."""
+        server = self.serve()
+        # Without PYTHONPATH, where an emulated kqueue may import Twisted; Python's own list goes to standard error.
+        given = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        words = (self.target(server), "--connections", "2", "--processes", "2", "--count", "9", "--warmup", "0")
+        ended = self.load(*words, env={**given, "PYTHONPROFILEIMPORTTIME": "1"})
+        lines = [line for line in ended.stderr.splitlines() if line.startswith("import time:")]
+        imported = [line.rpartition("|")[2].strip() for line in lines]
+        self.assertEqual((imported.count("echoproto.load.session"), imported.count("echoproto.load.engine")), (1, 2))
+        self.assertEqual({name for name in imported if name.partition(".")[0] == "twisted"}, set())
+
+    def test_help_imports_neither_twisted_nor_rich(self) -> None:
+        ended = self.run_to_end(sys.executable, "-X", "importtime", "-P", "-m", "echoproto", "--help")
+        self.assertIn("echoproto.cli.group", ended.stderr)
+        for name in ("twisted", "rich", "echoproto.load"):
+            self.assertNotRegex(ended.stderr, rf"(?m)\| +{name}$")
 
 
 class HarmTests(LoadCase):

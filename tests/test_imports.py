@@ -19,9 +19,6 @@ IO = {
     *("twisted.internet", "twisted.internet.endpoints", "twisted.internet.reactor", "twisted.internet.tcp"),
 }
 
-LATE = {"echoproto.server.workers.supervisor"}
-"""What builds on a module of Twisted's that imports the reactor; it is imported once there is one."""
-
 
 def imported_by(modules: Iterable[str], *, emulation: bool = True) -> list[str]:
     """
@@ -49,7 +46,7 @@ class ImportTests(SynchronousTestCase):
         ours = {name for each in getReactorTypes() if (name := vars(each)["moduleName"]).startswith("echoproto.")}
         lacking = {name for name in ours if not _can_import(name)}
         found = {each.name for each in pkgutil.walk_packages(echoproto.__path__, "echoproto.")}
-        modules = sorted(found - lacking - LATE)
+        modules = sorted(found - lacking)
         self.assertGreater(len(modules), 15)
         loaded = imported_by(["twisted.plugins.echo_plugin", *modules])
         self.assertIn("echoproto.reactors.uvloop", loaded)

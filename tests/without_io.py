@@ -65,10 +65,8 @@ FILES = (
     "echoproto/server/settings/values.py",
     "echoproto/server/sockets/certificates.py",
     "echoproto/server/sockets/tlserrors.py",
-    "echoproto/server/workers/answers.py",
     "echoproto/server/workers/messages.py",
     "echoproto/server/workers/shares.py",
-    "echoproto/server/workers/totals.py",
     "echoproto/units.py",
 )
 

@@ -1,9 +1,9 @@
 """
-What the service and its workers tell each other: lines of a kind, and content in JSON.
+Messages between the service and its workers: lines of a kind, and content in JSON.
 
-To a worker, by its standard input: `Start` first, then `SETTINGS`, `CERTIFICATES`, `TELL` and `ABORT`; it stops at the
-end of the stream, since then whoever has started it is gone. From it, by a pipe of its own: `READY`, `COUNTERS`,
-`TOLD`, `RELOADED`, `LOG`, `STOPPING`.
+A worker is sent `Start` on its standard input, and then orders: `SETTINGS`, `CERTIFICATES`, `COUNT`, `ABORT`. It
+answers each with `DONE`, in their order, and stops at the end of the stream, which is the end of the service. Through a
+pipe of its own it sends `READY`, `COUNTERS`, `DONE`, `LOG`, `STOPPING`.
 """
 
 from __future__ import annotations
@@ -13,85 +13,97 @@ from collections.abc import Sequence
 from typing import Any
 
 from attrs import asdict, frozen
-from twisted.logger import LogEvent, eventAsJSON, eventFromJSON
+from twisted.logger import LogEvent, eventAsJSON, eventFromJSON, globalLogPublisher
 
 from echoproto.server.settings.table import Settings
 from echoproto.server.sockets.pemfiles import PEMBlock
 
 SETTINGS = "settings"
-"""Hold to these from here on."""
+"""Order to use other settings."""
 CERTIFICATES = "certificates"
-"""Use these from here on; with a number, to be told in `RELOADED`."""
-TELL = "tell"
-"""Say what the counters are, as `TOLD`."""
+"""Order to use other certificates."""
+COUNT = "count"
+"""Order to report the counters, if they have changed."""
 ABORT = "abort"
-"""End all connections at once."""
+"""Order to end all connections at once."""
 
 READY = "ready"
-"""It serves; with its process ID."""
+"""Report of a worker that serves, with its process ID."""
 COUNTERS = "counters"
-"""What it has counted up to now, said now and then; ``TOLD`` is the same as an answer."""
-TOLD = "told"
+"""Report of everything counted since the start of the process."""
 STOPPING = "stopping"
-"""It is about to accept nobody any more, and to wait for its connections to end: time for its successor to start."""
-RELOADED = "reloaded"
-"""It uses the certificates of that number, and holds to the settings that it was told before."""
+"""Report of a worker that is about to accept no more connections: time for its successor to start."""
+DONE = "done"
+"""Answer to an order that is carried out."""
 LOG = "log"
-"""An event for the log; see `event_line`."""
+"""Event for the log; see `event_line`."""
 
 OURS = "echoproto"
-"""The namespace of what this package logs."""
+"""Namespace of this package's log events."""
 
 FAILURE_TEXT = "failure_text"
+"""Field of an event for the text of its failure, which is lost as JSON."""
 
 
 def line(kind: str, content: object = None) -> bytes:
-    """A message, as it is sent."""
+    """Encode a message."""
     return f"{kind} {json.dumps(content)}\n".encode("ascii")
 
 
 def parse(message: bytes) -> tuple[str, str]:
-    """The kind of a message, and its content, in JSON still."""
+    """Split a message into its kind and its content, which stays JSON."""
     kind, _, content = message.decode("ascii").partition(" ")
     return kind, content
 
 
 def event_line(event: LogEvent) -> bytes:
-    """A message with an event of the log."""
+    """Encode a message with an event of the log."""
     failure = event.get("log_failure")
-    if failure is not None:  # of which the text is lost as JSON
+    if failure is not None:
         event = {**event, FAILURE_TEXT: failure.getErrorMessage()}
     return f"{LOG} {eventAsJSON(event)}\n".encode("ascii")
 
 
 def event_from(content: str) -> LogEvent:
-    """The event in such a message."""
+    """Decode the event of such a message."""
     event = eventFromJSON(content)
     if event.get("log_namespace") == OURS:
-        # Its fields are all there, and can be formatted as they are to be; Twisted's own copy has lost the formats.
+        # Its fields are complete, and keep their formats; Twisted's own copy has lost the formats.
         event.pop("log_flattened", None)
     if FAILURE_TEXT in event:
         event["log_failure"].value = event.pop(FAILURE_TEXT)
     return event
 
 
+def publish(worker: int, content: str) -> None:
+    """
+    Put an event of a worker into the log of this process, with the worker's number.
+
+    :param content: of a message with an event.
+    """
+    event = event_from(content)
+    level = event.get("log_level")
+    system = f"{event.get('log_namespace')}#{getattr(level, 'name', '-')}"
+    globalLogPublisher({**event, "log_system": f"{system} worker {worker}", "worker": worker})
+
+
 class Lines:
-    """Puts lines together from portions of a stream."""
+    """Lines of a stream that is read in portions."""
 
     def __init__(self) -> None:
         self._rest = b""
 
     def add(self, data: bytes) -> list[bytes]:
         """
-        Take what has come.
+        Take the next portion.
 
-        :return: the lines that are whole by now, without their ends.
+        :return: the lines that it completes, without their ends.
         """
         *lines, self._rest = (self._rest + data).split(b"\n")
         return lines
 
     def end(self) -> list[bytes]:
-        """The last line, if it had no end."""
+        """Return the last line, if it had no end."""
         rest, self._rest = self._rest, b""
         return [rest] if rest else []
 
@@ -99,12 +111,12 @@ class Lines:
 @frozen
 class Start:
     """
-    What a worker has to know before all else.
+    First message to a worker.
 
-    :ivar number: which one it is, from 0.
-    :ivar workers: how many there are.
-    :ivar reactor: the name of the one to run on.
-    :ivar sockets: how many it is handed.
+    :ivar number: its number, from 0.
+    :ivar workers: number of workers.
+    :ivar reactor: name of the reactor.
+    :ivar sockets: number of sockets that it is handed.
     :ivar settings: of the whole service.
     :ivar certificates: of each TLS listener.
     """
@@ -117,14 +129,14 @@ class Start:
     certificates: Sequence[Sequence[PEMBlock]] = ()
 
     def to_json(self) -> bytes:
-        """As one line."""
+        """Encode the message as one line."""
         fields = asdict(self, recurse=False)
         fields |= {"settings": asdict(self.settings), "certificates": certificates_to_send(self.certificates)}
         return json.dumps(fields).encode("ascii") + b"\n"
 
     @classmethod
     def from_json(cls, text: bytes) -> Start:
-        """The opposite of `to_json`."""
+        """Decode a message of `to_json`."""
         fields: dict[str, Any] = json.loads(text)
         fields["settings"] = settings_from(fields["settings"])
         fields["certificates"] = certificates_from(fields["certificates"])
@@ -132,17 +144,17 @@ class Start:
 
 
 def settings_from(fields: dict[str, Any]) -> Settings:
-    """Settings that were sent as JSON, which has no tuples."""
+    """Decode settings from JSON, which has no tuples."""
     return Settings(**fields | {"listen": tuple(fields["listen"])})
 
 
 def certificates_to_send(certificates: Sequence[Sequence[PEMBlock]]) -> list[list[tuple[str, str, str]]]:
-    """The certificates and keys of each TLS listener, as JSON has them: PEM is ASCII, and stays as it is if not."""
+    """Encode the certificates and keys of each TLS listener for JSON, without loss even if they are not ASCII."""
     return [[(each.file, each.label, each.content.decode("latin-1")) for each in blocks] for blocks in certificates]
 
 
 def certificates_from(sent: list[list[list[str]]]) -> tuple[tuple[PEMBlock, ...], ...]:
-    """The opposite of `certificates_to_send`."""
+    """Decode the result of `certificates_to_send`."""
     return tuple(
         tuple(PEMBlock(file, label, content.encode("latin-1")) for file, label, content in blocks) for blocks in sent
     )

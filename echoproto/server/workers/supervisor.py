@@ -1,7 +1,19 @@
 """
-Keeps workers running.
+Keep worker processes running.
 
-It builds on `twisted.runner.procmon`, which imports the reactor; so nothing imports this module before there is one.
+Each worker has a number, and a place of that number, which is in one of three states:
+
+=========  ==================  ==============================================================
+state      ``process``         left by
+=========  ==================  ==============================================================
+running    the process         its end, or its announcement that it stops: the place is vacant
+vacant     ``None``            ``next_start``: after no time if the process has run for long
+                               enough, else after a delay that doubles each time
+stopped    as it was           nothing; no process is started any more
+=========  ==================  ==============================================================
+
+A process that has announced its stop serves its connections to their end beside its successor. It is killed if it takes
+too long, as all processes are after `Supervisor.stop`.
 """
 
 from __future__ import annotations
@@ -9,16 +21,18 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Protocol
 
-from twisted.internet.defer import Deferred, succeed
-from twisted.internet.error import ProcessDone, ProcessTerminated
+from attrs import define
+from twisted.internet.defer import Deferred, gatherResults, succeed
+from twisted.internet.error import ProcessDone, ProcessExitedAlready, ProcessTerminated
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import ProcessProtocol
-from twisted.logger import Logger, LogLevel, globalLogPublisher
+from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
-from twisted.runner.procmon import ProcessMonitor
 
 from echoproto.errors import one_line
 from echoproto.server.workers import messages
@@ -27,236 +41,247 @@ from echoproto.server.workers.worker import FIRST_SOCKET, ORDERS, REPORTS, SIGNA
 
 log = Logger("echoproto")
 
-YOUNG_SECONDS = 5
-"""Who ends, or says that it stops, sooner than this after its start is replaced later and later, all others at once."""
+STABLE_SECONDS = 5
+"""Run time in seconds after which a worker is replaced without delay."""
 
-FIRST_DELAY_SECONDS = 0.1
-LONGEST_DELAY_SECONDS = 60
-"""How much later: twice as long each time. Ten in a row are a minute and a half."""
+MIN_DELAY_SECONDS = 0.1
+MAX_DELAY_SECONDS = 60
+"""Bounds of the delay before a worker is replaced. It doubles each time: ten in a row take a minute and a half."""
 
-SIGNAL_SECONDS = 0.1
+STOP_DELAY_SECONDS = 0.1
 """
-How long the successor of one that stops waits at least. A signal for all processes, as of a terminal or a service
-manager, may reach a worker before it reaches us; a successor that had been started by then would have to be stopped
-again, once it can be.
+Minimum delay in seconds before the successor of a worker that stops. A signal for all processes, as of a terminal or a
+service manager, may reach a worker before it reaches this process; without the delay, a successor would be started only
+to be stopped again.
 """
 
 
 class Observer(Protocol):
-    """Who is told of workers, and knows what they need."""
+    """The service, which knows the needs of its workers."""
 
     def start_message(self, worker: int) -> bytes:
-        """The first line that a worker is sent."""
+        """Return the first line that a worker is sent."""
 
     def descriptors(self, worker: int) -> list[int]:
-        """The sockets that it is handed."""
+        """Return the sockets that a worker is handed."""
 
     def starting(self, worker: int) -> None:
-        """It is about to be started."""
+        """React to a process that is about to be started."""
 
-    def heard(self, process: WorkerProcess, kind: str, content: str) -> None:
-        """A process of it has said something."""
+    def received(self, process: WorkerProcess, kind: str, content: str) -> None:
+        """React to a message of a process."""
 
     def printed(self, worker: int, text: str) -> None:
-        """It has written a line to its standard output, or standard error."""
+        """React to a line on a worker's standard output or standard error."""
 
     def vacant(self, worker: int, seconds: float) -> None:
-        """Its process has ended, or is about to; the next one starts after so many seconds."""
+        """React to the end of a process, or its announcement; the next one starts after so many seconds."""
 
     def ended(self, process: WorkerProcess) -> None:
-        """A process of it has ended."""
+        """React to the end of a process."""
 
 
 class WorkerProcess(ProcessProtocol):
     """
-    What goes to a worker, and comes from it.
+    A process, its orders and its reports.
 
-    :param worker: its number; the one that it takes the place of, if that still stops, has the same.
-    :param observer: is told of it.
-    :param ended: is called at its end.
+    :ivar worker: number of its place.
+    :ivar gone: fires at its end.
     """
 
     def __init__(self, worker: int, observer: Observer, ended: Callable[[WorkerProcess, Failure], None]) -> None:
         self.worker = worker
+        self.gone: Deferred[None] = Deferred()
         self._observer = observer
         self._ended = ended
         self._takes_orders = True
+        self._unanswered: deque[Deferred[None]] = deque()
         self._lines = {descriptor: Lines() for descriptor in (1, 2, REPORTS)}
+        self._kill: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
-        """Tell it what to do."""
-        self._write(self._observer.start_message(self.worker))
+        """Send the first message."""
+        self.transport.writeToChild(ORDERS, self._observer.start_message(self.worker))  # type: ignore[union-attr]
 
-    def send(self, kind: str, content: object = None) -> None:
-        """Give an order; see `echoproto.server.workers.messages`."""
-        self._write(messages.line(kind, content))
+    def order(self, kind: str, content: object = None) -> Deferred[None]:
+        """
+        Give an order; see `echoproto.server.workers.messages`.
 
-    def _write(self, message: bytes) -> None:
-        if self._takes_orders:
-            self.transport.writeToChild(ORDERS, message)  # type: ignore[union-attr]
+        :return: fires when it is carried out, or the process has ended.
+        """
+        if not self._takes_orders:
+            return succeed(None)
+        done: Deferred[None] = Deferred()
+        self._unanswered.append(done)
+        self.transport.writeToChild(ORDERS, messages.line(kind, content))  # type: ignore[union-attr]
+        return done
+
+    def signal(self, name: str) -> None:
+        """Send a signal, such as ``TERM``, if the process has not ended."""
+        with suppress(ProcessExitedAlready):
+            self.transport.signalProcess(name)  # type: ignore[union-attr]
+
+    def kill_later(self, clock: Any, seconds: float) -> None:
+        """Kill the process if it has not ended after some seconds; of several calls, the first counts."""
+        if self._kill is None:
+            self._kill = clock.callLater(seconds, self.signal, "KILL")
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
-        """Pass on what it says."""
-        self._heard(childFD, self._lines[childFD].add(data))
+        """Pass on complete lines."""
+        for line in self._lines[childFD].add(data):
+            if childFD == REPORTS:
+                self._received(*messages.parse(line))
+            else:
+                self._print(line)
 
     def childConnectionLost(self, childFD: int) -> None:
-        """Pass on what had no end; it is about to end."""
+        """Pass on a last line without an end."""
         if childFD == ORDERS:
             self._takes_orders = False
         elif childFD != REPORTS:
-            self._heard(childFD, self._lines[childFD].end())
+            for line in self._lines[childFD].end():
+                self._print(line)
 
-    def _heard(self, descriptor: int, lines: list[bytes]) -> None:
-        for each in lines:
-            if descriptor != REPORTS:
-                self._observer.printed(self.worker, each.decode("utf-8", "backslashreplace"))
-                continue
-            kind, content = messages.parse(each)
-            if kind == messages.LOG:
-                publish(self.worker, content)
-            else:
-                self._observer.heard(self, kind, content)
+    def _print(self, line: bytes) -> None:
+        self._observer.printed(self.worker, line.decode("utf-8", "backslashreplace"))
+
+    def _received(self, kind: str, content: str) -> None:
+        if kind == messages.DONE:
+            self._unanswered.popleft().callback(None)
+        else:
+            self._observer.received(self, kind, content)
 
     def processEnded(self, reason: Failure) -> None:
-        """All that it has said is read."""
+        """Free all who wait for the process; all its output has been read."""
+        if self._kill is not None and self._kill.active():
+            self._kill.cancel()
         self._ended(self, reason)
+        while self._unanswered:
+            self._unanswered.popleft().callback(None)
+        self.gone.callback(None)
 
 
-def publish(worker: int, content: str) -> None:
+@define
+class _Place:
+    """State of one place; the module describes it."""
+
+    process: WorkerProcess | None = None
+    started_at: float = 0.0
+    delay: float = MIN_DELAY_SECONDS
+    next_start: IDelayedCall | None = None
+
+
+class Supervisor:
     """
-    Put an event of a worker into our log, with its number.
-
-    :param content: that of a message with an event.
-    """
-    event = messages.event_from(content)
-    level = event.get("log_level")
-    system = f"{event.get('log_namespace')}#{getattr(level, 'name', '-')}"
-    globalLogPublisher({**event, "log_system": f"{system} worker {worker}", "worker": worker})
-
-
-class Supervisor(ProcessMonitor):
-    """
-    Starts workers, and replaces those that end, or are about to.
-
-    What Twisted's monitor knows by name are the places of workers; one that is about to end has left its own, which is
-    to the monitor as if it had ended.
+    Start workers, and replace those that end or announce that they stop.
 
     :param reactor: starts processes, and tells the time.
     :param workers: how many.
     :param observer: is told of them.
+
+    :ivar stop_seconds: time limit for a process to stop, after which it is killed.
+    :ivar processes: those that run.
     """
 
-    threshold = YOUNG_SECONDS
-    minRestartDelay = FIRST_DELAY_SECONDS  # type: ignore[assignment]
-    maxRestartDelay = LONGEST_DELAY_SECONDS
-    protocols: dict[str, WorkerProcess]  # type: ignore[assignment]
+    stop_seconds = 5.0
 
     def __init__(self, reactor: Any, workers: int, observer: Observer) -> None:
-        super().__init__(reactor)
+        self._reactor = reactor
         self._observer = observer
-        self._former: dict[WorkerProcess, IDelayedCall] = {}
-        self._waiting: list[Deferred[None]] = []
-        # The modules are to be those that this process has, wherever they are, and never some of the current folder.
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        for number in range(workers):
-            command = [sys.executable, "-P", "-m", "echoproto.server.workers.worker", str(number)]
-            self.addProcess(str(number), command, env=environment)
+        self._running = False
+        self._places = [_Place() for _ in range(workers)]
+        self.processes: set[WorkerProcess] = set()
+        # A worker has the modules of this process, wherever they are, and none of the current folder.
+        self._environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
-    @property
-    def worker_processes(self) -> set[WorkerProcess]:
-        """Those that run."""
-        return {*self.protocols.values(), *self._former}
+    def start(self) -> None:
+        """Start all workers."""
+        self._running = True
+        for worker in range(len(self._places)):
+            self._start(worker)
 
-    def startProcess(self, name: str) -> None:
-        """Start a worker; Twisted's own would hand it no descriptors, and log all that it says as text."""
-        if name in self.protocols:
-            return
-        number, process = int(name), self._processes[name]
-        self._observer.starting(number)
-        protocol = WorkerProcess(number, self._observer, self._ended)
-        self.protocols[name] = protocol
-        self.timeStarted[name] = self._clock.seconds()
+    def _start(self, worker: int) -> None:
+        self._observer.starting(worker)
+        process = WorkerProcess(worker, self._observer, self._ended)
+        self.processes.add(process)
+        place = self._places[worker]
+        place.process, place.started_at = process, self._reactor.seconds()
+        command = [sys.executable, "-P", "-m", "echoproto.server.workers.worker", str(worker)]
         descriptors: dict[int, Any] = {ORDERS: "w", 1: "r", 2: "r", REPORTS: "r"}
-        descriptors.update(enumerate(self._observer.descriptors(number), FIRST_SOCKET))
+        descriptors.update(enumerate(self._observer.descriptors(worker), FIRST_SOCKET))
         before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
-            self._reactor.spawnProcess(protocol, process.args[0], process.args, process.env, childFDs=descriptors)
+            self._reactor.spawnProcess(process, command[0], command, self._environment, childFDs=descriptors)
         except OSError:  # no process can be made now
-            self._ended(protocol, Failure())
+            process.processEnded(Failure())
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
-    def replace(self, process: WorkerProcess) -> None:
-        """
-        Start the successor of a worker that is about to end, about as soon as if that had ended.
-
-        :param process: the worker; it is killed if it takes longer than it may.
-        """
-        if self.running and process not in self._former:
-            self._former[process] = self._clock.callLater(self.killTime, self._forceStopProcess, process.transport)
-            log.info(
-                "Worker {worker} stops{next}",
-                event="worker-stops",
-                worker=process.worker,
-                next=self._leave(process, SIGNAL_SECONDS),
-            )
-
-    def _leave(self, process: WorkerProcess, least_seconds: float = 0.0) -> str:
-        """The place of a worker is free; when it is taken again, in words."""
-        name = str(process.worker)
-        self._monitoredProcessExited(name)  # without the reason, which Twisted 26 fails to log
-        if not self.running:
-            return ""
-        seconds = max(least_seconds, self.restart[name].getTime() - self._clock.seconds())
-        self.restart[name].reset(seconds)
-        self._observer.vacant(process.worker, seconds)
-        return f"; a new one starts in {seconds:.1f} s"
-
     def start_now(self, worker: int) -> None:
-        """Start a worker that waits for its turn, without waiting any longer."""
-        call = self.restart.get(str(worker))
+        """Start the next process of a vacant place without further delay."""
+        call = self._places[worker].next_start
         if call is not None and call.active():
             call.reset(0)
 
+    def replace(self, process: WorkerProcess) -> None:
+        """Start the successor of a process that stops, about as soon as after its end."""
+        if self._running and self._places[process.worker].process is process:
+            process.kill_later(self._reactor, self.stop_seconds)
+            following = self._vacate(process.worker, STOP_DELAY_SECONDS)
+            log.info("Worker {worker} stops; {next}", event="worker-stops", worker=process.worker, next=following)
+
+    def _vacate(self, worker: int, min_seconds: float = 0.0) -> str:
+        """Plan the next process of a place; the plan in words."""
+        place = self._places[worker]
+        place.process, seconds = None, 0.0
+        if self._reactor.seconds() - place.started_at < STABLE_SECONDS:
+            seconds, place.delay = place.delay, min(2 * place.delay, MAX_DELAY_SECONDS)
+        else:
+            place.delay = MIN_DELAY_SECONDS
+        seconds = max(min_seconds, seconds)
+        place.next_start = self._reactor.callLater(seconds, self._start, worker)
+        self._observer.vacant(worker, seconds)
+        return f"a new one starts in {seconds:.1f} s"
+
     def _ended(self, process: WorkerProcess, reason: Failure) -> None:
-        kill, following = self._former.pop(process, None), ""
-        if kill is None:
-            following = self._leave(process)
-        elif kill.active():
-            kill.cancel()
-        if self.running or not reason.check(ProcessDone):
+        self.processes.remove(process)
+        former = self._places[process.worker].process is not process
+        following = f"; {self._vacate(process.worker)}" if self._running and not former else ""
+        if self._running or not reason.check(ProcessDone):
             log.emit(
-                LogLevel.warn if kill is None or not reason.check(ProcessDone) else LogLevel.info,
+                LogLevel.info if former and reason.check(ProcessDone) else LogLevel.warn,
                 "{log_which} {worker} has ended: {reason}{next}",
                 event="worker-ended",
-                log_which="Worker" if kill is None else "The former worker",
-                former=kill is not None,
+                log_which="The former worker" if former else "Worker",
+                former=former,
                 worker=process.worker,
                 reason=_in_words(reason.value),
                 next=following,
             )
         self._observer.ended(process)
-        if not self.worker_processes:
-            waiting, self._waiting = self._waiting, []
-            for deferred in waiting:
-                deferred.callback(None)
 
-    def when_ended(self) -> Deferred[None]:
-        """Fires when none runs; at once, if none does."""
-        if not self.worker_processes:
-            return succeed(None)
-        deferred: Deferred[None] = Deferred()
-        self._waiting.append(deferred)
-        return deferred
+    def stop(self) -> Deferred[Any]:
+        """
+        Stop all processes with SIGTERM, and kill those that take too long.
+
+        :return: fires when none is left.
+        """
+        self._running = False
+        for place in self._places:
+            if place.next_start is not None and place.next_start.active():
+                place.next_start.cancel()
+            if place.process in self.processes:
+                place.process.signal("TERM")
+                place.process.kill_later(self._reactor, self.stop_seconds)
+        return gatherResults([process.gone for process in self.processes])
 
 
 def _in_words(problem: BaseException | None) -> str:
-    """Why a process has ended."""
+    """Describe the end of a process."""
     number = getattr(problem, "signal", None)
     if number is not None:
         names = {each.value: each.name for each in signal.Signals}
         return f"killed by {names.get(number, f'signal {number}')}"  # most of the real-time signals have no name
-    status = getattr(problem, "exitCode", None)
-    return (
-        f"exit status {status or 0}" if isinstance(problem, ProcessDone | ProcessTerminated) else one_line(str(problem))
-    )
+    if isinstance(problem, ProcessDone | ProcessTerminated):
+        return f"exit status {problem.exitCode or 0}"
+    return one_line(str(problem))

@@ -150,13 +150,12 @@ class Worker(EchoService):
             if kind == messages.SETTINGS:
                 self.apply(self._share(messages.settings_from(json.loads(content))))
             elif kind == messages.CERTIFICATES:
-                number, certificates = json.loads(content)
-                self._use(messages.certificates_from(certificates))
-                self._reports.send(messages.RELOADED, number)
-            elif kind == messages.TELL:
-                self._reports.send(messages.TOLD, self.snapshot().as_dict())
+                self._use(messages.certificates_from(json.loads(content)))
+            elif kind == messages.COUNT:
+                self._report()
             elif kind == messages.ABORT:
                 self.abort()
+            self._reports.send(messages.DONE)
 
     def _use(self, certificates: Sequence[Sequence[PEMBlock]]) -> None:
         """Use certificates that the service has found to be good."""

@@ -1,12 +1,33 @@
+import json
 from typing import Any, cast
 
-from twisted.logger import ILogObserver, LogEvent, Logger, LogLevel, formatEvent, formatEventAsClassicLogText
+from twisted.logger import (
+    ILogObserver,
+    LogEvent,
+    Logger,
+    LogLevel,
+    eventAsJSON,
+    formatEvent,
+    formatEventAsClassicLogText,
+)
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.server.settings.table import Settings
 from echoproto.server.sockets.pemfiles import PEMBlock
-from echoproto.server.workers.messages import FAILURE_TEXT, LOG, TELL, Lines, Start, event_from, event_line, line, parse
+from echoproto.server.workers.messages import (
+    COUNT,
+    FAILURE_TEXT,
+    LOG,
+    Lines,
+    Start,
+    event_from,
+    event_line,
+    line,
+    parse,
+    publish,
+)
+from tests.support.logs import record_log
 
 
 class LineTests(SynchronousTestCase):
@@ -14,7 +35,7 @@ class LineTests(SynchronousTestCase):
         self.assertEqual(parse(line("kind", {"a": 1}).rstrip(b"\n")), ("kind", '{"a": 1}'))
 
     def test_without_content(self) -> None:
-        self.assertEqual(parse(line(TELL)[:-1]), (TELL, "null"))
+        self.assertEqual(parse(line(COUNT)[:-1]), (COUNT, "null"))
 
     def test_is_one_line_of_ascii(self) -> None:
         text = line("kind", "two\nlines, ü and \udcff")
@@ -60,6 +81,18 @@ class EventTests(SynchronousTestCase):
         event = self.through(Logger("echoproto"), "failed", log_failure=Failure(ZeroDivisionError("by naught")))
         self.assertIn("ZeroDivisionError: by naught", formatEventAsClassicLogText(event) or "")
         self.assertNotIn(FAILURE_TEXT, event)
+
+
+class PublishTests(SynchronousTestCase):
+    def test_whose_it_is(self) -> None:
+        """In the text, and as a field of JSON; what is logged stays as it was."""
+        events = record_log(self)
+        Logger("echoproto").warn("x {n:03}", n=7)
+        publish(3, parse(event_line(events[-1]).rstrip())[1])
+        event = events[-1]
+        self.assertTrue(str(formatEventAsClassicLogText(event)).endswith(" [echoproto#warn worker 3] x 007\n"))
+        self.assertEqual((event["n"], event["log_level"], event["worker"]), (7, LogLevel.warn, 3))
+        self.assertEqual(json.loads(eventAsJSON(event))["worker"], 3)
 
 
 class StartTests(SynchronousTestCase):

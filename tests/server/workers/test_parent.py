@@ -17,33 +17,45 @@ from echoproto.server.counters import Counters
 from echoproto.server.settings.table import Settings
 from echoproto.server.sockets.pemfiles import PEMBlock
 from echoproto.server.workers import messages
-from echoproto.server.workers.answers import ANSWER_SECONDS
 from echoproto.server.workers.handover import kernel_balances
 from echoproto.server.workers.messages import Start
-from echoproto.server.workers.parent import GRACE_SECONDS, Workers, processors
+from echoproto.server.workers.parent import ANSWER_SECONDS, GRACE_SECONDS, Workers, processors
 from tests.support.logs import record_log
 from tests.support.reactorbuilder import EchoReactorBuilder, turn
+
+
+class Process:
+    """Stands in for the process of a worker."""
+
+    def __init__(self, worker: int) -> None:
+        self.worker = worker
+        self.orders: list[tuple[object, ...]] = []
+        self.unanswered: list[Deferred[None]] = []
+
+    def order(self, kind: str, content: object = None) -> Deferred[None]:
+        self.orders.append((kind, content))
+        self.unanswered.append(Deferred())
+        return self.unanswered[-1]
+
+    def answer(self) -> None:
+        self.unanswered.pop(0).callback(None)
 
 
 class Supervised:
     """Stands in for the supervisor of some workers."""
 
     def __init__(self, count: int) -> None:
-        self.killTime = 0
-        self.stopped = False
-        self.processes = [mock.Mock(worker=number) for number in range(count)]
-        self.worker_processes = set(self.processes)
+        self.stop_seconds = 0
+        self.workers = [Process(number) for number in range(count)]
+        self.processes = set(self.workers)
         self.replace = mock.Mock()
-        self.ended: Deferred[None] = Deferred()
+        self.stopped: Deferred[None] = Deferred()
 
     def orders(self, number: int) -> list[tuple[object, ...]]:
-        return [call.args for call in self.processes[number].send.call_args_list]
+        return self.workers[number].orders
 
-    def stopService(self) -> None:
-        self.stopped = True
-
-    def when_ended(self) -> Deferred[None]:
-        return self.ended
+    def stop(self) -> Deferred[None]:
+        return self.stopped
 
 
 class WorkersTests(SynchronousTestCase):
@@ -59,47 +71,66 @@ class WorkersTests(SynchronousTestCase):
 
     def report(self, worker: int, kind: str, **counts: Any) -> None:
         snapshot = evolve(Counters().snapshot(()), **counts)
-        self.workers.heard(self.supervised.processes[worker], kind, json.dumps(snapshot.as_dict()))
+        self.workers.received(self.supervised.workers[worker], kind, json.dumps(snapshot.as_dict()))
 
     def test_what_a_worker_has_to_know(self) -> None:
         start = Start.from_json(self.workers.start_message(1))
         self.assertEqual(start, Start(1, 2, "fast", 0, self.workers.settings))
 
     def test_ready(self) -> None:
-        self.workers.heard(self.supervised.processes[1], messages.READY, "77")
+        self.workers.received(self.supervised.workers[1], messages.READY, "77")
         self.assertEqual(self.lines(), ["Worker 1 serves, process 77"])
 
+    def answer(self, worker: int, **counts: Any) -> None:
+        """Report counters, as asked for."""
+        self.report(worker, messages.COUNTERS, **counts)
+        self.supervised.workers[worker].answer()
+
     def test_counters_are_asked_for_and_added_up(self) -> None:
-        self.report(0, messages.COUNTERS, accepted=1, active=1)
+        self.report(0, messages.COUNTERS, accepted=1, active=1, errors={"A": 1})
         self.workers.log_counters()
         self.workers.log_counters()
-        self.assertEqual(self.supervised.orders(1), [(messages.TELL, None)])
-        self.report(0, messages.TOLD, accepted=3, active=2, closed={"peer": 1})
+        self.assertEqual(self.supervised.orders(1), [(messages.COUNT, None)])
+        self.answer(0, accepted=3, active=2, closed={"peer": 1}, errors={"A": 1})
         self.report(1, messages.COUNTERS, accepted=1, active=1)
         self.assertEqual(self.lines(), [])
-        self.report(1, messages.TOLD, accepted=4, active=4)
+        self.answer(1, accepted=4, active=4, closed={"peer": 2, "reset": 1}, errors={"B": 2})
         [line] = self.lines()
         told = json.loads(line.removeprefix("Counters: "))
-        self.assertEqual((told["accepted"], told["active"], told["closed"]), (7, 6, {"peer": 1}))
+        self.assertEqual((told["accepted"], told["active"]), (7, 6))
+        self.assertEqual((told["closed"], told["errors"]), ({"peer": 3, "reset": 1}, {"A": 1, "B": 2}))
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_a_worker_that_does_not_answer(self) -> None:
         self.report(0, messages.COUNTERS, accepted=1, active=1)
         self.workers.log_counters()
-        self.report(1, messages.TOLD, accepted=2, active=2)
+        self.answer(1, accepted=2, active=2)
         self.clock.advance(ANSWER_SECONDS)
         self.assertIn('"accepted": 3', self.lines()[-1])
+        self.supervised.workers[0].answer()  # too late, and no fault
 
     def test_a_worker_that_ends_before_it_answers(self) -> None:
-        """O11: what it had counted stays, and adds up."""
-        self.report(0, messages.COUNTERS, accepted=1, active=1)
+        """O11: what it had counted stays, and adds up, since who was connected to it is so no more."""
+        self.report(0, messages.COUNTERS, accepted=5, active=1, closed={"peer": 4}, bytes_received=7)
         self.workers.log_counters()
-        self.report(1, messages.TOLD, accepted=2, active=2)
-        self.workers.ended(self.supervised.processes[0])
-        self.assertIn('"accepted": 3, "active": 2, "closed": {"worker": 1}', self.lines()[-1])
+        self.answer(1, accepted=2, active=2)
+        self.workers.ended(self.supervised.workers[0])
+        self.supervised.workers[0].answer()
+        line = self.lines()[-1]
+        self.assertIn('"accepted": 7, "active": 2, "closed": {"peer": 4, "worker": 1}', line)
+        self.assertIn('"bytes_received": 7', line)
+
+    def test_a_worker_that_has_ended_in_order(self) -> None:
+        self.report(1, messages.COUNTERS, accepted=5, closed={"stop": 5})
+        self.workers.ended(self.supervised.workers[1])
+        self.assertEqual(self.workers.snapshot().closed, {"stop": 5})
+
+    def test_a_worker_that_has_never_reported(self) -> None:
+        self.workers.ended(self.supervised.workers[1])
+        self.assertEqual(self.workers.snapshot(), Counters().snapshot(()))
 
     def test_counters_when_there_is_nobody_to_ask(self) -> None:
-        self.supervised.worker_processes.clear()
+        self.supervised.processes.clear()
         self.workers.log_counters()
         self.assertIn('Counters: {"accepted": 0', self.lines()[-1])
 
@@ -114,7 +145,7 @@ class WorkersTests(SynchronousTestCase):
         [(kind, content)] = self.supervised.orders(1)
         self.assertEqual((kind, content), (messages.SETTINGS, asdict(self.workers.settings)))
         self.assertEqual(Start.from_json(self.workers.start_message(0)).settings.idle, 7)
-        self.assertEqual(self.supervised.killTime, 20 + GRACE_SECONDS)
+        self.assertEqual(self.supervised.stop_seconds, 20 + GRACE_SECONDS)
 
     def test_certificates(self) -> None:
         """S11: all workers use them before the service says so; those that take too long, a moment later."""
@@ -124,15 +155,12 @@ class WorkersTests(SynchronousTestCase):
         credentials.renew.side_effect = [ConfigurationError("x.pem: is empty"), None]
         self.assertEqual([str(each) for each in self.workers.renew_certificates()], ["x.pem: is empty"])
         sent = [[("x.pem", "CERTIFICATE", "\xff")]] * 2
-        self.assertEqual(
-            [self.supervised.orders(number) for number in range(2)], [[(messages.CERTIFICATES, [1, sent])]] * 2
-        )
+        self.assertEqual([self.supervised.orders(number) for number in range(2)], [[(messages.CERTIFICATES, sent)]] * 2)
         self.assertEqual(Start.from_json(self.workers.start_message(0)).certificates, (tuple(credentials.blocks),) * 2)
         reloaded = self.workers.when_reloaded()
-        self.workers.heard(self.supervised.processes[1], messages.RELOADED, "0")  # of the time before
-        self.workers.heard(self.supervised.processes[0], messages.RELOADED, "1")
+        self.supervised.workers[0].answer()
         self.assertNoResult(reloaded)
-        self.workers.ended(self.supervised.processes[1])
+        self.supervised.workers[1].answer()
         self.successResultOf(reloaded)
         credentials.renew.side_effect = None
         self.assertEqual(self.workers.renew_certificates(), [])
@@ -164,12 +192,12 @@ class WorkersTests(SynchronousTestCase):
             self.workers.starting(0)
             handover.resume.assert_called_once_with(0)
             self.assertEqual(self.supervised.start_now.mock_calls, [])
-            self.workers.heard(self.supervised.processes[0], messages.READY, "7")
+            self.workers.received(self.supervised.workers[0], messages.READY, "7")
             self.supervised.start_now.assert_called_once_with(1)
             self.workers.starting(1)
             self.workers.vacant(0, 3)  # the other has yet to serve
             handover.rest.assert_called_once_with(0)
-            self.workers.heard(self.supervised.processes[1], messages.READY, "8")
+            self.workers.received(self.supervised.workers[1], messages.READY, "8")
             self.assertEqual(self.supervised.start_now.mock_calls, [mock.call(1), mock.call(0)])
         self.assertEqual(self.lines()[1:], ["Worker 0 serves, process 7", "Worker 1 serves, process 8"])
 
@@ -185,11 +213,11 @@ class WorkersTests(SynchronousTestCase):
 
     def test_one_that_stops_is_replaced(self) -> None:
         """O11: though it has yet to end; and what both of them count is added up."""
-        former, successor = self.supervised.processes[1], mock.Mock(worker=1)
+        former, successor = self.supervised.workers[1], Process(1)
         self.report(1, messages.COUNTERS, accepted=5, active=2, closed={"peer": 3})
-        self.workers.heard(former, messages.STOPPING, "null")
+        self.workers.received(former, messages.STOPPING, "null")
         self.supervised.replace.assert_called_once_with(former)
-        self.supervised.processes[1] = successor
+        self.supervised.workers[1] = successor
         self.report(1, messages.COUNTERS, accepted=1, active=1)
         self.assertEqual((self.workers.snapshot().accepted, self.workers.snapshot().active), (6, 3))
         self.workers.ended(former)
@@ -207,9 +235,8 @@ class WorkersTests(SynchronousTestCase):
 
     def test_stop(self) -> None:
         ended = self.workers.stopService()
-        self.assertTrue(self.supervised.stopped)
         self.assertNoResult(ended)
-        self.supervised.ended.callback(None)
+        self.supervised.stopped.callback(None)
         self.successResultOf(ended)
 
 
@@ -304,7 +331,7 @@ class WorkersBuilder(EchoReactorBuilder):
         service.startService()
         service.stopService()
         service._start_workers()
-        self.assertIsNone(service._supervisor)
+        self.assertEqual(service._supervisor.processes, set())
 
 
 globals().update(WorkersBuilder.makeTestCaseClasses())

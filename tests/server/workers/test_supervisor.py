@@ -1,25 +1,24 @@
-import json
 import signal
 from collections.abc import Callable
 from typing import Any
 
 from attrs import define, field
-from twisted.internet.error import ProcessDone, ProcessTerminated
+from twisted.internet.defer import CancelledError
+from twisted.internet.error import ProcessDone, ProcessExitedAlready, ProcessTerminated
 from twisted.internet.interfaces import IReactorProcess
 from twisted.internet.task import Clock
-from twisted.logger import LogEvent, LogLevel, eventAsJSON, formatEvent, formatEventAsClassicLogText
+from twisted.logger import LogLevel, formatEvent
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from echoproto.server.workers import messages, supervisor
+from echoproto.server.workers import messages
 from echoproto.server.workers.supervisor import (
-    LONGEST_DELAY_SECONDS,
-    SIGNAL_SECONDS,
-    YOUNG_SECONDS,
+    MAX_DELAY_SECONDS,
+    STABLE_SECONDS,
+    STOP_DELAY_SECONDS,
     Supervisor,
     WorkerProcess,
-    publish,
 )
 from echoproto.server.workers.worker import FIRST_SOCKET, ORDERS, REPORTS, SIGNALS
 from tests.support.logs import record_log
@@ -35,12 +34,15 @@ class Process:
     descriptors: dict[int, Any]
     written: bytes = b""
     signals: list[str] = field(factory=list)
+    exited: bool = False
 
     def writeToChild(self, descriptor: int, data: bytes) -> None:
         assert descriptor == ORDERS
         self.written += data
 
     def signalProcess(self, name: str) -> None:
+        if self.exited:
+            raise ProcessExitedAlready
         self.signals.append(name)
 
     def end(self, reason: Exception) -> None:
@@ -87,7 +89,7 @@ class Recorder:
     def starting(self, worker: int) -> None:
         self.told.append(("starting", worker))
 
-    def heard(self, process: WorkerProcess, kind: str, content: str) -> None:
+    def received(self, process: WorkerProcess, kind: str, content: str) -> None:
         self.told.append((process.worker, kind, content))
 
     def printed(self, worker: int, text: str) -> None:
@@ -108,7 +110,7 @@ class SupervisorTests(SynchronousTestCase):
         self.supervisor = Supervisor(self.reactor, 2, self.observer)
 
     def start(self) -> list[Process]:
-        self.supervisor.startService()
+        self.supervisor.start()
         self.observer.told.clear()
         return self.reactor.started
 
@@ -116,14 +118,14 @@ class SupervisorTests(SynchronousTestCase):
         return [formatEvent(event) for event in self.logged]
 
     def test_what_a_worker_is_handed(self) -> None:
-        self.supervisor.startService()
+        self.supervisor.start()
         first, second = self.reactor.started
         self.assertEqual(self.observer.told, [("starting", 0), ("starting", 1)])
         self.assertEqual((first.written, second.written), (b"start 0\n", b"start 1\n"))
         self.assertEqual(second.command[1:], ["-P", "-m", "echoproto.server.workers.worker", "1"])
         pipes = {ORDERS: "w", 1: "r", 2: "r", REPORTS: "r"}
         self.assertEqual(second.descriptors, {**pipes, FIRST_SOCKET: 70, FIRST_SOCKET + 1: 81})
-        self.assertEqual(self.supervisor.worker_processes, {first.protocol, second.protocol})
+        self.assertEqual(self.supervisor.processes, {first.protocol, second.protocol})
 
     def test_signals_are_held_back_from_an_interpreter_that_starts(self) -> None:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
@@ -134,11 +136,11 @@ class SupervisorTests(SynchronousTestCase):
     def test_one_that_has_served_is_replaced_at_once(self) -> None:
         """O11."""
         started = self.start()
-        self.reactor.advance(YOUNG_SECONDS)
+        self.reactor.advance(STABLE_SECONDS)
         started[1].end(ProcessTerminated(signal=signal.SIGKILL))
         self.assertEqual(self.observer.told, [("vacant", 1, 0), ("ended", 1)])
         self.assertEqual(self.lines(), ["Worker 1 has ended: killed by SIGKILL; a new one starts in 0.0 s"])
-        self.assertEqual(self.supervisor.worker_processes, {started[0].protocol})
+        self.assertEqual(self.supervisor.processes, {started[0].protocol})
         self.reactor.advance(0)
         self.assertEqual([process.written for process in started[2:]], [b"start 1\n"])
 
@@ -162,9 +164,9 @@ class SupervisorTests(SynchronousTestCase):
             self.reactor.advance(0.02)
             self.assertEqual(len(started), count + 1)
         self.assertEqual(delays[:4], [0.1, 0.2, 0.4, 0.8])
-        self.assertEqual(delays[-2:], [LONGEST_DELAY_SECONDS] * 2)
+        self.assertEqual(delays[-2:], [MAX_DELAY_SECONDS] * 2)
         self.assertEqual([process.written for process in started].count(b"start 0\n"), 1)
-        self.reactor.advance(YOUNG_SECONDS)
+        self.reactor.advance(STABLE_SECONDS)
         end(started[-1])
         self.assertEqual(self.delay(), at_once)
         self.reactor.advance(at_once)
@@ -184,22 +186,18 @@ class SupervisorTests(SynchronousTestCase):
 
     def test_a_storm_of_renewals_backs_off(self) -> None:
         """O11: in the same way, and whether the former ones have ended by then or not."""
-        self.storm(lambda process: self.supervisor.replace(process.protocol), at_once=SIGNAL_SECONDS)
+        self.storm(lambda process: self.supervisor.replace(process.protocol), at_once=STOP_DELAY_SECONDS)
 
     def test_nothing_is_left_of_former_ones(self) -> None:
         """However often workers are renewed."""
         started = self.start()
         for _ in range(3):
-            self.reactor.advance(YOUNG_SECONDS)
+            self.reactor.advance(STABLE_SECONDS)
             self.supervisor.replace(started[-1].protocol)
-            self.reactor.advance(SIGNAL_SECONDS)
+            self.reactor.advance(STOP_DELAY_SECONDS)
             started[-2].end(ProcessDone(0))
         self.assertEqual(len(started), 5)
-        kept = {name: value for name, value in vars(self.supervisor).items() if isinstance(value, dict)}
-        self.assertLessEqual({"protocols", "timeStarted", "delay", "restart", "murder"}, set(kept))
-        for name, value in kept.items():
-            self.assertLessEqual(set(value), {"0", "1"}, name)
-        self.assertEqual(self.supervisor.worker_processes, {started[0].protocol, started[-1].protocol})
+        self.assertEqual(self.supervisor.processes, {started[0].protocol, started[-1].protocol})
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_one_that_is_needed_before_its_turn(self) -> None:
@@ -214,14 +212,14 @@ class SupervisorTests(SynchronousTestCase):
         self.reactor.advance(0)
         self.supervisor.start_now(1)
         self.assertEqual(len(started), 4)
-        self.reactor.advance(LONGEST_DELAY_SECONDS)
+        self.reactor.advance(MAX_DELAY_SECONDS)
         self.assertEqual(len(started), 4)
 
     def test_no_room_for_a_process(self) -> None:
         """O11: is tried again, as after any other end."""
         self.reactor.full = True
         self.start()
-        self.assertEqual(self.supervisor.worker_processes, set())
+        self.assertEqual(self.supervisor.processes, set())
         self.reactor.full = False
         self.reactor.advance(0.1)
         self.assertEqual(len(self.reactor.started), 2)
@@ -229,10 +227,9 @@ class SupervisorTests(SynchronousTestCase):
 
     def test_stop(self) -> None:
         """O7: each is asked to, and killed if it takes longer than it may."""
-        self.supervisor.killTime = 12
+        self.supervisor.stop_seconds = 12
         first, second = self.start()
-        self.supervisor.stopService()
-        ended = self.supervisor.when_ended()
+        ended = self.supervisor.stop()
         self.assertEqual((first.signals, second.signals), (["TERM"], ["TERM"]))
         first.end(ProcessDone(0))
         self.assertNoResult(ended)
@@ -250,21 +247,20 @@ class SupervisorTests(SynchronousTestCase):
         for process in started[:2]:
             process.end(ProcessDone(0))
         self.assertIn("Worker 0 has ended: exit status 0; a new one starts in 0.1 s", self.lines())
-        self.supervisor.stopService()
-        self.successResultOf(self.supervisor.when_ended())
+        self.successResultOf(self.supervisor.stop())
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_one_that_is_about_to_end(self) -> None:
         """O11: its successor starts soon, and is not affected by its end."""
         started = self.start()
-        self.reactor.advance(YOUNG_SECONDS)
+        self.reactor.advance(STABLE_SECONDS)
         self.supervisor.replace(started[1].protocol)
-        self.reactor.advance(SIGNAL_SECONDS)
+        self.reactor.advance(STOP_DELAY_SECONDS)
         self.assertEqual([process.written for process in started[2:]], [b"start 1\n"])
-        self.assertEqual({process.protocol for process in started}, self.supervisor.worker_processes)
+        self.assertEqual({process.protocol for process in started}, self.supervisor.processes)
         self.supervisor.replace(started[1].protocol)
         started[1].end(ProcessDone(0))
-        self.reactor.advance(LONGEST_DELAY_SECONDS)
+        self.reactor.advance(MAX_DELAY_SECONDS)
         self.assertEqual(self.observer.told, [("vacant", 1, 0.1), ("starting", 1), ("ended", 1)])
         stops, ended = self.logged
         self.assertEqual(formatEvent(stops), "Worker 1 stops; a new one starts in 0.1 s")
@@ -275,7 +271,7 @@ class SupervisorTests(SynchronousTestCase):
 
     def test_one_that_takes_too_long_to_end(self) -> None:
         """O7: is killed, and its successor is not."""
-        self.supervisor.killTime = 12
+        self.supervisor.stop_seconds = 12
         started = self.start()
         self.supervisor.replace(started[1].protocol)
         self.reactor.advance(12)
@@ -285,13 +281,12 @@ class SupervisorTests(SynchronousTestCase):
 
     def test_stop_while_one_is_about_to_end(self) -> None:
         """O7: it is waited for, too, and killed when its time is over; nobody else is started."""
-        self.supervisor.killTime = 12
+        self.supervisor.stop_seconds = 12
         started = self.start()
         self.supervisor.replace(started[1].protocol)
         self.reactor.advance(1)
-        self.supervisor.stopService()
+        ended = self.supervisor.stop()
         self.supervisor.replace(started[0].protocol)
-        ended = self.supervisor.when_ended()
         self.assertEqual(len(started), 3)
         for process in (started[0], started[2]):
             process.end(ProcessDone(0))
@@ -305,27 +300,70 @@ class SupervisorTests(SynchronousTestCase):
     def test_stop_of_all_that_one_hears_of_first(self) -> None:
         """O7: as when SIGTERM is sent to all processes; no successor is started, only to be stopped."""
         started = self.start()
-        self.reactor.advance(YOUNG_SECONDS)
+        self.reactor.advance(STABLE_SECONDS)
         self.supervisor.replace(started[1].protocol)
-        self.reactor.advance(SIGNAL_SECONDS * 0.9)
-        self.supervisor.stopService()
+        self.reactor.advance(STOP_DELAY_SECONDS * 0.9)
+        stopped = self.supervisor.stop()
         for process in started:
             process.end(ProcessDone(0))
-        self.successResultOf(self.supervisor.when_ended())
+        self.successResultOf(stopped)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
         self.assertEqual(len(started), 2)
 
     def test_orders(self) -> None:
+        """Each is carried out when it is answered, in their order."""
         first, _ = self.start()
-        first.protocol.send(messages.SETTINGS, {"a": 1})
-        self.assertEqual(first.written, b'start 0\nsettings {"a": 1}\n')
+        settings, count = first.protocol.order(messages.SETTINGS, {"a": 1}), first.protocol.order(messages.COUNT)
+        self.assertEqual(first.written, b'start 0\nsettings {"a": 1}\ncount null\n')
+        self.assertNoResult(settings)
+        first.protocol.childDataReceived(REPORTS, messages.line(messages.DONE))
+        self.successResultOf(settings)
+        self.assertNoResult(count)
+        first.protocol.childDataReceived(REPORTS, messages.line(messages.DONE))
+        self.successResultOf(count)
+        self.assertEqual(self.observer.told, [])
+
+    def test_an_order_that_is_waited_for_no_more(self) -> None:
+        """Its answer is not taken for that of the next."""
+        first, _ = self.start()
+        count, abort = first.protocol.order(messages.COUNT), first.protocol.order(messages.ABORT)
+        count.cancel()
+        self.failureResultOf(count, CancelledError)
+        first.protocol.childDataReceived(REPORTS, messages.line(messages.DONE))
+        self.assertNoResult(abort)
+
+    def test_orders_to_one_that_ends(self) -> None:
+        """Nobody waits for them any more; what it had counted is added up before."""
+        first, _ = self.start()
+        order = first.protocol.order(messages.COUNT)
+        told = order.addCallback(lambda _: list(self.observer.told))
+        first.end(ProcessDone(0))
+        self.assertEqual(self.successResultOf(told), [("vacant", 0, 0.1), ("ended", 0)])
 
     def test_orders_to_one_that_is_about_to_end(self) -> None:
         """Twisted knows the pipe no more, then."""
         first, _ = self.start()
         first.protocol.childConnectionLost(ORDERS)
-        first.protocol.send(messages.TELL)
+        self.successResultOf(first.protocol.order(messages.COUNT))
         self.assertEqual(first.written, b"start 0\n")
+
+    def test_a_signal_to_one_that_has_ended(self) -> None:
+        """Twisted has waited for it, and has yet to read what it had said."""
+        first, _ = self.start()
+        first.exited = True
+        stopped = self.supervisor.stop()
+        self.reactor.advance(self.supervisor.stop_seconds)
+        self.assertNoResult(stopped)
+        self.assertEqual(first.signals, [])
+
+    def test_two_stops(self) -> None:
+        started = self.start()
+        stops = [self.supervisor.stop(), self.supervisor.stop()]
+        for process in started:
+            process.end(ProcessDone(0))
+        for stopped in stops:
+            self.successResultOf(stopped)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_what_it_says(self) -> None:
         _, second = self.start()
@@ -342,23 +380,3 @@ class SupervisorTests(SynchronousTestCase):
             ],
         )
         self.assertIn("exit status 3", self.lines()[0])
-
-    def test_start_that_comes_twice(self) -> None:
-        started = self.start()
-        self.supervisor.startProcess("0")
-        self.assertEqual(len(started), 2)
-
-
-class PublishTests(SynchronousTestCase):
-    def published(self, level: Any) -> LogEvent:
-        events = record_log(self)
-        supervisor.log.emit(level, "x {n:03}", n=7)
-        publish(3, messages.parse(messages.event_line(events[-1]).rstrip())[1])
-        return events[-1]
-
-    def test_whose_it_is(self) -> None:
-        """In the text, and as a field of JSON; what is logged stays as it was."""
-        event = self.published(LogLevel.warn)
-        self.assertTrue(str(formatEventAsClassicLogText(event)).endswith(" [echoproto#warn worker 3] x 007\n"))
-        self.assertEqual((event["n"], event["log_level"], event["worker"]), (7, LogLevel.warn, 3))
-        self.assertEqual(json.loads(eventAsJSON(event))["worker"], 3)

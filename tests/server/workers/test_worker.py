@@ -104,9 +104,9 @@ class WorkerTests(SynchronousTestCase):
         credentials = mock.Mock()
         self.worker.credentials = [credentials]
         block = PEMBlock("x.pem", "CERTIFICATE", b"x")
-        self.order(messages.CERTIFICATES, [7, messages.certificates_to_send([[block]])])
+        self.order(messages.CERTIFICATES, messages.certificates_to_send([[block]]))
         credentials.use.assert_called_once_with((block,))
-        self.reports.send.assert_called_once_with(messages.RELOADED, 7)
+        self.reports.send.assert_called_once_with(messages.DONE)
 
     def test_says_that_it_is_ready_and_what_it_counts(self) -> None:
         self.serve()
@@ -118,9 +118,13 @@ class WorkerTests(SynchronousTestCase):
         self.clock.advance(REPORT_SECONDS)
         self.assertEqual(self.sent(messages.COUNTERS)[1]["refused"], {"max-connections": 1})
 
-    def test_tells_when_asked(self) -> None:
-        self.order(messages.TELL)
-        self.assertEqual(self.sent(messages.TOLD), [Counters().snapshot(()).as_dict()])
+    def test_counts_when_asked(self) -> None:
+        """Counters go before the answer, unless they are the same as before."""
+        self.order(messages.COUNT)
+        self.order(messages.COUNT)
+        counters, *answers = [call.args for call in self.reports.send.call_args_list]
+        self.assertEqual(counters, (messages.COUNTERS, Counters().snapshot(()).as_dict()))
+        self.assertEqual(answers, [(messages.DONE,)] * 2)
 
     def test_the_last_report(self) -> None:
         self.worker._counters.accepted = 5

@@ -33,7 +33,6 @@ FILES = (
     "echoproto/compare/structure.py",
     "echoproto/datagram.py",
     "echoproto/errors.py",
-    "echoproto/load/caution.py",
     "echoproto/load/client/datagrams.py",
     "echoproto/load/client/diagnosis.py",
     "echoproto/load/client/messages.py",

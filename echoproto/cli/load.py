@@ -29,9 +29,9 @@ from echoproto.cli.types import (
     seed_option,
 )
 from echoproto.load import outputs
-from echoproto.load.caution import MOST_CONNECTIONS
 from echoproto.load.options import Options
 from echoproto.load.search import parse_aim
+from echoproto.load.target import MAX_UNASKED_CONNECTIONS
 from echoproto.units import parse_sizes
 
 LARGEST_PID = 2**31 - 1
@@ -59,7 +59,7 @@ Exit status:
    70  a fault of this program itself; ECHOPROTO_DEBUG=1 shows its traceback
   130  interrupted (Ctrl-C, SIGTERM); the report is marked as partial
 
-Without --rate, and with more than {MOST_CONNECTIONS} connections, only this machine may be the target.
+Without --rate, and with more than {MAX_UNASKED_CONNECTIONS} connections, only this machine may be the target.
 """
 
 

@@ -137,7 +137,7 @@ def descriptors(sockets: int) -> Iterator[None]:
 
 def resolve(target: Target) -> list[Address]:
     """
-    All addresses of a target.
+    Make the addresses of a target; they are looked up only if the target does not have them yet.
 
     :raise ConfigurationError: if nothing can be reached by it as it is written.
     :raise Unreachable: if it has none.
@@ -151,6 +151,23 @@ def resolve(target: Target) -> list[Address]:
             raise Unreachable(f"{target}: Connection refused, as it is not a socket: is the service running there?")
         return [Address(socket.AF_UNIX, socket.SOCK_STREAM, path)]
     kind = socket.SOCK_DGRAM if target.transport is Transport.UDP else socket.SOCK_STREAM
+    found = target.addresses or _look_up(target, kind)
+    return [Address(family, kind, address) for family, address in found]
+
+
+def looked_up(target: Target) -> Target:
+    """
+    Return a target with its addresses.
+
+    :raise EchoError: as `resolve` does.
+    """
+    if target.transport is Transport.UNIX:
+        resolve(target)
+        return target
+    return evolve(target, addresses=tuple((each.family, each.address) for each in resolve(target)))
+
+
+def _look_up(target: Target, kind: int) -> list[tuple[int, tuple[Any, ...]]]:
     try:
         found = socket.getaddrinfo(target.host, target.port, type=kind)
     except UnicodeError:
@@ -166,7 +183,7 @@ def resolve(target: Target) -> list[Address]:
     for *_, address in found:
         if why := _mistake(target, str(address[0]), *address[3:]):
             raise ConfigurationError(f"{target}: {why}")
-    return [Address(family, kind, address) for family, _, _, _, address in found]
+    return [(family, address) for family, _, _, _, address in found]
 
 
 def _mistake(target: Target, text: str, scope: int = 0) -> str | None:

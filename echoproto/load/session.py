@@ -18,8 +18,7 @@ from echoproto.errors import ConfigurationError
 from echoproto.host.environment import environment
 from echoproto.host.signals import Interruption
 from echoproto.load import errors
-from echoproto.load.address import resolve
-from echoproto.load.caution import refusal
+from echoproto.load.address import looked_up
 from echoproto.load.memory import available, shortage
 from echoproto.load.options import Options, workload_for
 from echoproto.load.outcome import Outcome
@@ -32,8 +31,8 @@ from echoproto.load.report.table import headline, print_report
 from echoproto.load.search import Search
 from echoproto.load.searching import find_rate
 from echoproto.load.summary import GOOD, Summary, summarise
-from echoproto.load.target import parse_target
-from echoproto.load.workload import Target, Transport, Workload
+from echoproto.load.target import parse_target, refusal
+from echoproto.load.workload import Transport, Workload
 
 PORT = "{port}"
 """In the command of one's own server and in its target: a free port."""
@@ -74,11 +73,13 @@ def run(target: str | None, server: str | None, options: Options, outputs: Outpu
     check_writable(outputs)
     with Interruption() as interruption, ExitStack() as stack:
         try:
-            workload = _workload(stack, target, server, options)
-            addresses = _addresses(workload.target)
-            why = refusal(workload, addresses, searching=options.find_rate is not None)
+            workload, command = _workload(target, server, options)
+            why = refusal(workload, searching=options.find_rate is not None)
             if why is not None and not own_host:
                 raise ConfigurationError(why)
+            if command is not None:
+                pid = stack.enter_context(serving(command, workload.target.host, workload.target.port))
+                workload = evolve(workload, server_pid=pid)
             with _view(outputs, workload) as view:
                 report = _measure(workload, options, view, interruption)
         except KeyboardInterrupt:
@@ -87,36 +88,26 @@ def run(target: str | None, server: str | None, options: Options, outputs: Outpu
     return report.summary.exit_status
 
 
-def _workload(stack: ExitStack, target: str | None, server: str | None, options: Options) -> Workload:
-    """What to do; one's own server is up then, until the stack is left."""
+def _workload(target: str | None, server: str | None, options: Options) -> tuple[Workload, str | None]:
+    """Return the work to do, its target looked up, and the command of one's own server."""
     if options.server_pid is not None and not psutil.pid_exists(options.server_pid):
         raise ConfigurationError(f"--server-pid {options.server_pid}: there is no such process")
     if server is None:
         if target is None:
             raise ConfigurationError("TARGET is missing, such as tcp:127.0.0.1:8888")
-        return _affordable(workload_for(parse_target(target), options))
-    port = str(free_port())
-    aimed_at = parse_target((target or OWN_TARGET).replace(PORT, port))
-    if aimed_at.transport not in {Transport.TCP, Transport.TLS}:
-        raise ConfigurationError("--server is for a tcp: or tls: target")
-    if options.server_pid is not None:
-        raise ConfigurationError("--server has a process of its own, and no --server-pid")
-    workload = _affordable(workload_for(aimed_at, options))
-    pid = stack.enter_context(serving(server.replace(PORT, port), aimed_at.host, aimed_at.port))
-    return evolve(workload, server_pid=pid)
-
-
-def _affordable(workload: Workload) -> Workload:
-    """The same, if memory can hold it."""
+        aimed_at = parse_target(target)
+    else:
+        port = str(free_port())
+        server = server.replace(PORT, port)
+        aimed_at = parse_target((target or OWN_TARGET).replace(PORT, port))
+        if aimed_at.transport not in {Transport.TCP, Transport.TLS}:
+            raise ConfigurationError("--server is for a tcp: or tls: target")
+        if options.server_pid is not None:
+            raise ConfigurationError("--server has a process of its own, and no --server-pid")
+    workload = workload_for(aimed_at, options)
     if why := shortage(workload, available()):
         raise ConfigurationError(why)
-    return workload
-
-
-def _addresses(target: Target) -> list[str]:
-    """All that a target's name stands for; none for a Unix socket."""
-    found = resolve(target)
-    return [] if target.transport is Transport.UNIX else [str(address.address[0]) for address in found]
+    return evolve(workload, target=looked_up(aimed_at)), server
 
 
 def _view(outputs: Outputs, workload: Workload) -> View:

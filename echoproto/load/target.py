@@ -1,7 +1,8 @@
 """
-Target strings: ``tcp:HOST:PORT``, ``tls:HOST:PORT``, ``udp:HOST:PORT`` and ``unix:PATH``.
+Target strings, and the guard against floods.
 
-On Linux, ``unix:@NAME`` is an abstract name.
+The strings are ``tcp:HOST:PORT``, ``tls:HOST:PORT``, ``udp:HOST:PORT`` and ``unix:PATH``; on Linux, ``unix:@NAME`` is
+an abstract name. The guard lets any load be sent to this machine, and only a small one to another.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import ipaddress
 import re
 
 from echoproto.errors import ConfigurationError, nearest, one_line, quoted
-from echoproto.load.workload import Target, Transport
+from echoproto.load.workload import Target, Transport, Workload
+from echoproto.units import show_size
 
 ALLOWED = "tcp:HOST:PORT, tls:HOST:PORT, udp:HOST:PORT or unix:PATH"
 
@@ -25,6 +27,15 @@ EVERYWHERE = {"", "0.0.0.0"}  # noqa: S104 - nothing is bound
 """Hosts of a server that stand for this machine."""
 
 LOOPBACK = "127.0.0.1"
+
+MAX_UNASKED_CONNECTIONS = 100
+"""Connections to another machine that need no permission: no attack has so few."""
+
+MAX_UNASKED_RATE = 1_000
+"""Messages a second, likewise."""
+
+MAX_UNASKED_BYTES = 10 << 20
+"""Bytes a second, likewise: some 80 Mbit/s."""
 
 
 def parse_target(text: str) -> Target:
@@ -97,3 +108,48 @@ def _meant(text: str) -> str:
     except ConfigurationError:
         return ""
     return f" (did you mean {str(target)!r}?)"
+
+
+def is_loopback(address: str) -> bool:
+    """
+    Tell whether an IP address is this machine's alone, also if it is an IPv4 address written as IPv6.
+
+    :param address: may have a scope, as in ``fe80::1%eth0``.
+    """
+    parsed = ipaddress.ip_address(address)
+    mapped = getattr(parsed, "ipv4_mapped", None)
+    return (mapped or parsed).is_loopback
+
+
+def flood(workload: Workload, *, searching: bool = False) -> str | None:
+    """
+    Explain why a load would be a flood to those who have not asked for it, or return ``None`` if it would not.
+
+    :param searching: whether the rate is yet to be found.
+    """
+    connections = workload.connections + workload.idle
+    if searching:
+        return "--find-rate sends as much as the target can take"
+    if workload.rate is None:
+        return "without --rate, as much is sent as the target can take"
+    if connections > MAX_UNASKED_CONNECTIONS:
+        return f"{connections:,} connections are more than {MAX_UNASKED_CONNECTIONS}"
+    if workload.rate > MAX_UNASKED_RATE:
+        return f"{workload.rate:,.0f} messages a second are more than {MAX_UNASKED_RATE:,}"
+    if workload.rate * workload.largest > MAX_UNASKED_BYTES:
+        return f"{show_size(workload.largest)} at that rate are more than {show_size(MAX_UNASKED_BYTES)} a second"
+    return None
+
+
+def refusal(workload: Workload, *, searching: bool = False) -> str | None:
+    """
+    Explain in one line why a load is refused, or return ``None`` if it is not.
+
+    :param workload: its target has been looked up (`echoproto.load.address.looked_up`).
+    :param searching: whether the rate is yet to be found.
+    """
+    others = [host for _, (host, *_) in workload.target.addresses if not is_loopback(host)]
+    why = flood(workload, searching=searching)
+    if not others or why is None:
+        return None
+    return f"{workload.target} is not this machine ({others[0]}), and {why}; --i-own-this-host says that you may"

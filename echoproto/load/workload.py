@@ -5,6 +5,7 @@ What a load generator is to do: whom to send to, how much, how often, and for ho
 from __future__ import annotations
 
 from enum import Enum
+from typing import Any
 
 from attrs import frozen
 
@@ -35,18 +36,21 @@ class Churn(Enum):
 @frozen
 class Target:
     """
-    Whom to send to.
+    A target of a load.
 
     :ivar host: name or IP address; empty for a Unix socket.
     :ivar port: 1 to 65535; 0 for a Unix socket.
     :ivar path: of a Unix socket, else empty; with a leading ``@``, an abstract name. Bytes that are no UTF-8 are
         surrogates, as Python has them in the names of files; in the string of a target, they are escapes.
+    :ivar addresses: of the host, each with its family, once it was looked up. Connections go to these alone, which the
+        guard against floods has checked: another look-up might give others. A Unix socket has none.
     """
 
     transport: Transport
     host: str = ""
     port: int = 0
     path: str = ""
+    addresses: tuple[tuple[int, tuple[Any, ...]], ...] = ()
 
     def __str__(self) -> str:
         if self.transport is Transport.UNIX:

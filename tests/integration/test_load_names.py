@@ -1,4 +1,4 @@
-"""``echoproto load`` on Unix sockets with names of all shapes, in all that it prints and writes."""
+"""``echoproto load`` and the names of its targets: Unix sockets of all shapes, in all outputs, and names of the DNS."""
 
 import contextlib
 import json
@@ -8,6 +8,22 @@ import sys
 import threading
 
 from tests.integration.twistd import PATIENCE, TwistdCase, script
+
+REBINDING = """
+import os, socket
+
+answered = socket.getaddrinfo
+
+def getaddrinfo(host, *more, **named):
+    if host == "rebound.test":
+        with open({log!r}, "a") as log:
+            host = "127.0.0.9" if log.tell() else "127.0.0.1"
+            log.write("x")
+    return answered(host, *more, **named)
+
+socket.getaddrinfo = getaddrinfo
+"""
+"""A resolver for all Python processes whose answer for one name changes once it was asked for."""
 
 
 class NamesTests(TwistdCase):
@@ -56,3 +72,17 @@ class NamesTests(TwistdCase):
         words = ("-n", "20", "-c", "2", "--warmup", "0", "--quiet")
         ended = self.run_to_end(script("echoproto"), "load", f"unix:{name}", *words)
         self.assertEqual((ended.returncode, ended.stdout, ended.stderr), (0, "", ""))
+
+    def test_a_name_that_is_bound_anew(self) -> None:
+        """L5: the guard against floods lets a name of this machine pass; what it stands for later counts no more."""
+        server = self.serve("--interface", "127.0.0.1", "--udp", "0", "--log-connections", "off")
+        udp_port = server.wait_for(r"Listening for UDP, .* port (\d+)$")[1]
+        for target, port in (("tcp", server.port), ("udp", udp_port)):
+            folder = self.folder()
+            log = os.path.join(folder, "log")
+            with open(os.path.join(folder, "sitecustomize.py"), "w", encoding="utf-8") as file:
+                file.write(REBINDING.format(log=log))
+            words = (f"{target}:rebound.test:{port}", "-n", "20", "-c", "4", "--processes", "2", "--warmup", "0", "-q")
+            ended = self.run_to_end(script("echoproto"), "load", *words, env={**os.environ, "PYTHONPATH": folder})
+            self.assertEqual((ended.returncode, ended.stderr), (0, ""))
+            self.assertEqual(os.path.getsize(log), 1, "looked up once")

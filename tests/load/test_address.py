@@ -4,7 +4,7 @@ import sys
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.errors import ConfigurationError
-from echoproto.load.address import MANY, PATH_LIMIT, Address, resolve
+from echoproto.load.address import MANY, PATH_LIMIT, Address, looked_up, resolve
 from echoproto.load.errors import Unreachable
 from echoproto.load.target import parse_target
 from echoproto.load.workload import Target, Transport
@@ -23,6 +23,22 @@ class ResolveTests(SynchronousTestCase):
     def test_unix(self) -> None:
         [found] = resolve(Target(Transport.UNIX, path="/run/echo"))
         self.assertEqual(found, Address(socket.AF_UNIX, socket.SOCK_STREAM, "/run/echo"))
+
+    def test_once(self) -> None:
+        """L5: whatever a name stands for later, connections go where the guard has looked."""
+        answers = ["127.0.0.2", "192.0.2.1"]
+
+        def getaddrinfo(host: str, port: int, type: int) -> list[object]:
+            return [(socket.AF_INET, type, 0, "", (answers.pop(0), port))]
+
+        self.patch(socket, "getaddrinfo", getaddrinfo)
+        for transport in (Transport.TCP, Transport.UDP, Transport.TLS):
+            answers[:] = ["127.0.0.2", "192.0.2.1"]
+            target = looked_up(Target(transport, "rebound.test", 7))
+            for found in (target, looked_up(target)):
+                self.assertEqual([address.address for address in resolve(found)], [("127.0.0.2", 7)])
+            self.assertEqual(str(target), f"{transport.value}:rebound.test:7")
+        self.assertEqual(looked_up(unix := Target(Transport.UNIX, path="/run/echo")), unix)
 
 
 class SocketTests(SynchronousTestCase):

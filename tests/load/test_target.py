@@ -1,11 +1,13 @@
 import ipaddress
+import socket
 
+from attrs import evolve
 from hypothesis import given, strategies
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.errors import ConfigurationError
-from echoproto.load.target import ALLOWED, parse_target
-from echoproto.load.workload import Target, Transport
+from echoproto.load.target import ALLOWED, flood, is_loopback, parse_target, refusal
+from echoproto.load.workload import Target, Transport, Workload
 
 names = strategies.from_regex(r"[a-z0-9_]([a-z0-9.-]{0,20}[a-z0-9])?", fullmatch=True)
 addresses = strategies.ip_addresses().map(str)
@@ -17,6 +19,21 @@ networked = strategies.builds(
 )
 paths = strategies.text(strategies.characters(codec="utf-8", exclude_characters="\0"), min_size=1)
 local = strategies.builds(Target, strategies.just(Transport.UNIX), path=paths)
+
+LITTLE = Workload(target=Target(Transport.TCP, "h", 1), connections=10, rate=100.0)
+FLOODS = (
+    (evolve(LITTLE, rate=None), "without --rate"),
+    (evolve(LITTLE, connections=101), "101 connections"),
+    (evolve(LITTLE, idle=91), "101 connections"),
+    (evolve(LITTLE, rate=1001.0), "1,001 messages a second"),
+    (evolve(LITTLE, largest=1 << 20), "1MiB at that rate"),
+)
+
+
+def aimed_at(workload: Workload, *hosts: str) -> Workload:
+    """Give a workload a target that has been looked up."""
+    addresses = tuple((int(socket.AF_INET), (host, 1)) for host in hosts)
+    return evolve(workload, target=evolve(workload.target, addresses=addresses))
 
 
 class TargetTests(SynchronousTestCase):
@@ -97,3 +114,35 @@ class TargetTests(SynchronousTestCase):
         """A long form of an address is what a user wrote, and the report says what the user wrote."""
         text = f"tcp:[{ipaddress.ip_address('::1').exploded}]:80"
         self.assertEqual(str(parse_target(text)), text)
+
+
+class GuardTests(SynchronousTestCase):
+    def test_loopback(self) -> None:
+        for address in ("127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"):
+            self.assertTrue(is_loopback(address), address)
+        for address in ("10.0.0.1", "0.0.0.0", "::", "::ffff:10.0.0.1", "fe80::1%eth0", "128.0.0.1"):
+            self.assertFalse(is_loopback(address), address)
+
+    @given(strategies.ip_addresses().filter(lambda address: not address.is_loopback).map(str))
+    def test_a_flood_to_anybody_else_is_refused(self, address: str) -> None:
+        """L5: one address of many that a name stands for is enough."""
+        for workload, why in FLOODS:
+            text = refusal(aimed_at(workload, "127.0.0.1", address))
+            assert text is not None
+            self.assertIn(why, text)
+            self.assertIn("--i-own-this-host", text)
+            self.assertEqual(len(text.splitlines()), 1)
+
+    def test_a_search_is_a_flood(self) -> None:
+        self.assertIn("--find-rate", refusal(aimed_at(LITTLE, "10.0.0.1"), searching=True) or "")
+
+    def test_little_is_not(self) -> None:
+        """L5"""
+        self.assertIsNone(flood(LITTLE))
+        self.assertIsNone(refusal(aimed_at(LITTLE, "10.0.0.1")))
+
+    def test_this_machine_may_be_flooded(self) -> None:
+        """L5"""
+        for workload, _ in FLOODS:
+            self.assertIsNone(refusal(aimed_at(workload, "127.0.0.1", "::1")))
+            self.assertIsNone(refusal(workload))

@@ -40,6 +40,7 @@ default reactor and without a reactor, under trial on the others."""
 
 WITHOUT_REACTOR = (
     *("tests.checks", "tests.cli", "tests.compare", "tests.emulation", "tests.host", "tests.load", "tests.tools"),
+    "tests.reactors.test_uvloop",
     *("tests.server.log", "tests.server.runner", "tests.server.settings", "tests.server.test_paths"),
     *("tests.server.sockets.test_activation", "tests.server.sockets.test_certificates"),
     *("tests.server.sockets.test_credentials", "tests.server.sockets.test_endpointstrings"),

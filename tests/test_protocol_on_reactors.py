@@ -6,9 +6,12 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from twisted.internet import tcp
+from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.threads import blockingCallFromThread
 
 from echoproto import Echo, EchoFactory
+from echoproto.server.sockets.connection import BufferedTCPConnection, TCPConnection
 from tests.support.clients import PATIENCE, exchange, payload, reset
 from tests.support.reactorbuilder import EchoReactorBuilder, T
 
@@ -102,6 +105,31 @@ class EchoBuilder(EchoReactorBuilder):
         self.talk(stop_in_the_middle, factory)
         self.assertEqual(factory.connections, set())
         self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_a_reset_after_data_that_needs_no_answer(self) -> None:
+        """T9: it ends a connection that only reads, as one does that has got a part of a TLS record."""
+        for kind in (tcp.Server, BufferedTCPConnection, TCPConnection):
+            was_reset, ended = threading.Event(), threading.Event()
+
+            class Silent(Protocol):
+                def connectionMade(self, was_reset: threading.Event = was_reset) -> None:
+                    was_reset.wait(PATIENCE)  # so that both have arrived when it reads
+
+                def connectionLost(self, reason: Any = None, ended: threading.Event = ended) -> None:
+                    ended.set()
+
+            built: Any = self.buildReactor()
+            port = built.listenTCP(0, Factory.forProtocol(Silent), interface="127.0.0.1")
+            port.transport = kind
+
+            def send_and_reset(port: Any = port, was_reset: Any = was_reset, ended: Any = ended) -> bool:
+                client = socket.create_connection(("127.0.0.1", port.getHost().port))
+                client.sendall(b"a part")
+                reset(client)
+                was_reset.set()
+                return bool(ended.wait(PATIENCE))
+
+            self.assertTrue(self.run_with(built, send_and_reset), kind)
 
 
 globals().update(EchoBuilder.makeTestCaseClasses())

@@ -57,8 +57,6 @@ class WritesAtOnce(tcp.Connection):
                 sent = self.socket.send(data)
             except OSError as error:
                 if error.errno not in NO_ROOM:
-                    if not self._deaf:
-                        self.reactor.callLater(0, self._try_again)  # type: ignore[attr-defined]
                     self._deaf = True
                     self.stopReading()
                     self.startWriting()
@@ -94,11 +92,6 @@ class WritesAtOnce(tcp.Connection):
             if not self._paused:
                 self.resumeProducing()
         return result
-
-    def _try_again(self) -> None:
-        """Send anew what could not be sent; libuv may watch a connection no more that was reset while it was read."""
-        if self._deaf and self.connected and (result := self.doWrite()):
-            self.reactor._disconnectSelectable(self, result, False)  # type: ignore[attr-defined]
 
     def pauseProducing(self) -> None:
         """Read no more for a while."""

@@ -26,10 +26,10 @@ from signal import SIGTERM, signal
 from attrs import define, field
 
 from echoproto.load.client.payload import Payload
-from echoproto.load.client.verdict import StreamCheck
-from echoproto.load.schedule import FaultKind, Schedule, draw
 from tests.support.faultproxy import FaultProxy
+from tests.support.schedule import FaultKind, Schedule, draw
 from tests.support.scheduled import STALL, Connection, Place
+from tests.support.streamcheck import StreamCheck
 
 PATIENCE = 30.0
 """Seconds without any progress on any connection after which what has not come back counts as lost."""

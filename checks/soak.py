@@ -34,12 +34,12 @@ from checks.figures.bench import Line, descriptors_of, seconds_until, serving
 from checks.figures.connections import connect_echo_close
 from checks.figures.load import PING, descriptors_at_rest, echoes, fill, narrow
 from checks.nothing_lost import run
-from echoproto.load.schedule import FAULTS
 from echoproto.reactors.selection import AUTO, auto_name
 from tests.integration.twistd import LISTENING, PATIENCE, Server, many_descriptors
 from tests.suite import KNOWN
 from tests.support.certificates import make_pem
 from tests.support.clients import reset
+from tests.support.schedule import FAULTS
 from tests.support.scheduled import Place
 
 GROWTH = 8.0

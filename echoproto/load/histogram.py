@@ -142,3 +142,48 @@ def _place(time: int) -> int:
     time = min(time, HIGHEST)
     doublings = time.bit_length() - (FINE - 1).bit_length()
     return doublings * FINE // 2 + (time >> doublings)
+
+
+class Times:
+    """
+    Times in µs on their way into histograms, counted so cheaply that the counting does not show in them.
+
+    Where each message counts, use the two parts directly: ``counts[µs] += 1`` below `FINE`, else ``slow.append(µs)``.
+
+    :ivar counts: number of times of each length below `FINE`; always the same list.
+    :ivar slow: all longer times, one by one; always the same list.
+    """
+
+    __slots__ = ("counts", "slow")
+
+    def __init__(self) -> None:
+        self.counts = [0] * FINE
+        self.slow: list[int] = []
+
+    def add(self, ns: int) -> None:
+        """
+        Count one.
+
+        :param ns: 0 or more.
+        """
+        us = ns // 1000
+        if us < FINE:
+            self.counts[us] += 1
+        else:
+            self.slow.append(us)
+
+    @property
+    def count(self) -> int:
+        """Number of times counted."""
+        return sum(self.counts) + len(self.slow)
+
+    def move(self, *histograms: Histogram) -> int:
+        """Count all times in some histograms (or none), and begin anew; gives their number."""
+        if count := self.count:
+            if histograms:
+                moved = Histogram.of(self.counts, self.slow)
+                for histogram in histograms:
+                    histogram.add(moved)
+            self.counts[:] = [0] * FINE
+            self.slow.clear()
+        return count

@@ -8,8 +8,8 @@ from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from checks.nothing_lost import Run, run
-from echoproto.load.schedule import FAULTS, FaultKind, Schedule, draw
 from tests.support import mutants
+from tests.support.schedule import FAULTS, FaultKind, Schedule, draw
 from tests.support.scheduled import Place
 
 

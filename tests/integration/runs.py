@@ -17,10 +17,10 @@ from contextlib import contextmanager
 from attrs import define, field
 
 from checks.nothing_lost import Result, Run, run
-from echoproto.load.schedule import FAULTS, Schedule, draw_stop
 from tests.integration.twistd import LISTENING, Server, script
 from tests.suite import environment_for
 from tests.support.certificates import make_pem
+from tests.support.schedule import FAULTS, Schedule, draw_stop
 from tests.support.scheduled import Place
 
 SHARES = {"tcp": 3, "tls": 1, "unix": 3}

@@ -3,7 +3,6 @@
 from secrets import randbits
 
 from checks.nothing_lost import run
-from echoproto.load.schedule import FAULTS
 from tests.integration.runs import (
     DRAIN,
     GROWTH,
@@ -15,6 +14,7 @@ from tests.integration.runs import (
 )
 from tests.integration.test_limits import LINUX
 from tests.integration.twistd import PATIENCE, Server, TwistdCase
+from tests.support.schedule import FAULTS
 from tests.support.scheduled import Place
 
 TOTAL = 1 << 30

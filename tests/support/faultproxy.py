@@ -21,8 +21,8 @@ from typing import Self
 
 from attrs import define, field
 
-from echoproto.load.schedule import Fault, FaultKind, Way
 from tests.support.clients import PATIENCE, not_taken, reset
+from tests.support.schedule import Fault, FaultKind, Way
 
 CHUNK = 1 << 16
 """Bytes that are read at once."""

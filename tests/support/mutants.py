@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from echoproto.load.schedule import FaultKind
+from tests.support.schedule import FaultKind
 
 PAUSE = 0.4
 """Seconds without data that some of them take for more than it is."""

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 from attrs import define, field, frozen
 
 from echoproto.load.client.payload import Payload
-from echoproto.load.client.verdict import StreamCheck, Verdict
-from echoproto.load.schedule import Ending, FaultKind, Schedule
 from echoproto.units import noun
 from tests.support.channels import Plain, Secure
 from tests.support.faultproxy import FaultProxy
+from tests.support.schedule import Ending, FaultKind, Schedule
+from tests.support.streamcheck import StreamCheck, Verdict
 
 STALL = 0.2
 """Seconds without room for another byte after which a sender that does not read yet counts as stuck."""

@@ -13,9 +13,9 @@ from math import inf
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.load.schedule import Fault, FaultKind, Way
 from tests.support.clients import PATIENCE, exchange, payload, receive, reset
 from tests.support.faultproxy import FaultProxy, Link
+from tests.support.schedule import Fault, FaultKind, Way
 
 TCP_INFO_DATA_SEGS_IN = 152
 """Where in Linux's struct tcp_info (linux/tcp.h) the number of segments stands that had data in them."""

@@ -1,5 +1,5 @@
 """
-What is wrong with a stream: more of it is looked at, and named.
+The look at a stream in which something is wrong: more of it is taken in, and the harm is named.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from attrs import evolve
 
 from echoproto.errors import one_line
 from echoproto.load.client.payload import Payload
-from echoproto.load.client.verdict import PROBE, REACH, Finding, Kind, StreamCheck
+from echoproto.load.client.verdict import PROBE, REACH, Finding, Kind, common_prefix, diagnose
 
 SHOWN = 40
 """Bytes of a peer that are shown at the most."""
@@ -16,7 +16,7 @@ SHOWN = 40
 
 class Diagnosis:
     """
-    Finds out what is wrong, from the first wrong byte on.
+    Names the harm, from the first wrong byte on.
 
     :param payload: what was sent.
     :param begun: position in it of the connection's first byte.
@@ -24,67 +24,65 @@ class Diagnosis:
     """
 
     def __init__(self, payload: Payload, begun: int, acked: int) -> None:
-        self._start = max(begun, acked - REACH)
+        self._payload = payload
         self._begun = begun
         self._acked = acked
-        self._payload = _Later(payload, self._start)
-        self._check = StreamCheck(self._payload)
-        self._check.received(self._payload.read(0, acked - self._start))
+        self._start = max(begun, acked - REACH)
         self._wrong = bytearray()
 
     def received(self, data: bytes) -> None:
-        """What came in place of what should have come, and what comes after it."""
+        """Take in more of what came in place of what should have come, and after it."""
         self._wrong += data[: max(0, 2 * REACH - len(self._wrong))]
-        self._check.received(data)
 
     @property
     def full(self) -> bool:
-        """Whether there is enough to look at."""
+        """True once there is enough to look at."""
         return len(self._wrong) >= 2 * REACH
 
     def finding(self, sent: int) -> Finding:
         """
-        What it is; its offset counts from the connection's first byte.
+        Name the harm; its offset counts from the connection's first byte.
 
         :param sent: position of the first byte that was not sent.
         """
-        found = self._check.finish(sent - self._start, due=0).finding
-        finding = found or Finding(Kind.INSERTED, self._acked - self._start, len(self._wrong))
-        rest = len(self._wrong) - (self._start + finding.offset - self._acked)
-        if rest < PROBE and self._start + finding.offset < sent <= self._start + finding.offset + rest:
+        finding = self._finding(sent)
+        rest = self._acked + len(self._wrong) - finding.offset
+        if rest < PROBE and finding.offset < sent <= finding.offset + rest:
             # Too little to be recognised as of elsewhere; but it stands where it should, and all else is there.
             finding = Finding(Kind.CORRUPT, finding.offset, rest)
         elif finding.kind is Kind.INSERTED and self._acked >= sent:
-            before = self._payload.read(0, self._acked - self._start)
+            before = self._before()
             belongs = before.rfind(self._wrong[:PROBE])
             if len(self._wrong) >= PROBE and belongs >= 0:
                 finding = Finding(Kind.DUPLICATED, finding.offset, len(before) - belongs)
-        return evolve(finding, offset=finding.offset + self._start - self._begun)
+        return evolve(finding, offset=finding.offset - self._begun)
+
+    def _finding(self, sent: int) -> Finding:
+        wrong = bytes(self._wrong)
+        right = common_prefix(wrong, self._payload.read(self._acked, len(wrong)))
+        offset = self._acked + right
+        if right < len(wrong):
+            return diagnose(self._payload, wrong[right:], offset, sent, self._start)
+        surplus = sent if sent < offset else self._acked
+        return Finding(Kind.INSERTED, surplus, offset - surplus)
+
+    def _before(self) -> bytes:
+        """Return what came right before, as far as anything is looked for."""
+        return self._payload.read(self._start, self._acked - self._start)
 
     def greeting(self, finding: Finding) -> bytes | None:
-        """What was put in front of the stream, if that is what is wrong with it."""
+        """Return what was put in front of the stream, if that is the harm."""
         if finding.offset >= PROBE or self._start != self._begun:
             return None  # it began as it should, and not by chance
-        whole = self._payload.read(0, self._acked - self._start) + self._wrong
-        beginning = self._payload.read(0, PROBE)
+        whole = self._before() + self._wrong
+        beginning = self._payload.read(self._begun, PROBE)
         if beginning not in whole:
             # Nothing of the stream itself has come: either it was not sent yet, or something else came in its place.
             return whole if finding.kind is Kind.INSERTED and not finding.offset else None
         return whole[: whole.index(beginning)]
 
 
-class _Later(Payload):
-    """A stream from some position on."""
-
-    def __init__(self, payload: Payload, position: int) -> None:
-        self._whole = payload
-        self._position = position
-
-    def read(self, start: int, length: int) -> bytes:
-        return self._whole.read(self._position + start, length)
-
-
 def shown(data: bytes) -> str:
-    """Some bytes of a peer, escaped and short."""
+    """Return some bytes of a peer, escaped and short."""
     more = "…" if len(data) > SHOWN else ""
     return f"{one_line(repr(data[:SHOWN])[1:])}{more}"

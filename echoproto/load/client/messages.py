@@ -14,7 +14,7 @@ from random import Random
 from attrs import frozen
 
 from echoproto.load.client.payload import QuickPayload
-from echoproto.load.client.times import Times
+from echoproto.load.histogram import Times
 
 HELLO = b"Hello\n"
 """What an echo may say first, if nothing else is asked of it."""

@@ -7,8 +7,7 @@ from __future__ import annotations
 import time
 
 from echoproto.host.usage import Server, Use
-from echoproto.load.client.times import Times
-from echoproto.load.histogram import Histogram
+from echoproto.load.histogram import Histogram, Times
 from echoproto.load.outcome import FIRST, Outcome, Second
 
 NS = 1_000_000_000

@@ -5,7 +5,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.load.client.datagrams import HEADER, REMEMBERED, SMALLEST, Datagrams, Harm, count_lost
 from echoproto.load.client.messages import Settings, Supply
-from echoproto.load.client.times import Times
+from echoproto.load.histogram import Times
 
 orders = strategies.permutations(range(8))
 

@@ -6,8 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.load.client.messages import BATCH, HELLO, MOST_AHEAD, Exchange, Settings, Supply
 from echoproto.load.client.payload import QuickPayload
-from echoproto.load.client.times import Times
-from echoproto.load.histogram import Histogram
+from echoproto.load.histogram import Histogram, Times
 
 sizes = strategies.tuples(strategies.integers(1, 300), strategies.integers(0, 9000)).map(lambda s: (s[0], sum(s)))
 cuts = strategies.lists(strategies.integers(1, 5000), min_size=1, max_size=6)

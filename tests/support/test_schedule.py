@@ -3,7 +3,7 @@ from itertools import islice
 from hypothesis import given, strategies
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.load.schedule import (
+from tests.support.schedule import (
     BUFFERFULS,
     BUFFERS,
     FAULTS,

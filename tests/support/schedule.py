@@ -180,4 +180,4 @@ def _draw_fault(seed: int, size: int, faults: Sequence[FaultKind]) -> Fault:
 
 
 def _random(seed: int, purpose: str) -> Random:
-    return Random(f"{seed} {purpose}")  # noqa: S311 - to be repeated, not to be kept secret
+    return Random(f"{seed} {purpose}")

@@ -1,8 +1,7 @@
 from hypothesis import given, strategies
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.load.client.times import Times
-from echoproto.load.histogram import FINE, HIGHEST, PERCENTILES, Histogram
+from echoproto.load.histogram import FINE, HIGHEST, PERCENTILES, Histogram, Times
 
 times = strategies.lists(strategies.integers(0, 2 * HIGHEST * 1000), max_size=50)
 

@@ -19,6 +19,8 @@ from typing import Protocol as TypingProtocol
 from twisted.internet.error import MessageLengthError
 from twisted.internet.protocol import DatagramProtocol
 
+from echoproto.tokenbucket import TokenBucket
+
 SERVICE_PORTS = frozenset({7, 9, 13, 17, 19, 37, 2049})
 """Ports of services that may answer whatever they are sent: echo, discard, daytime, qotd, chargen, time (the small
 services of inetd, as its guards have them) and NFS."""
@@ -110,7 +112,7 @@ class Budgets:
     def __init__(self, seconds: Callable[[], float], most: int = MOST_SOURCES) -> None:
         self._seconds = seconds
         self._most = most
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._buckets)
@@ -121,14 +123,15 @@ class Budgets:
 
         :param rate: replies a second, at least 1; it may differ from one call to the next.
         """
-        now = self._seconds()
-        tokens, filled_at = self._buckets.pop(source, (float(rate), now))
-        tokens = min(rate, tokens + (now - filled_at) * rate)
-        enough = tokens >= 1
-        self._buckets[source] = (tokens - enough, now)
-        if len(self._buckets) > self._most:
-            self._buckets.popitem(last=False)
-        return enough
+        bucket = self._buckets.get(source)
+        if bucket is None:
+            self._buckets[source] = bucket = TokenBucket(self._seconds, rate, rate)
+            if len(self._buckets) > self._most:
+                self._buckets.popitem(last=False)
+        else:
+            self._buckets.move_to_end(source)
+            bucket.rate = bucket.burst = rate
+        return bucket.take()
 
 
 class EchoDatagram(DatagramProtocol):

@@ -22,14 +22,15 @@ LIBRARIES = frozenset({"errors", "units", "console", "terminal"})
 
 REACHES = {
     "protocol": frozenset(),
-    "datagram": frozenset(),
+    "datagram": frozenset({"tokenbucket"}),
     "errors": frozenset(),
     "units": frozenset({"errors"}),
+    "tokenbucket": frozenset(),
     "console": frozenset({"errors"}),
     "terminal": frozenset({"console", "errors"}),
     "host": LIBRARIES,
     "reactors": LIBRARIES,
-    "server": LIBRARIES | {"", "protocol", "datagram", "reactors"},
+    "server": LIBRARIES | {"", "protocol", "datagram", "tokenbucket", "reactors"},
     "load": LIBRARIES | {"host"},
     "compare": LIBRARIES | {"host", "load", "reactors"},
     "cli": LIBRARIES | {"", "compare", "host", "load", "reactors"},

@@ -64,6 +64,7 @@ FILES = (
     "echoproto/server/sockets/tlserrors.py",
     "echoproto/server/workers/messages.py",
     "echoproto/server/workers/shares.py",
+    "echoproto/tokenbucket.py",
     "echoproto/units.py",
 )
 

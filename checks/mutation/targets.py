@@ -48,6 +48,7 @@ TARGETS = (
         ("tests.server.sockets.test_connection", "tests.server.sockets.test_connection_ends"),
     ),
     Target("echoproto/server/limits/deadlines.py", ("tests.server.limits.test_deadlines",)),
+    Target("echoproto/tokenbucket.py", ("tests.test_tokenbucket",)),
     Target("echoproto/server/limits/admission.py", ("tests.server.limits.test_admission",)),
     Target("echoproto/server/limits/drain.py", ("tests.server.limits.test_drain",)),
     Target("echoproto/server/log/budget.py", ("tests.server.log.test_budget",)),

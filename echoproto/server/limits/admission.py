@@ -18,38 +18,9 @@ from echoproto.server.counters import Counters
 from echoproto.server.log.budget import EventLog
 from echoproto.server.log.connections import peer_of
 from echoproto.server.settings.table import Settings
+from echoproto.tokenbucket import TokenBucket
 
 log = Logger("echoproto")
-
-
-class TokenBucket:
-    """
-    So many a second in the long run, and a second's worth at once.
-
-    :param clock: tells the time.
-    :param rate: tokens a second, above 0.
-    """
-
-    def __init__(self, clock: IReactorTime, rate: int) -> None:
-        self._clock = clock
-        self.rate = rate
-        self._tokens = float(rate)
-        self._filled_at = clock.seconds()
-
-    def available(self) -> int:
-        """How many could be taken now, 0 or more."""
-        now = self._clock.seconds()
-        self._tokens = min(self.rate, self._tokens + (now - self._filled_at) * self.rate)
-        self._filled_at = now
-        return int(self._tokens)
-
-    def take(self) -> None:
-        """Take one of those that are available."""
-        self._tokens -= 1
-
-    def wait(self) -> float:
-        """Seconds until one is available."""
-        return max(0.0, (1 - self._tokens) / self.rate)
 
 
 class Admission:
@@ -98,7 +69,7 @@ class Admission:
         if not settings.accept_rate:
             self._bucket = None
         elif self._bucket is None or self._bucket.rate != settings.accept_rate:
-            self._bucket = TokenBucket(self._clock, settings.accept_rate)
+            self._bucket = TokenBucket(self._clock.seconds, settings.accept_rate, settings.accept_rate)
 
     def room(self, wanted: int) -> int:
         """
@@ -108,7 +79,7 @@ class Admission:
         """
         if self._bucket is None or self.settings.over_accept_rate == "close":
             return wanted
-        return min(wanted, self._bucket.available())
+        return min(wanted, int(self._bucket.fill()))
 
     def wait(self) -> float:
         """Seconds until there is room again."""
@@ -128,10 +99,8 @@ class Admission:
 
     def _refusal(self, host: str | None) -> str:
         """What speaks against it, or nothing."""
-        if self._bucket is not None:
-            if not self._bucket.available():
-                return "accept-rate"
-            self._bucket.take()
+        if self._bucket is not None and not self._bucket.take():
+            return "accept-rate"
         if len(self._connections) >= self.limit:
             return "max-connections"
         per_source = self.settings.max_per_source

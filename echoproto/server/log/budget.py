@@ -13,6 +13,8 @@ from functools import partial
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
+from echoproto.tokenbucket import TokenBucket
+
 log = Logger("echoproto")
 
 BURST = 20
@@ -34,40 +36,29 @@ class LineBudget:
 
     def __init__(self, clock: IReactorTime, rate: float, burst: int, left_out: Callable[[int], None]) -> None:
         self._clock = clock
-        self.rate = rate
-        self._burst = burst
+        self.bucket = TokenBucket(clock.seconds, rate, burst)
         self._left_out = left_out
-        self._tokens = float(burst)
-        self._filled_at = clock.seconds()
         self._suppressed = 0
         self._report: IDelayedCall | None = None
 
-    def _fill(self) -> None:
-        now = self._clock.seconds()
-        self._tokens = min(self._burst, self._tokens + (now - self._filled_at) * self.rate)
-        self._filled_at = now
-
     @property
     def rested(self) -> bool:
-        """A whole burst would fit."""
-        self._fill()
-        return self._tokens == self._burst
+        """Tell if a whole burst would fit."""
+        return self.bucket.fill() == self.bucket.burst
 
     def take(self) -> bool:
         """Take the room for a line, if there is any; if not, the line is counted."""
-        self._fill()
-        if self._tokens >= 1:
-            self._tokens -= 1
+        if self.bucket.take():
             return True
         self._suppressed += 1
         if self._report is None:
-            self._report = self._clock.callLater(max(1, 1 / self.rate), self._tell)
+            self._report = self._clock.callLater(max(1, 1 / self.bucket.rate), self._tell)
         return False
 
     def _tell(self) -> None:
         self._report = None
         suppressed, self._suppressed = self._suppressed, 0
-        self._tokens -= 1  # the line that tells of them is a line, too
+        self.bucket.tokens -= 1  # the line that tells of them is a line, too
         self._left_out(suppressed)
 
     def close(self) -> None:
@@ -100,12 +91,12 @@ class EventLog:
         """
         budget = self._budgets.get(kind)
         if budget is None and len(self._budgets) >= MOST_KINDS:
-            self._others.rate = self.rate
+            self._others.bucket.rate = self.rate
             return self._others.take()
         if budget is None:
             budget = LineBudget(self._clock, self.rate, burst, partial(_left_out, kind))
             self._budgets[kind] = budget
-        budget.rate = self.rate
+        budget.bucket.rate = self.rate
         return budget.take()
 
     def rested(self, kind: str) -> bool:

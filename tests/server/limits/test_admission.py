@@ -1,7 +1,5 @@
 from typing import Any
 
-from hypothesis import given
-from hypothesis import strategies as st
 from twisted.internet.address import IPv6Address, UNIXAddress
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
@@ -11,46 +9,9 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto import Echo, EchoFactory
-from echoproto.server.limits.admission import TokenBucket
 from echoproto.server.settings.table import Settings
 from tests.support.admission import admission
 from tests.support.logs import record_log
-
-
-class TokenBucketTests(SynchronousTestCase):
-    def test_a_second_s_worth_at_once(self) -> None:
-        clock = Clock()
-        bucket = TokenBucket(clock, 3)
-        self.assertEqual(bucket.available(), 3)
-        for _ in range(3):
-            bucket.take()
-        self.assertEqual((bucket.available(), bucket.wait()), (0, 1 / 3))
-        clock.advance(0.5)
-        self.assertEqual(bucket.available(), 1)
-        self.assertEqual(bucket.wait(), 0)
-
-    def test_a_clock_that_has_run_for_long(self) -> None:
-        """Only the time since it was filled last counts."""
-        clock = Clock()
-        clock.advance(1000)
-        bucket = TokenBucket(clock, 8)
-        for available, pause in ((8, 0.125), (1, 0.125), (1, 0.25), (2, 0)):
-            self.assertEqual(bucket.available(), available)
-            for _ in range(available):
-                bucket.take()
-            clock.advance(pause)
-
-    @given(st.integers(1, 1000), st.lists(st.floats(0, 10), max_size=50))
-    def test_never_more_than_the_rate(self, rate: int, pauses: list[float]) -> None:
-        clock = Clock()
-        bucket = TokenBucket(clock, rate)
-        taken = 0
-        for pause in pauses:
-            clock.advance(pause)
-            for _ in range(bucket.available()):
-                bucket.take()
-                taken += 1
-        self.assertLessEqual(taken, rate * (1 + clock.seconds()) * (1 + 1e-9))
 
 
 class AdmissionTests(SynchronousTestCase):

@@ -11,6 +11,9 @@ from difflib import get_close_matches
 KEPT_BYTES = 0xDC00
 """Where Python's code points begin for bytes that are not UTF-8, in an argument or a path (PEP 383)."""
 
+INTERRUPTED = 130
+"""Exit status after Ctrl-C: 128 and the number of SIGINT, as shells have it."""
+
 QUOTED_LENGTH = 200
 """Characters of a value that a message repeats."""
 

@@ -31,9 +31,8 @@ from echoproto.compare.report.write import read_file, write
 from echoproto.compare.results import Results, document
 from echoproto.compare.run.comparison import Task, measure, prepare
 from echoproto.compare.run.progress import Board, Lines, Silence
-from echoproto.errors import EchoError
+from echoproto.errors import INTERRUPTED, EchoError
 from echoproto.host.signals import Interruption
-from echoproto.load.errors import INTERRUPTED
 
 SOURCES = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 

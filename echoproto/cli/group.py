@@ -14,13 +14,10 @@ import click
 
 from echoproto import __version__
 from echoproto.console import run
-from echoproto.errors import EchoError, InternalError, OutputError, one_line
+from echoproto.errors import INTERRUPTED, EchoError, InternalError, OutputError, one_line
 
 DEBUG = "ECHOPROTO_DEBUG"
 """Variable of the environment that asks for the traceback of an internal error."""
-
-INTERRUPTED = 130
-"""128 and the number of SIGINT, as shells have it."""
 
 
 class LazyCommand(click.Command):

@@ -18,9 +18,9 @@ from echoproto.compare.report import write
 from echoproto.compare.results import Results
 from echoproto.compare.run.comparison import Task, measure, prepare
 from echoproto.compare.run.progress import Board, Lines, Silence
-from echoproto.errors import EchoError
+from echoproto.errors import INTERRUPTED, EchoError
 from echoproto.host.signals import Interruption
-from echoproto.load.errors import GOOD, INTERRUPTED, UNREACHABLE
+from echoproto.load.errors import GOOD, UNREACHABLE
 
 WORSE = 1
 """Exit status: something has become worse by more than is tolerated."""

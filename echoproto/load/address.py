@@ -6,12 +6,9 @@ from __future__ import annotations
 
 import errno
 import os
-import resource
 import socket
 import stat
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from itertools import count
 from typing import Any
@@ -19,6 +16,7 @@ from typing import Any
 from attrs import define, evolve, field
 
 from echoproto.errors import ConfigurationError, one_line
+from echoproto.host.limits import max_descriptors
 from echoproto.load.errors import ClientLimit, Unreachable
 from echoproto.load.workload import Target, Transport, Workload
 
@@ -31,9 +29,6 @@ LOCAL_LIMITS = {
     errno.ENOMEM: "memory",
 }
 """What this machine or process has run out of, by what the system says."""
-
-SPARE = 100
-"""Descriptors for all but the sockets of a load."""
 
 MANY = 20_000
 """Connections from which on one local address may have too few ports (28,232 on Linux, 16,384 elsewhere)."""
@@ -106,33 +101,14 @@ class Address:
 
 def affordable(workload: Workload) -> tuple[Workload, int]:
     """
-    A load with no more connections than this process may have descriptors.
+    Return a load with no more connections than this process may have descriptors.
 
     :return: it, and how many connections fewer it has.
     """
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if most == resource.RLIM_INFINITY:
-        return workload, 0
+    most = max_descriptors()
     connections, idle = min(workload.connections, most), min(workload.idle, most)
     fewer = workload.connections - connections + workload.idle - idle
     return evolve(workload, connections=connections, idle=idle), fewer
-
-
-@contextmanager
-def descriptors(sockets: int) -> Iterator[None]:
-    """Have this process be allowed so many sockets and what it needs besides, or as many as it may allow itself."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = sockets + SPARE
-    if hard != resource.RLIM_INFINITY:
-        needed = min(needed, hard)
-    if soft == resource.RLIM_INFINITY or soft >= needed:
-        yield
-        return
-    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def resolve(target: Target) -> list[Address]:

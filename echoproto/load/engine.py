@@ -10,7 +10,8 @@ from contextlib import nullcontext
 from time import monotonic_ns
 from typing import Protocol
 
-from echoproto.load.address import affordable, descriptors
+from echoproto.host.limits import descriptors
+from echoproto.load.address import affordable
 from echoproto.load.client.churn import Churning
 from echoproto.load.client.meter import NS, Meter
 from echoproto.load.client.poller import punctual

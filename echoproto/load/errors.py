@@ -25,10 +25,6 @@ UNREACHABLE: Final = 3
 CLIENT_LIMIT: Final = 4
 """The generator itself was the limit, or ran out of descriptors or ports."""
 
-INTERRUPTED: Final = 130
-"""Ended by Ctrl-C; the report is partial. 128 and the number of SIGINT, as shells have it."""
-
-
 CONNECT_ERRORS = frozenset(
     {
         *("EACCES", "EADDRNOTAVAIL", "EAFNOSUPPORT", "EAGAIN", "ECONNREFUSED", "EHOSTDOWN", "EHOSTUNREACH", "EINVAL"),

@@ -1,15 +1,8 @@
 """
-Memory: the most that a load may need, and how much there is, so that none begins that this machine can't hold.
+The most memory that a load may need, so that none begins that this machine can't hold.
 """
 
 from __future__ import annotations
-
-import os
-import re
-from collections.abc import Iterator
-from contextlib import suppress
-
-import psutil
 
 from echoproto.load.workload import Workload
 from echoproto.units import show_size
@@ -25,11 +18,6 @@ MESSAGE = 256
 
 MIB = 1 << 20
 GIB = 1 << 30
-
-VERSION_1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
-"""Files of a control group with its limit and its use, and the field of ``memory.stat`` that can be reclaimed."""
-
-VERSION_2 = ("memory.max", "memory.current", "inactive_file")
 
 
 def needed(workload: Workload) -> int:
@@ -60,39 +48,3 @@ def shortage(workload: Workload, available: int) -> str | None:
 
 def _amount(count: int) -> str:
     return f"{count / GIB:,.1f} GiB" if count >= GIB else f"{count / MIB:,.0f} MiB"
-
-
-def available(groups: str = "/proc/self/cgroup", mounts: str = "/sys/fs/cgroup") -> int:
-    """
-    Bytes that can be had without swapping: of the machine, and of the control groups that this process is in.
-
-    :param groups: file that names them (cgroups(7)).
-    :param mounts: folder where they are mounted.
-    """
-    return max(0, min([psutil.virtual_memory().available, *_left(groups, mounts)]))
-
-
-def _left(groups: str, mounts: str) -> Iterator[int]:
-    """Yield the memory that each visible control group leaves, from the innermost to the root."""
-    if not os.path.exists(groups):
-        return
-    with open(groups, encoding="utf-8", errors="surrogateescape") as file:
-        lines = [line.rstrip("\n").split(":", 2) for line in file]
-    for _, controllers, path in lines:
-        if controllers and "memory" not in controllers.split(","):
-            continue
-        root, names = (f"{mounts}/memory", VERSION_1) if controllers else (mounts, VERSION_2)
-        parts = [part for part in path.split("/") if part not in {"", ".."}]
-        for depth in range(len(parts), -1, -1):
-            with suppress(OSError):  # not mounted here, or not with the controller of memory
-                yield from _left_by(os.path.join(root, *parts[:depth]), *names)
-
-
-def _left_by(folder: str, limit: str, use: str, reclaimable: str) -> Iterator[int]:
-    texts = []
-    for name in (limit, use, "memory.stat"):
-        with open(f"{folder}/{name}", encoding="ascii") as file:
-            texts.append(file.read())
-    if texts[0].strip().isdigit():  # else "max": there is none
-        cached = re.search(rf"^{reclaimable} (\d+)$", texts[2], re.MULTILINE)
-        yield int(texts[0]) - int(texts[1]) + (int(cached[1]) if cached else 0)

@@ -21,10 +21,11 @@ from attrs import define, field
 
 from echoproto.errors import EchoError, InternalError
 from echoproto.host.child import environment, python
-from echoproto.host.signals import SIGNALS
+from echoproto.host.limits import available
+from echoproto.host.signals import SIGNALS, StopRequest
 from echoproto.load.errors import ClientLimit
 from echoproto.load.histogram import Histogram
-from echoproto.load.memory import available, shortage
+from echoproto.load.memory import shortage
 from echoproto.load.outcome import Outcome
 from echoproto.load.shares import Share, shares
 from echoproto.load.workload import Workload
@@ -60,14 +61,6 @@ class Glimpse:
         self.times.add(other.times)
 
 
-class Asking(Protocol):
-    """What asks for an end, as `echoproto.host.signals.Interruption`."""
-
-    @property
-    def asked(self) -> bool:
-        """Whether it does."""
-
-
 class Engine(Protocol):
     """What each process runs, as `echoproto.load.engine.run`."""
 
@@ -85,7 +78,7 @@ class Engine(Protocol):
 def run(
     workload: Workload,
     *,
-    interruption: Asking,
+    interruption: StopRequest,
     watch: Callable[[Glimpse], None] | None = None,
     every: float = 1.0,
     engine: Engine | None = None,
@@ -123,11 +116,11 @@ def run(
     return whole
 
 
-def _attend(running: list[_Child], interruption: Asking) -> None:
+def _attend(running: list[_Child], interruption: StopRequest) -> None:
     """Wait a while for what the processes say, and tell them if they are to end."""
     heard = wait([child.connection for child in running], timeout=TICK)
     for child in running:
-        if interruption.asked:
+        if interruption.requested:
             child.ask_to_end()
         if child.connection in heard:
             child.receive()

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -14,16 +15,16 @@ from attrs import evolve, frozen
 from rich.text import Text
 
 from echoproto import terminal
-from echoproto.errors import ConfigurationError
+from echoproto.errors import INTERRUPTED, ConfigurationError
 from echoproto.host.environment import environment
+from echoproto.host.limits import available
+from echoproto.host.serving import ServerFailed, accepts, free_port, serving
 from echoproto.host.signals import Interruption
-from echoproto.load import errors
 from echoproto.load.address import looked_up
-from echoproto.load.memory import available, shortage
+from echoproto.load.memory import shortage
 from echoproto.load.options import Options, workload_for
 from echoproto.load.outcome import Outcome
 from echoproto.load.outputs import STANDARD_OUTPUT, save, why_not
-from echoproto.load.ownserver import free_port, serving
 from echoproto.load.processes import run as run_processes
 from echoproto.load.report.document import Report, document
 from echoproto.load.report.live import Board, Lines, View
@@ -78,18 +79,22 @@ def run(target: str | None, server: str | None, options: Options, outputs: Outpu
             if why is not None and not own_host:
                 raise ConfigurationError(why)
             if command is not None:
-                pid = stack.enter_context(serving(command, workload.target.host, workload.target.port))
+                host, port = workload.target.host, workload.target.port
+                pid = stack.enter_context(
+                    serving(command, lambda: accepts(host, port), name="--server", stop=interruption)
+                )
                 workload = evolve(workload, server_pid=pid)
             with _view(outputs, workload) as view:
                 report = _measure(workload, options, view, interruption)
         except KeyboardInterrupt:
-            return errors.INTERRUPTED
+            return INTERRUPTED
     write(report, outputs)
     return report.summary.exit_status
 
 
-def _workload(target: str | None, server: str | None, options: Options) -> tuple[Workload, str | None]:
-    """Return the work to do, its target looked up, and the command of one's own server."""
+def _workload(target: str | None, server: str | None, options: Options) -> tuple[Workload, list[str] | None]:
+    """Return the work to do, its target looked up, and the command line of one's own server."""
+    words = None
     if options.server_pid is not None and not psutil.pid_exists(options.server_pid):
         raise ConfigurationError(f"--server-pid {options.server_pid}: there is no such process")
     if server is None:
@@ -98,7 +103,7 @@ def _workload(target: str | None, server: str | None, options: Options) -> tuple
         aimed_at = parse_target(target)
     else:
         port = str(free_port())
-        server = server.replace(PORT, port)
+        words = _words(server.replace(PORT, port))
         aimed_at = parse_target((target or OWN_TARGET).replace(PORT, port))
         if aimed_at.transport not in {Transport.TCP, Transport.TLS}:
             raise ConfigurationError("--server is for a tcp: or tls: target")
@@ -107,7 +112,22 @@ def _workload(target: str | None, server: str | None, options: Options) -> tuple
     workload = workload_for(aimed_at, options)
     if why := shortage(workload, available()):
         raise ConfigurationError(why)
-    return evolve(workload, target=looked_up(aimed_at)), server
+    return evolve(workload, target=looked_up(aimed_at)), words
+
+
+def _words(server: str) -> list[str]:
+    """
+    Split a command as a shell does.
+
+    :raise ServerFailed: if it can't be split, or is empty.
+    """
+    try:
+        words = shlex.split(server)
+    except ValueError as error:
+        raise ServerFailed(f"--server can't be started: {error}") from error
+    if not words:
+        raise ServerFailed("--server can't be started: it is empty")
+    return words
 
 
 def _view(outputs: Outputs, workload: Workload) -> View:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from attrs import frozen
 
+from echoproto.errors import INTERRUPTED
 from echoproto.load import errors
 from echoproto.load.histogram import PERCENTILES, Histogram
 from echoproto.load.outcome import Outcome
@@ -118,7 +119,7 @@ def summarise(workload: Workload, outcome: Outcome) -> Summary:
     echoes, known = outcome.messages, outcome.server_cpu
     return Summary(
         verdict=verdict,
-        exit_status=errors.INTERRUPTED if outcome.interrupted else STATUSES[verdict],
+        exit_status=INTERRUPTED if outcome.interrupted else STATUSES[verdict],
         brief=outcome.elapsed < SHORTEST,
         echoes_per_second=echoes / outcome.elapsed if outcome.elapsed else 0.0,
         service_time=service,

@@ -13,10 +13,10 @@ from echoproto.compare import session
 from echoproto.compare.folder import check_writable
 from echoproto.compare.plan.options import Options
 from echoproto.compare.plan.presets import DESCRIPTIONS
-from echoproto.compare.run import limits
 from echoproto.compare.run.comparison import Task
 from echoproto.compare.session import Outputs
 from echoproto.errors import ConfigurationError, UnavailableError
+from echoproto.host import limits
 
 
 def invoke(*words: str) -> Result:

@@ -12,8 +12,8 @@ from echoproto.compare.report.write import read_file
 from echoproto.compare.results import Cell, Results, Sample, document
 from echoproto.compare.run.comparison import Prepared, Task
 from echoproto.compare.session import NothingMeasured, Outputs, run
-from echoproto.errors import ConfigurationError
-from echoproto.load.errors import GOOD, INTERRUPTED, UNREACHABLE
+from echoproto.errors import INTERRUPTED, ConfigurationError
+from echoproto.load.errors import GOOD, UNREACHABLE
 
 TASK = Task(
     preset="quick", file=None, options=Options(contestants=("echo-poll",), sizes=(64,)), seed=3, command="typed"

@@ -65,6 +65,18 @@ serve()
 """
 """Has left its process group, session, and parent; what has started it ends."""
 
+FAILING = f"""{BEGIN}
+if not os.fork():  # a daemon, which ignores SIGTERM
+    os.setsid()
+    if not os.fork():
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        linger()
+    os._exit(0)
+while not any(name.isdecimal() for name in os.listdir(sys.argv[2])):
+    time.sleep(0.01)
+"""
+"""Has started a daemon of its own when it fails, or does not listen."""
+
 ALL = {HONEST: 1, STUBBORN: 1, FORKING: 5, DAEMON: 1}
 """Number of each server's processes that leave a file."""
 

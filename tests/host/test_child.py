@@ -12,8 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.host import child, linux, watcher
 from echoproto.host.child import CannotStart, Child
+from echoproto.host.serving import free_port
 from echoproto.host.watcher import Process, members, processes
-from echoproto.load.ownserver import free_port
 from tests.host import servers
 from tests.host.servers import ALL, DAEMON, FORKING, HONEST, PATIENCE, STUBBORN, begun, left, running, wait_for, words
 

@@ -1,9 +1,12 @@
 """Processes that the commands start end with them, and import nothing from the current folder."""
 
+import contextlib
 import os
 import signal
+import subprocess
 import sys
 import tempfile
+import time
 
 import psutil
 
@@ -130,6 +133,42 @@ class ChildrenTests(TwistdCase):
             found = begun(folder, servers.ALL[server])
             self.assertIn(child.end(), (0, 3), child.lines)
             self.assertEqual(servers.running(found), [])
+
+    def test_a_server_that_fails_to_start(self) -> None:
+        """A daemon that it has started by then ends with it."""
+        for end, why in (("sys.exit(7)", "ended with status 7"), ("sys.exit(0)", "stay in the foreground")):
+            folder = self.enterContext(tempfile.TemporaryDirectory(prefix="echo-"))
+            child = self.started("load", "--server", servers.command(f"{servers.FAILING}\n{end}", folder), *SHORT)
+            self.assertEqual(child.end(), 3)
+            self.assertIn(why, "\n".join(child.lines))
+            pids = [int(name) for name in os.listdir(folder) if name.isdecimal()]
+            self.assertEqual((len(pids), [pid for pid in pids if psutil.pid_exists(pid)]), (1, []))
+
+    def test_a_load_that_is_interrupted_before_its_server_listens(self) -> None:
+        """L6: by each signal; nothing is left of the server."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            folder = self.enterContext(tempfile.TemporaryDirectory(prefix="echo-"))
+            child = self.started("load", "--server", servers.command(f"{servers.FAILING}\nlinger()", folder), *SHORT)
+            found = begun(folder, 2)
+            child.process.send_signal(number)
+            self.assertEqual(child.end(), 130)
+            self.assertIn("Error: interrupted before the server listened", child.lines)
+            self.assertEqual(servers.running(found), [])
+
+    def test_a_load_that_is_interrupted_twice(self) -> None:
+        """The second Ctrl-C means now, also for a server that ignores SIGTERM, and for its daemon."""
+        for server in (servers.STUBBORN, servers.FORKING, servers.DAEMON):
+            folder = self.enterContext(tempfile.TemporaryDirectory(prefix="echo-"))
+            words = ("load", "--server", servers.command(server, folder), "--greeting", "", *FOREVER)
+            child = self.started(*words)
+            found = begun(folder, servers.ALL[server])
+            begin = time.monotonic()
+            while time.monotonic() - begin < 3 and child.process.poll() is None:  # earlier ones repeat the first
+                child.process.send_signal(signal.SIGINT)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    child.process.wait(1.1)
+            self.assertIn(child.end(), (3, 130), server)
+            self.assertEqual(left(found), [], server)
 
     def test_a_load_that_is_interrupted(self) -> None:
         """L6"""

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 
-from echoproto.load.ownserver import free_port
+from echoproto.host.serving import free_port
 from tests.integration.twistd import PATIENCE, REACTOR, Server, script
 from tests.integration.unheard import UnheardCase
 from tests.support.clients import exchange, receive, reset

@@ -11,10 +11,10 @@ import time
 from functools import partial
 from typing import Any
 
+from echoproto.host.serving import free_port
 from echoproto.load.engine import run
 from echoproto.load.errors import HandshakeFailed
 from echoproto.load.outcome import Outcome
-from echoproto.load.ownserver import free_port
 from echoproto.load.workload import Churn, Target, Transport
 from tests.integration.twistd import PATIENCE, Child, TwistdCase, tool
 from tests.support.loads import LoadCase, at_once, workload

@@ -8,6 +8,7 @@ from attrs import fields
 
 from echoproto.cli.load import load
 from echoproto.errors import ConfigurationError
+from echoproto.host.signals import Deadline, Interruption
 from echoproto.load.options import Options, workload_for
 from echoproto.load.outcome import Outcome
 from echoproto.load.processes import run
@@ -53,17 +54,6 @@ LOST = "lost"
 """UDP may lose datagrams."""
 
 
-class Deadline:
-    """Asks a run for its end after a while, which shows in its exit status."""
-
-    def __init__(self) -> None:
-        self._end = time.monotonic() + PATIENCE
-
-    @property
-    def asked(self) -> bool:
-        return time.monotonic() > self._end
-
-
 def words(row: dict[str, str]) -> list[str]:
     """The options of a row."""
     found = [*row["end"].split(), *row["rate"].split()]
@@ -98,7 +88,7 @@ class OptionsTests(TwistdCase):
 
     def verdict(self, row: dict[str, str]) -> tuple[dict[str, str], Outcome, str]:
         workload = self.workload(row)
-        outcome = run(workload, interruption=Deadline())
+        outcome = run(workload, interruption=Deadline(Interruption(), time.monotonic() + PATIENCE))
         return row, outcome, summarise(workload, outcome).verdict
 
     def test_each_pair_ends(self) -> None:

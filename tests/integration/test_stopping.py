@@ -11,7 +11,7 @@ import threading
 import time
 from functools import partial
 
-from echoproto.load.ownserver import free_port
+from echoproto.host.serving import free_port
 from tests.integration.twistd import PATIENCE, Server, TwistdCase
 from tests.support.certificates import make_pem
 from tests.support.clients import STALL, TLSClient, not_taken, payload, receive

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from itertools import chain
 
-from echoproto.load.ownserver import free_port
+from echoproto.host.serving import free_port
 from tests.integration.twistd import REACTOR, FailingCase, Server, TwistdCase, script, tool
 from tests.support.clients import PATIENCE, exchange, payload
 from tests.support.namespace import Namespace, Sniffer

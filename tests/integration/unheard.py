@@ -4,7 +4,7 @@ import os
 import socket
 import time
 
-from echoproto.load.ownserver import free_port
+from echoproto.host.serving import free_port
 from tests.integration.twistd import PATIENCE, REACTOR, Child, TwistdCase, script
 from tests.support.clients import exchange
 

@@ -10,11 +10,11 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+from echoproto.host.serving import free_port
 from echoproto.load.address import Address
 from echoproto.load.client import udp
 from echoproto.load.client.meter import NS
 from echoproto.load.errors import HandshakeFailed, Unreachable
-from echoproto.load.ownserver import free_port
 from echoproto.load.workload import Churn, Target, Transport
 from tests.support import udpmutants
 from tests.support.certificates import make_pem

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from echoproto.errors import EchoError
+from echoproto.host.serving import free_port
 from echoproto.load.client import senders
 from echoproto.load.client.streams import Streams
 from echoproto.load.engine import run
 from echoproto.load.errors import GreetingFailed, Unreachable
 from echoproto.load.outcome import Outcome
-from echoproto.load.ownserver import free_port
 from echoproto.load.summary import summarise
 from echoproto.load.workload import Arrivals, Target, Transport
 from tests.load.client.test_poller import pollers

@@ -1,11 +1,7 @@
-import os
-from collections.abc import Mapping
-
-import psutil
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.load.memory import CONNECTION, GIB, MESSAGE, PROCESS, available, needed, shortage
+from echoproto.load.memory import CONNECTION, GIB, MESSAGE, PROCESS, needed, shortage
 from echoproto.load.workload import Target, Transport, Workload
 
 WORKLOAD = Workload(target=Target(Transport.TCP, "localhost", 7), connections=1)
@@ -33,55 +29,3 @@ class NeededTests(SynchronousTestCase):
             self.assertIn(part, said)
         self.assertEqual(len(said.splitlines()), 1)
         self.assertIn("need up to 40 MiB of memory, and 2 MiB are available", shortage(WORKLOAD, 2 << 20) or "")
-
-
-class AvailableTests(SynchronousTestCase):
-    def tree(self, files: Mapping[str, str]) -> tuple[str, str]:
-        """A file that names groups, and a folder with theirs."""
-        folder = self.mktemp()
-        for name, text in files.items():
-            path = os.path.join(folder, name)
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            with open(path, "w", encoding="ascii") as file:
-                file.write(text)
-        return os.path.join(folder, "groups"), os.path.join(folder, "mounts")
-
-    def test_of_the_machine(self) -> None:
-        self.assertEqual(available("/nonexistent/groups"), available("/nonexistent/groups"))
-        self.assertLessEqual(available(), psutil.virtual_memory().total)
-        self.assertGreater(available(), 0)
-
-    def test_of_version_2(self) -> None:
-        """The least that any of them leaves, with what is only cached."""
-        group = "mounts/outer/inner/memory"
-        files = {
-            "groups": "0::/outer/inner\n",
-            f"{group}.max": "max\n",
-            f"{group}.current": "1\n",
-            f"{group}.stat": "",
-            "mounts/outer/memory.max": "1000\n",
-            "mounts/outer/memory.current": "900\n",
-            "mounts/outer/memory.stat": "anon 1\ninactive_file 50\nactive_file 7\n",
-        }
-        self.assertEqual(available(*self.tree(files)), 150)
-
-    def test_of_version_1(self) -> None:
-        """Also where a container sees its own group as the root."""
-        group = "mounts/memory/memory"
-        files = {
-            "groups": "9:cpu:/a\n4:cpuset,memory:/docker/b\n",
-            f"{group}.limit_in_bytes": "2000\n",
-            f"{group}.usage_in_bytes": "1999\n",
-            f"{group}.stat": "total_inactive_file 9\n",
-        }
-        self.assertEqual(available(*self.tree(files)), 10)
-
-    def test_none_is_left(self) -> None:
-        group = "mounts/memory"
-        files = {
-            "groups": "0::/\n",
-            f"{group}.max": "10\n",
-            f"{group}.current": "12\n",
-            f"{group}.stat": "anon 12\n",
-        }
-        self.assertEqual(available(*self.tree(files)), 0)

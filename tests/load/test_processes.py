@@ -127,7 +127,7 @@ class ProcessesTests(InterruptedCase):
             def twice() -> None:
                 os.kill(os.getpid(), signal.SIGINT)
                 deadline = time.monotonic() + PATIENCE
-                while not interruption.asked and time.monotonic() < deadline:
+                while not interruption.requested and time.monotonic() < deadline:
                     pass
                 os.kill(os.getpid(), signal.SIGINT)
 
@@ -167,10 +167,10 @@ class InterruptionTests(InterruptedCase):
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             before = signal.getsignal(number)
             with Interruption() as interruption:
-                self.assertFalse(interruption.asked)
+                self.assertFalse(interruption.requested)
                 signal.raise_signal(number)
-                self.assertTrue(interruption.asked)
-                interruption._asked_at -= 1
+                self.assertTrue(interruption.requested)
+                interruption._requested_at -= 1
                 self.assertRaises(KeyboardInterrupt, signal.raise_signal, number)
             self.assertEqual(signal.getsignal(number), before)
 
@@ -180,7 +180,7 @@ class InterruptionTests(InterruptedCase):
             for seconds, number in ((10, signal.SIGTERM), (10, signal.SIGTERM), (10.99, signal.SIGINT)):
                 clock.return_value = seconds
                 signal.raise_signal(number)
-            self.assertTrue(interruption.asked)
+            self.assertTrue(interruption.requested)
             clock.return_value = 11
             self.assertRaises(KeyboardInterrupt, signal.raise_signal, signal.SIGINT)
 
@@ -189,4 +189,4 @@ class InterruptionTests(InterruptedCase):
         self.addCleanup(signal.signal, signal.SIGHUP, signal.signal(signal.SIGHUP, signal.SIG_IGN))
         with Interruption() as interruption:
             signal.raise_signal(signal.SIGHUP)
-        self.assertFalse(interruption.asked)
+        self.assertFalse(interruption.requested)

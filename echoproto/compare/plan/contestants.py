@@ -12,6 +12,7 @@ from attrs import evolve, field, frozen
 
 from echoproto.compare.results import Cell, Contestant
 from echoproto.errors import ConfigurationError, nearest, not_installed
+from echoproto.host.limits import Machine
 from echoproto.reactors.selection import auto_name, candidates
 
 REACTORS = ("epoll", "poll", "select", "kqueue", "asyncio", "uvloop", "lean-epoll", "lean-poll", "lean-kqueue")
@@ -42,21 +43,6 @@ CONNECTING, THREADING, FORKING = 1 / 8_000, 1 / 700, 1 / 300
 
 SHARE_OF_MEMORY = 0.5
 """How much of the memory that is free now a server may be expected to take."""
-
-
-@frozen(kw_only=True)
-class Machine:
-    """
-    What there is of what servers need.
-
-    :ivar descriptors: that one process may have.
-    :ivar tasks: threads and processes that may be started.
-    :ivar memory: bytes that are free.
-    """
-
-    descriptors: int
-    tasks: int
-    memory: int
 
 
 @frozen(kw_only=True)

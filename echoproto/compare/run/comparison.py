@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from attrs import define, evolve, frozen
@@ -17,15 +17,16 @@ from echoproto.compare.plan.options import Options, chosen
 from echoproto.compare.plan.plan import COUNTING, Plan, estimate, fitted
 from echoproto.compare.plan.presets import preset
 from echoproto.compare.results import Calls, Cell, Contestant, Results, Sample
-from echoproto.compare.run import limits, sample, syscalls
+from echoproto.compare.run import sample, syscalls
 from echoproto.compare.run.certificate import make_pem
 from echoproto.compare.run.environment import environment
-from echoproto.compare.run.limits import Cores
 from echoproto.compare.run.progress import Silence, show_left
 from echoproto.compare.run.rounds import Pair, Rounds, sort_out
 from echoproto.compare.run.sample import Conditions
-from echoproto.load.address import descriptors
-from echoproto.load.processes import Asking
+from echoproto.host.limits import SPARE_DESCRIPTORS, Cores, cores, descriptors, local_ports, machine
+from echoproto.host.signals import StopRequest
+from echoproto.load.address import MANY
+from echoproto.load.errors import ClientLimit
 from echoproto.reactors.selection import auto_name
 from echoproto.units import counted
 
@@ -70,7 +71,7 @@ class Measuring:
     """Takes samples and counts calls, as `echoproto.compare.run.rounds.Measuring`."""
 
     conditions: Conditions
-    interruption: Asking
+    interruption: StopRequest
 
     def sample(self, contestant: Contestant, cell: Cell, number: int, most: float) -> Sample | None:
         """See `echoproto.compare.run.sample.measure`."""
@@ -100,13 +101,13 @@ def prepare(task: Task) -> Prepared:
     :raise EchoError: if it is invalid, or this machine does not allow it.
     """
     asked, entries = planned(task)
-    machine = limits.machine()
-    limits.check(asked.cells, machine.descriptors)
-    pairs, impossible = sort_out(asked, entries, machine)
+    limits = machine()
+    _check_generator(asked.cells, limits.descriptors)
+    pairs, impossible = sort_out(asked, entries, limits)
     seconds = sum(estimate(pair.cell, asked, pair.entry.connecting) for pair in pairs)
     counted = len([pair for pair in pairs if pair.cell == asked.cells[0]]) if asked.calls else 0
     plan = fitted(asked, seconds, counted)
-    cores = limits.cores()
+    pinned_to = cores()
     results = Results(
         preset=plan.preset,
         baseline=plan.baseline,
@@ -114,13 +115,35 @@ def prepare(task: Task) -> Prepared:
         rounds=plan.rounds,
         duration=plan.duration,
         command=task.command,
-        environment=environment(cores),
+        environment=environment(pinned_to),
         contestants=tuple(entry.contestant(plan.cells[0].transport) for entry in entries),
         cells=plan.cells,
         samples=tuple(impossible),
     )
     announcement = _announcement(plan, asked.rounds, seconds * plan.rounds + counted * COUNTING)
-    return Prepared(plan=plan, pairs=pairs, results=results, cores=cores, announcement=announcement)
+    return Prepared(plan=plan, pairs=pairs, results=results, cores=pinned_to, announcement=announcement)
+
+
+def _check_generator(cells: Iterable[Cell], descriptors: int) -> None:
+    """
+    Check that the generator itself can hold all cells.
+
+    :param descriptors: limit of a process.
+    :raise ClientLimit: if it can't; the message says what to raise, and how.
+    """
+    most = max(cell.connections + cell.idle for cell in cells)
+    needed = most + SPARE_DESCRIPTORS
+    if needed > descriptors:
+        raise ClientLimit(
+            f"{most:,} connections take {needed:,} descriptors, and a process may have {descriptors:,}: raise the hard "
+            f"limit (ulimit -Hn {needed}, as root; or LimitNOFILE= of systemd), or take fewer --connections and --idle"
+        )
+    ports = local_ports()
+    if ports is not None and ports < most <= MANY:
+        raise ClientLimit(
+            f"{most:,} connections take as many local ports, and there are {ports:,}: "
+            "sysctl -w net.ipv4.ip_local_port_range='32768 60999', or take fewer --connections and --idle"
+        )
 
 
 def _announcement(plan: Plan, wanted: int, seconds: float) -> str:
@@ -130,7 +153,7 @@ def _announcement(plan: Plan, wanted: int, seconds: float) -> str:
     return f"{contestants} under {cells}, {rounds}{cut}: about {show_left(seconds)}"
 
 
-def measure(prepared: Prepared, view: Silence, interruption: Asking) -> Results:
+def measure(prepared: Prepared, view: Silence, interruption: StopRequest) -> Results:
     """Measure it, as far as nobody interrupts; what is known by then is in the results."""
     plan, before = prepared.plan, prepared.results
     for text in dict.fromkeys(f"{each.contestant}: not possible, because {each.why}" for each in before.samples):

@@ -8,8 +8,8 @@ import os
 import resource
 from importlib.metadata import PackageNotFoundError, version
 
-from echoproto.compare.run.limits import Cores
 from echoproto.host.environment import environment as of_the_load
+from echoproto.host.limits import Cores
 
 GOVERNOR = "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"
 

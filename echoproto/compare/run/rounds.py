@@ -12,9 +12,10 @@ from typing import Protocol
 
 from attrs import define, field, frozen
 
-from echoproto.compare.plan.contestants import Entry, Machine
+from echoproto.compare.plan.contestants import Entry
 from echoproto.compare.plan.plan import COUNTING, Plan, estimate
 from echoproto.compare.results import CLIENT_LIMIT, GOOD, NOT_POSSIBLE, Calls, Cell, Contestant, Sample
+from echoproto.host.limits import Machine
 
 
 @frozen

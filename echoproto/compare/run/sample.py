@@ -5,19 +5,33 @@ One sample: a server is started, put under load, looked at, and ended.
 from __future__ import annotations
 
 import math
+import os
+import shutil
+import sys
+import sysconfig
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from attrs import evolve, frozen
 
 from echoproto.compare.results import NOT_POSSIBLE, Cell, Contestant, Sample
-from echoproto.compare.run.serving import HOST, PATIENCE, pinned, serving
 from echoproto.errors import EchoError
+from echoproto.host.limits import pinned
+from echoproto.host.serving import (
+    END_SECONDS,
+    HOST,
+    START_SECONDS,
+    accepts,
+    echoes_datagrams,
+    free_port,
+    serving,
+)
+from echoproto.host.signals import Deadline, StopRequest
 from echoproto.host.usage import Server
 from echoproto.load.errors import ClientLimit
 from echoproto.load.outcome import Outcome
-from echoproto.load.ownserver import free_port
-from echoproto.load.processes import Asking, run
+from echoproto.load.processes import run
 from echoproto.load.summary import FAILED, GOOD, UNREACHABLE, summarise
 from echoproto.load.workload import Churn, Target, Transport, Workload
 from echoproto.units import counted
@@ -52,29 +66,6 @@ class Conditions:
     pem: str = ""
 
 
-@frozen
-class Until:
-    """
-    Asks for an end when somebody else does, or when time is up.
-
-    :ivar other: who else may ask.
-    :ivar deadline: by the monotonic clock.
-    """
-
-    other: Asking
-    deadline: float
-
-    @property
-    def left(self) -> float:
-        """Seconds until then; 0 if it is over."""
-        return max(0.0, self.deadline - time.monotonic())
-
-    @property
-    def asked(self) -> bool:
-        """Whether to end."""
-        return self.other.asked or not self.left
-
-
 def workload_for(cell: Cell, port: int, conditions: Conditions) -> Workload:
     """What a cell means for the load generator."""
     return Workload(
@@ -93,9 +84,52 @@ def workload_for(cell: Cell, port: int, conditions: Conditions) -> Workload:
     )
 
 
-def values(port: int, conditions: Conditions) -> Mapping[str, str]:
-    """What stands for the names in a contestant's command."""
-    return {"port": str(port), "pem": conditions.pem}
+@contextmanager
+def server_of(
+    contestant: Contestant,
+    cell: Cell,
+    port: int,
+    conditions: Conditions,
+    stop: StopRequest,
+    *,
+    wrapper: Sequence[str] = (),
+    start_seconds: float = math.inf,
+    end_seconds: float = END_SECONDS,
+) -> Iterator[int]:
+    """
+    Run a contestant's server, and give its process id.
+
+    :param port: where it has to listen.
+    :param wrapper: words before its command.
+    :raise EchoError: as `echoproto.host.serving.serving` does.
+    """
+    names = {"python": sys.executable, "twistd": twistd(), "port": str(port), "pem": conditions.pem}
+    words = [*wrapper, *(_filled_in(word, names) for word in contestant.command)]
+    probe = echoes_datagrams if cell.transport == "udp" else accepts
+    with serving(
+        words,
+        lambda: probe(HOST, port),
+        name="it",
+        stop=stop,
+        cores=conditions.server_cores,
+        start_seconds=min(START_SECONDS, start_seconds),
+        end_seconds=end_seconds,
+    ) as pid:
+        yield pid
+
+
+def _filled_in(word: str, names: Mapping[str, str]) -> str:
+    for name, value in names.items():
+        word = word.replace(f"{{{name}}}", value)
+    return word
+
+
+def twistd() -> str:
+    """Return the path of the command in this Python's environment."""
+    for folder in (os.path.dirname(sys.executable), sysconfig.get_path("scripts")):
+        if os.path.exists(path := os.path.join(folder, "twistd")):
+            return path
+    return shutil.which("twistd") or "twistd"
 
 
 def measure(
@@ -103,7 +137,7 @@ def measure(
     cell: Cell,
     number: int,
     conditions: Conditions,
-    interruption: Asking,
+    interruption: StopRequest,
     *,
     most: float = math.inf,
 ) -> Sample | None:
@@ -120,21 +154,17 @@ def measure(
     deadline = time.monotonic() + most
     allowed = conditions.warmup + conditions.duration + EXTRA + (cell.connections + cell.idle) / PER_SECOND
     try:
-        with serving(
-            contestant.command,
-            cell.transport,
-            values=values(port, conditions),
-            cores=conditions.server_cores,
-            patience=min(PATIENCE, most),
-        ) as pid:
+        with server_of(contestant, cell, port, conditions, interruption, start_seconds=most) as pid:
             idle_rss = Server(pid).use().memory
             with pinned(conditions.client_cores):
-                until = Until(interruption, min(deadline, time.monotonic() + allowed))
-                outcome = run(evolve(workload, server_pid=pid), interruption=until)
+                stop = Deadline(interruption, min(deadline, time.monotonic() + allowed))
+                outcome = run(evolve(workload, server_pid=pid), interruption=stop)
     except EchoError as error:
+        if interruption.requested:
+            return None
         verdict = NOT_POSSIBLE if isinstance(error, ClientLimit) else UNREACHABLE
         return evolve(failed, verdict=verdict, why=str(error))
-    if interruption.asked:
+    if interruption.requested:
         return None
     if outcome.interrupted:
         return evolve(failed, why=f"it was not done within {min(most, allowed):.0f} s", idle_rss=idle_rss)

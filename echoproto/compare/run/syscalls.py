@@ -17,11 +17,12 @@ from contextlib import suppress
 from attrs import evolve
 
 from echoproto.compare.results import Calls, Cell, Contestant
-from echoproto.compare.run.sample import Conditions, Until, values, workload_for
-from echoproto.compare.run.serving import PATIENCE, pinned, serving
+from echoproto.compare.run.sample import Conditions, server_of, workload_for
 from echoproto.errors import EchoError
-from echoproto.load.ownserver import free_port
-from echoproto.load.processes import Asking, run
+from echoproto.host.limits import pinned
+from echoproto.host.serving import free_port
+from echoproto.host.signals import Deadline, StopRequest
+from echoproto.load.processes import run
 from echoproto.load.summary import CLIENT_LIMIT, GOOD, summarise
 
 PER_CONNECTION = (10, 40)
@@ -35,9 +36,12 @@ LEAST = 0.005
 
 DIGITS = 3
 
+TRACED_END_SECONDS = 10.0
+"""Time that a server under strace has to end: it is slower then, and its calls are only written when it has ended."""
+
 
 def count(
-    contestant: Contestant, cell: Cell, conditions: Conditions, interruption: Asking, *, most: float = math.inf
+    contestant: Contestant, cell: Cell, conditions: Conditions, interruption: StopRequest, *, most: float = math.inf
 ) -> Calls | None:
     """
     Count the system calls of a contestant in a cell, by name.
@@ -50,7 +54,7 @@ def count(
     if strace is None:
         return evolve(none, why="strace is not installed")
     few, many = (max(least, each * cell.connections) for least, each in zip(FEWEST, PER_CONNECTION, strict=True))
-    until = Until(interruption, time.monotonic() + most)
+    until = Deadline(interruption, time.monotonic() + most)
     try:
         one = _traced(strace, contestant, cell, conditions, messages=few, until=until)
         two = _traced(strace, contestant, cell, conditions, messages=many, until=until)
@@ -58,7 +62,7 @@ def count(
         found = evolve(none, why=str(error))
     else:
         found = evolve(none, per_echo=difference(one, two, many - few))
-    return None if interruption.asked else found
+    return None if interruption.requested else found
 
 
 def difference(one: Mapping[str, int], two: Mapping[str, int], echoes: int) -> dict[str, float]:
@@ -85,7 +89,7 @@ def read_table(text: str) -> Counter[str]:
 
 
 def _traced(
-    strace: str, contestant: Contestant, cell: Cell, conditions: Conditions, *, messages: int, until: Until
+    strace: str, contestant: Contestant, cell: Cell, conditions: Conditions, *, messages: int, until: Deadline
 ) -> Counter[str]:
     """
     Calls of a whole run, from start to end.
@@ -96,15 +100,13 @@ def _traced(
     workload = evolve(workload_for(cell, port, conditions), duration=None, count=messages, warmup=0.0, rate=None)
     with tempfile.TemporaryDirectory() as folder:
         table = os.path.join(folder, "table")
-        words = (strace, "-c", "-f", "-o", table, *contestant.command)
+        wrapper = (strace, "-c", "-f", "-o", table)
         with (
-            serving(
-                words,
-                cell.transport,
-                values=values(port, conditions),
-                cores=conditions.server_cores,
-                patience=min(PATIENCE, until.left),
-                farewell=PATIENCE,  # it is slower than usual, and its calls are only told when it has ended
+            server_of(
+                *(contestant, cell, port, conditions, until.other),
+                wrapper=wrapper,
+                start_seconds=until.left,
+                end_seconds=TRACED_END_SECONDS,
             ),
             pinned(conditions.client_cores),
         ):

@@ -2,9 +2,10 @@ from attrs import evolve
 from hypothesis import given, strategies
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.compare.plan.contestants import Entry, Machine, catalogue, of_command, on_reactors, pick
+from echoproto.compare.plan.contestants import Entry, catalogue, of_command, on_reactors, pick
 from echoproto.compare.results import Cell
 from echoproto.errors import ConfigurationError
+from echoproto.host.limits import Machine
 from echoproto.reactors.selection import auto_name, candidates
 
 LARGE = Machine(descriptors=1 << 20, tasks=1 << 20, memory=1 << 40)

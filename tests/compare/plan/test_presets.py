@@ -1,9 +1,10 @@
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.compare.plan.contestants import Machine, catalogue
+from echoproto.compare.plan.contestants import catalogue
 from echoproto.compare.plan.plan import estimate, fitted
 from echoproto.compare.plan.presets import DESCRIPTIONS, MINUTE, preset
 from echoproto.compare.run.rounds import sort_out
+from echoproto.host.limits import Machine
 
 MOST = {"quick": 2, "standard": 15, "c10k": 10, "sizes": 10, "seed": 5.5, "churn": 5.5}
 """Minutes that each may take."""

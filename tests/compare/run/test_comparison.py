@@ -5,16 +5,16 @@ from typing import Any
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.compare.plan.contestants import Machine
 from echoproto.compare.plan.options import Options
 from echoproto.compare.results import Calls, Cell, Contestant, Results, Sample
-from echoproto.compare.run import limits, syscalls
+from echoproto.compare.run import comparison, syscalls
 from echoproto.compare.run import sample as sample_module
-from echoproto.compare.run.comparison import Prepared, Task, measure, prepare
-from echoproto.compare.run.limits import Cores
+from echoproto.compare.run.comparison import Prepared, Task, _check_generator, measure, prepare
 from echoproto.compare.run.progress import Silence
 from echoproto.compare.run.sample import Conditions
+from echoproto.host.limits import Cores, Machine
 from echoproto.host.signals import Interruption
+from echoproto.load.errors import ClientLimit
 
 LARGE = Machine(descriptors=20_000, tasks=1 << 20, memory=1 << 40)
 
@@ -33,7 +33,7 @@ def prepared(preset: str = "quick", **options: Any) -> Prepared:
 
 class Case(SynchronousTestCase):
     def setUp(self) -> None:
-        self.patch(limits, "machine", lambda: LARGE)
+        self.patch(comparison, "machine", lambda: LARGE)
         self.conditions: list[Conditions] = []
         self.pems: list[tuple[str, int]] = []
 
@@ -98,3 +98,28 @@ class MeasureTests(Case):
         self.assertTrue(all("PRIVATE KEY" in text for text, _ in self.pems))
         self.assertEqual({stat.S_IMODE(mode) for _, mode in self.pems}, {0o600})
         self.assertFalse(os.path.exists(self.conditions[0].pem))
+
+
+class GeneratorTests(SynchronousTestCase):
+    def complaint(self, connections: int, descriptors: int = 1 << 20) -> str:
+        with self.assertRaises(ClientLimit) as caught:
+            _check_generator([Cell(), Cell(connections=connections)], descriptors)
+        return str(caught.exception)
+
+    def test_descriptors(self) -> None:
+        """What is too few, how many it takes, and how to have them."""
+        _check_generator([Cell(connections=800, idle=100)], 1_000)
+        said = self.complaint(1_000, 1_000)
+        for part in ("1,100 descriptors", "may have 1,000", "ulimit -Hn 1100"):
+            self.assertIn(part, said)
+
+    def test_ports(self) -> None:
+        self.patch(comparison, "local_ports", lambda: 500)
+        _check_generator([Cell(connections=500)], 1 << 20)
+        for part in ("501 connections", "there are 500", "sysctl -w net.ipv4.ip_local_port_range"):
+            self.assertIn(part, self.complaint(501))
+        _check_generator([Cell(connections=30_000)], 1 << 20)  # which come from many addresses
+
+    def test_another_system(self) -> None:
+        self.patch(comparison, "local_ports", lambda: None)
+        _check_generator([Cell(connections=15_000)], 1 << 20)

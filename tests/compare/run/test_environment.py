@@ -3,7 +3,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from echoproto.compare.analysis.comparability import MAY_DIFFER
 from echoproto.compare.run import environment as module
 from echoproto.compare.run.environment import environment
-from echoproto.compare.run.limits import Cores
+from echoproto.host.limits import Cores
 
 
 class EnvironmentTests(SynchronousTestCase):

@@ -4,10 +4,11 @@ from attrs import define, evolve, field
 from hypothesis import given, strategies
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.compare.plan.contestants import Entry, Machine
+from echoproto.compare.plan.contestants import Entry
 from echoproto.compare.plan.plan import COUNTING, Plan, estimate
 from echoproto.compare.results import CLIENT_LIMIT, GOOD, NOT_POSSIBLE, Calls, Cell, Contestant, Sample
 from echoproto.compare.run.rounds import Pair, Rounds, order, sort_out
+from echoproto.host.limits import Machine
 
 LARGE = Machine(descriptors=1 << 20, tasks=1 << 20, memory=1 << 40)
 CELLS = (Cell(), Cell(idle=5), Cell(size=9))

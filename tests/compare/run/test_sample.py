@@ -12,8 +12,8 @@ from echoproto.compare.plan.contestants import catalogue, of_command
 from echoproto.compare.results import CLIENT_LIMIT, GOOD, NOT_POSSIBLE, Cell, Contestant, Sample
 from echoproto.compare.run import sample as sample_module
 from echoproto.compare.run.certificate import make_pem
-from echoproto.compare.run.sample import Conditions, Until, measure, sample, workload_for
-from echoproto.host.signals import Interruption
+from echoproto.compare.run.sample import Conditions, measure, sample, twistd, workload_for
+from echoproto.host.signals import Deadline, Interruption
 from echoproto.load.outcome import Outcome
 from echoproto.load.workload import Churn, Transport
 from tests.load.test_outcome import histogram
@@ -117,12 +117,20 @@ class BrokenTests(SynchronousTestCase):
         self.assertNotIn(found.verdict, (GOOD, CLIENT_LIMIT), found)
 
     def test_it_never_listens(self) -> None:
-        self.patch(sample_module, "PATIENCE", 0.5)
+        self.patch(sample_module, "START_SECONDS", 0.5)
         found = self.assert_bad(contestant(shift=" + 1"), "unreachable", "did not listen")
         self.assertIsNone(found.idle_rss)
 
     def test_it_does_not_start(self) -> None:
         self.assert_bad(of_command("x=/no/such {port}").contestant("tcp"), "unreachable", "/no/such")
+
+    def test_braces_that_are_not_ours(self) -> None:
+        command = shlex.join([sys.executable, "-c", "import sys\nsys.exit('{x} é' + sys.argv[1][:0])", "{port}"])
+        self.assert_bad(of_command(f"x={command}").contestant("tcp"), "unreachable", "status 1: {x} é")
+
+    def test_twistd_is_that_of_this_environment(self) -> None:
+        self.assertTrue(os.access(twistd(), os.X_OK))
+        self.assertEqual(shlex.split(twistd()), [twistd()])
 
     def test_it_hangs(self) -> None:
         """As long as it may take, and no longer."""
@@ -133,7 +141,7 @@ class BrokenTests(SynchronousTestCase):
 
     def test_interrupted(self) -> None:
         interruption = Interruption()
-        interruption.asked = True
+        interruption.requested = True
         self.assertIsNone(measure(contestant(), FEW, 0, QUICK, interruption))
 
 
@@ -148,10 +156,10 @@ class WorkloadTests(SynchronousTestCase):
 
     def test_until(self) -> None:
         interruption = Interruption()
-        self.assertFalse(Until(interruption, math.inf).asked)
-        self.assertTrue(Until(interruption, time.monotonic() - 1).asked)
-        interruption.asked = True
-        self.assertTrue(Until(interruption, math.inf).asked)
+        self.assertFalse(Deadline(interruption, math.inf).requested)
+        self.assertTrue(Deadline(interruption, time.monotonic() - 1).requested)
+        interruption.requested = True
+        self.assertTrue(Deadline(interruption, math.inf).requested)
 
 
 class SampleTests(SynchronousTestCase):

@@ -99,6 +99,6 @@ class CountTests(SynchronousTestCase):
 
     def test_interrupted(self) -> None:
         interruption = Interruption()
-        interruption.asked = True
+        interruption.requested = True
         contestant = catalogue()["threads"].contestant("tcp")
         self.assertIsNone(count(contestant, Cell(connections=2), Conditions(), interruption))

@@ -7,9 +7,11 @@ import ssl
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.compare.plan.contestants import Entry, catalogue
+from echoproto.compare.results import Cell
 from echoproto.compare.run.certificate import make_pem
-from echoproto.compare.run.serving import serving
-from echoproto.load.ownserver import free_port
+from echoproto.compare.run.sample import Conditions, server_of
+from echoproto.host.serving import free_port
+from echoproto.host.signals import Interruption
 from echoproto.reactors.selection import auto_name
 from tests.support.clients import receive
 
@@ -42,9 +44,9 @@ class ServerTests(SynchronousTestCase):
     def connected(self, entry: Entry, transport: str) -> socket.socket:
         """A client of a server that runs until the test is over."""
         port = free_port()
-        command = entry.contestant(transport).command
-        values = {"port": str(port), "pem": self.pem}
-        self.enterContext(serving(command, transport, values=values, patience=PATIENCE))
+        conditions = Conditions(pem=self.pem)
+        cell = Cell(transport=transport)
+        self.enterContext(server_of(entry.contestant(transport), cell, port, conditions, Interruption()))
         kind = socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
         client = self.enterContext(socket.socket(socket.AF_INET, kind))
         client.settimeout(PATIENCE)

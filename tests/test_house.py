@@ -31,8 +31,9 @@ REACHES = {
     "host": LIBRARIES,
     "reactors": LIBRARIES,
     "server": LIBRARIES | {"", "protocol", "datagram", "tokenbucket", "reactors"},
-    "load": LIBRARIES | {"host"},
-    "compare": LIBRARIES | {"host", "load", "reactors"},
+    "pages": frozenset({"errors"}),
+    "load": LIBRARIES | {"host", "pages"},
+    "compare": LIBRARIES | {"host", "load", "pages", "reactors"},
     "cli": LIBRARIES | {"", "compare", "host", "load", "reactors"},
 }
 """Rooms that each room may import from, beside itself; ``""`` is the package itself, which has the version."""

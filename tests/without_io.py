@@ -50,6 +50,7 @@ FILES = (
     "echoproto/load/shares.py",
     "echoproto/load/summary.py",
     "echoproto/load/target.py",
+    "echoproto/pages/charts.py",
     "echoproto/protocol.py",
     "echoproto/reactors/clock.py",
     "echoproto/server/counters.py",

@@ -115,7 +115,7 @@ def load(
     quiet = given.pop("quiet")
     require("load", "hdrh", "psutil")
     if paths["html"] is not None:
-        require("html", "vl_convert", by="--html")
+        require("html", "altair", "jinja2", "vl_convert", by="--html")
     outputs.check({f"--{name}": path for name, path in paths.items()}, overwrite=overwrite)
     options = Options(**given, seed=secrets.randbits(63) if seed is None else seed)
     from echoproto.load import session

@@ -192,9 +192,10 @@ def _files(report: Report, outputs: Outputs) -> Iterator[tuple[str, str, bytes]]
     if outputs.json is not None:
         yield "--json", outputs.json, (json.dumps(document(report), indent=2) + "\n").encode()
     if outputs.html is not None:
-        from echoproto.load.report.page import draw_svg, page
+        from echoproto.load.report.page import page
+        from echoproto.pages import vega
 
-        yield "--html", outputs.html, page(report, draw_svg).encode("utf-8", "backslashreplace")
+        yield "--html", outputs.html, page(report, vega.svg).encode("utf-8", "backslashreplace")
     if outputs.hgrm is not None:
         outcome = report.outcome
         times = outcome.service_time if report.workload.rate is None else outcome.response_time

@@ -124,7 +124,7 @@ class CommandTests(SynchronousTestCase):
     def test_a_missing_extra(self) -> None:
         for missing, words, extra in (
             ("hdrh", (), "echoproto[load]"),
-            ("vl_convert", ("--html", "x"), "echoproto[html]"),
+            *((name, ("--html", "x"), "echoproto[html]") for name in ("altair", "jinja2", "vl_convert")),
         ):
             with patch.object(types, "find_spec", lambda name, missing=missing: None if name == missing else object()):
                 self.assertIn(f"pip install '{extra}'", self.complaint("tcp:h:1", *words))

@@ -6,11 +6,8 @@ from attrs import evolve
 
 from echoproto.compare.results import Results
 from tests.compare.runs import TRUTHS, run
-from tests.integration.browser import BrowserCase
+from tests.integration.browser import WIDTHS, BrowserCase
 from tests.load.report.reports import NASTY
-
-WIDTHS = (360, 400, 600, 1000)
-"""Pixels of windows, from a telephone's on."""
 
 LONG = 200 * "n"
 """A word that no window has room for."""
@@ -25,8 +22,8 @@ def report(results: Results, svg: str) -> tuple[str, list[str]]:
     from echoproto.compare.analysis.verdict import verdicts
     from echoproto.compare.report.advice import advise
     from echoproto.compare.report.page import page
-    from echoproto.compare.report.pictures import vega
     from echoproto.compare.report.pictures.gallery import pictures
+    from echoproto.pages import vega
 
     said = verdicts(results)
     shown = [(picture, svg) for picture in pictures(results, said)]

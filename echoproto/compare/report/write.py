@@ -42,7 +42,7 @@ def write(results: Results, folder: str | None, console: Console, changes: Seque
     """
     said = verdicts(results)
     advice = advise(results, said)
-    drawn = all(find_spec(name) is not None for name in ("altair", "hdrh", "vl_convert"))
+    drawn = all(find_spec(name) is not None for name in ("altair", "hdrh", "jinja2", "vl_convert"))
     try:
         if folder is not None:
             save(folder, RESULTS, json.dumps(document(results), indent=1) + "\n")
@@ -63,8 +63,8 @@ def _draw(
     """Write pictures and page."""
     # Only here, since altair takes a second to import, and need not be there.
     from echoproto.compare.report.page import page
-    from echoproto.compare.report.pictures import vega
     from echoproto.compare.report.pictures.gallery import pictures
+    from echoproto.pages import vega
 
     shown = [(picture, vega.svg(picture.specification)) for picture in pictures(results, said)]
     for picture, svg in shown:

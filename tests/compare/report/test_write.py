@@ -45,10 +45,12 @@ class WriteTests(SynchronousTestCase):
         self.assertIn(b"since the earlier run: 0 of 4", self.read("report.html"))
 
     def test_without_the_extra(self) -> None:
-        self.patch(write, "find_spec", lambda name: None)
-        write.write(RESULTS, self.folder, self.console)
-        self.assertEqual(os.listdir(self.folder), ["results.json"])
-        self.assertIn("pip install 'echoproto[compare]'", output(self.console))
+        for missing in ("altair", "hdrh", "jinja2", "vl_convert"):
+            self.patch(write, "find_spec", lambda name, missing=missing: None if name == missing else object())
+            console = on_console()
+            write.write(RESULTS, self.folder, console)
+            self.assertEqual(os.listdir(self.folder), ["results.json"])
+            self.assertIn("pip install 'echoproto[compare]'", output(console))
 
     def test_what_can_not_be_written(self) -> None:
         os.makedirs(os.path.dirname(self.folder))

@@ -14,7 +14,7 @@ from attrs import frozen
 from echoproto.compare.report.pictures.labels import spread
 from echoproto.compare.report.pictures.rows import Rows
 from echoproto.compare.results import Contestant
-from echoproto.load.report.charts import time_axis
+from echoproto.pages.charts import TIME_LABEL, axis_of_times
 
 WIDTH = 620
 """Pixels of a picture, without the names beside it."""
@@ -113,10 +113,13 @@ def of_times(values: Iterable[float], title: str) -> Scale:
 
     :param values: in µs.
     """
-    options = time_axis([max(1, round(value)) for value in values])
-    options["axis"].update(_title(title))
-    low, high = options["scale"]["domain"]
-    return Scale(low, high, logarithmic=True, options=options)
+    found = axis_of_times(list(values), title)
+    options = {
+        "type": "quantitative",
+        "scale": {"type": "log", "domain": [found.low, found.high], "nice": False},
+        "axis": {"values": found.marks, "labelExpr": TIME_LABEL, **_title(title)},
+    }
+    return Scale(found.low, found.high, logarithmic=True, options=options)
 
 
 def _title(title: str) -> dict[str, Any]:

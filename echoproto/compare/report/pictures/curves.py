@@ -12,7 +12,7 @@ from echoproto.compare.report.pictures.charts import HEIGHT, WIDTH, Scale, besid
 from echoproto.compare.report.pictures.rows import Rows, ends_of_the_axis
 from echoproto.compare.report.words import describe, show_value
 from echoproto.compare.results import Cell, Results
-from echoproto.load.report.charts import SHARES
+from echoproto.pages.charts import PERCENTILES
 from echoproto.units import show_time
 
 AXIS_TITLES = {
@@ -66,7 +66,7 @@ def _spectrum_of(results: Results, cell: Cell, number: int) -> alt.LayerChart | 
     scale = of_times([row["value"] for row in rows], clock)
     farthest = max(row["x"] for row in rows)
     last = {row["contestant"]: {**row, "x": farthest} for row in rows}
-    ticks = {100 / (100 - share): share for share in SHARES}
+    ticks = {100 / (100 - share): share for share in PERCENTILES}
     named = " : ".join(f"datum.value < {tick * 1.5} ? 'p{share:g}'" for tick, share in ticks.items())
     x = alt.X(
         "x:Q",

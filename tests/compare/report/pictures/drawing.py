@@ -7,8 +7,8 @@ from typing import Any
 
 import altair as alt
 
-from echoproto.compare.report.pictures import vega
 from echoproto.compare.report.pictures.charts import THEME
+from echoproto.pages import vega
 
 
 def texts(chart: alt.TopLevelMixin | None) -> list[str]:

@@ -3,8 +3,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.compare.analysis.verdict import verdicts
 from echoproto.compare.report.pictures.gallery import EXPLANATIONS, TITLES, pictures
-from echoproto.compare.report.pictures.vega import svg
 from echoproto.compare.results import Cell, Results
+from echoproto.pages.vega import svg
 from tests.compare.runs import TRUTHS, run
 
 

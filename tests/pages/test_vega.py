@@ -2,7 +2,7 @@ import struct
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.compare.report.pictures import vega
+from echoproto.pages import vega
 
 SPECIFICATION = {"data": {"values": [{"x": 1}]}, "mark": "point", "encoding": {"x": {"field": "x"}}, "width": 70}
 

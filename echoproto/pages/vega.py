@@ -1,5 +1,5 @@
 """
-Vega, which draws the pictures: in this process, and in a page that takes its scripts along.
+Vega, which draws the charts: in this process, and in a page that takes its scripts along.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import vl_convert
 VERSION: str = vl_convert.get_vegalite_versions()[-1]
 """Of Vega-Lite, the newest that there is here."""
 
-SCALE = 2.0
+PNG_SCALE = 2.0
 """Pixels of a PNG for each of the picture, so that it is sharp on any screen."""
 
 START = """
@@ -28,8 +28,8 @@ by itself it would make functions of them, and the page would have to allow that
 
 
 def with_version(specification: dict[str, Any]) -> dict[str, Any]:
-    """The same specification for the version of Vega-Lite that draws it."""
-    return {"$schema": f"https://vega.github.io/schema/vega-lite/v{VERSION}.json", **specification}
+    """Return a specification with the version of Vega-Lite that draws it."""
+    return {**specification, "$schema": f"https://vega.github.io/schema/vega-lite/v{VERSION}.json"}
 
 
 def svg(specification: dict[str, Any]) -> str:
@@ -39,9 +39,9 @@ def svg(specification: dict[str, Any]) -> str:
 
 def png(specification: dict[str, Any]) -> bytes:
     """Draw a picture as PNG; nothing is loaded."""
-    return vl_convert.vegalite_to_png(with_version(specification), VERSION, SCALE, allowed_base_urls=[])
+    return vl_convert.vegalite_to_png(with_version(specification), VERSION, PNG_SCALE, allowed_base_urls=[])
 
 
 def script() -> str:
-    """All that a browser needs to draw the pictures of a page that holds their specifications."""
+    """Return all that a browser needs to draw the pictures of a page that holds their specifications."""
     return vl_convert.javascript_bundle(START, VERSION)

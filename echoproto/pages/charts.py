@@ -1,0 +1,166 @@
+"""
+Theme and axes of all charts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+from attrs import frozen
+
+from echoproto.errors import one_line
+
+Rows = list[dict[str, Any]]
+"""Data of a chart."""
+
+TEXT = "#222222"
+
+THEME = alt.Config(
+    background="white",
+    font="sans-serif",
+    padding=8,
+    axis=alt.AxisConfig(
+        labelFontSize=12,
+        titleFontSize=12,
+        titleFontWeight="normal",
+        titleColor=TEXT,
+        labelColor=TEXT,
+        gridColor="#e8e8e8",
+        domainColor="#999999",
+        tickColor="#999999",
+        labelLimit=320,
+    ),
+    # Above the axis, where it is read without turning the head.
+    axisY=alt.AxisConfig(titleAngle=0, titleAlign="left", titleAnchor="end", titleX=-40, titleY=-10),
+    legend=alt.LegendConfig(
+        labelFontSize=12,
+        titleFontSize=12,
+        titleFontWeight="normal",
+        titleOrient="left",
+        orient="top",
+        offset=24,
+        symbolType="square",
+        labelLimit=320,
+    ),
+    title=alt.TitleConfig(fontSize=13, fontWeight="normal", anchor="start", color=TEXT),
+    view=alt.ViewConfig(stroke=None),
+)
+
+PERCENTILES = (50.0, 75.0, 90.0, 99.0, 99.9, 99.99, 99.999, 99.9999)
+"""Named on the axis of a distribution, as far as there are data for them."""
+
+TIME_LABEL = (
+    "datum.value < 1000 ? format(datum.value, ',') + ' µs' : "
+    "datum.value < 1000000 ? format(datum.value / 1000, ',') + ' ms' : format(datum.value / 1000000, ',') + ' s'"
+)
+"""How Vega labels a time in µs; as `echoproto.units.show_time` shows it."""
+
+DECADES = 2
+"""Powers of ten on an axis of times up to which 2 and 5 are marked as well."""
+
+HEADROOM = 1.05
+"""Of an axis from zero, above the largest value."""
+
+
+@frozen
+class ValueAxis:
+    """
+    A vertical axis.
+
+    :ivar low: value at the bottom.
+    :ivar high: value at the top.
+    :ivar marks: times in µs that are marked on a logarithmic axis; none on a linear one.
+    """
+
+    title: str
+    low: float
+    high: float
+    marks: Sequence[int] = ()
+
+    def encode(self, field: str) -> alt.Y:
+        """Return the encoding of a field by this axis."""
+        if self.marks:
+            scale = alt.Scale(type="log", domain=[self.low, self.high], nice=False)
+            axis = alt.Axis(values=self.marks, labelExpr=TIME_LABEL)
+        else:
+            scale = alt.Scale(domain=[self.low, self.high], nice=False)
+            axis = alt.Axis(format=",.0f", tickCount=6)
+        return alt.Y(field, type="quantitative", title=self.title, scale=scale, axis=axis)
+
+    def share(self, value: float) -> float:
+        """Return how far up the axis a value is: 0 at its bottom, 1 at its top."""
+        low, high, value = map(self._linear, (self.low, self.high, value))
+        return (value - low) / (high - low)
+
+    def value(self, share: float) -> float:
+        """Return the value that is so far up the axis."""
+        low, high = self._linear(self.low), self._linear(self.high)
+        found = low + (high - low) * share
+        return math.exp(found) if self.marks else found
+
+    def _linear(self, value: float) -> float:
+        return math.log(value) if self.marks else value
+
+
+def axis_from_zero(values: Sequence[float], title: str) -> ValueAxis:
+    """
+    Make an axis for amounts.
+
+    :param values: at least one above 0.
+    """
+    return ValueAxis(title, 0, max(values) * HEADROOM)
+
+
+def axis_of_times(times: Sequence[float], title: str) -> ValueAxis:
+    """
+    Make a logarithmic axis, whose ends and marks are 1, 2 and 5, or powers of ten if these would be many.
+
+    :param times: in µs, at least one; those below 1 count as 1.
+    """
+    low, high = (max(1.0, end(times)) for end in (min, max))
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    steps = (1, 2, 5) if last - first <= DECADES else (1,)
+    marks = [step * 10**power for power in range(first, last + 2) for step in steps]
+    bottom = max(mark for mark in marks if mark <= low)
+    top = min(mark for mark in marks if mark >= high and mark > bottom)
+    return ValueAxis(title, bottom, top, [mark for mark in marks if bottom <= mark <= top])
+
+
+def rarity(percent: float) -> float:
+    """Return how rare something beyond a percentile below 100 is: one in so many."""
+    return 100 / (100 - percent)
+
+
+def percentile_axis(field: str, rarest: float) -> alt.X:
+    """
+    Make the horizontal axis of a latency distribution: each ten times rarer step is as wide as the others.
+
+    :param field: with `rarity` of each point.
+    :param rarest: the largest of them.
+    """
+    marks = {rarity(percent): f"p{percent:g}" for percent in PERCENTILES}
+    labels = " : ".join(f"datum.value < {mark * 1.5} ? '{label}'" for mark, label in marks.items())
+    return alt.X(
+        field,
+        type="quantitative",
+        title="Percentile",
+        scale=alt.Scale(type="log", domain=[1, max(rarest, 2)], nice=False),
+        axis=alt.Axis(values=[mark for mark in marks if mark <= rarest * 1.001], labelExpr=f"{labels} : ''"),
+    )
+
+
+def specification(chart: alt.TopLevelMixin) -> dict[str, Any]:
+    """Return a chart for Vega-Lite, in the theme of all; names in it, which come from others, become one line each."""
+    specified: dict[str, Any] = _on_one_line(chart.properties(config=THEME).to_dict())
+    return specified
+
+
+def _on_one_line(part: Any) -> Any:
+    if isinstance(part, dict):
+        return {key: _on_one_line(value) for key, value in part.items()}
+    if isinstance(part, list | tuple):
+        return [_on_one_line(value) for value in part]
+    return one_line(part) if isinstance(part, str) else part

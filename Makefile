@@ -10,7 +10,7 @@ bin := $(VENV)/bin
 # A folder with the day's downloads is no reason to install again, but another list of dependencies is.
 stamp = $(VENV)/.installed-$(1)
 
-.PHONY: help run test test-all coverage figures soak bench conformance mutation lint types package docs hooks clean
+.PHONY: help run test test-all coverage figures soak bench conformance mutation lint types private-names package docs hooks clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 20
@@ -52,6 +52,9 @@ lint: $(call stamp,dev) ## Check the style, the hosted CI's workflow, and that e
 
 types: $(call stamp,dev) ## Check the types
 	$(bin)/mypy
+
+private-names: $(call stamp,dev) ## Check that the oldest Twisted that is allowed has each private name that we use
+	$(bin)/python -m checks.private_names
 
 package: $(call stamp,dev) ## Build wheel and sdist, and try the wheel in a clean environment
 	$(bin)/python -m checks.package

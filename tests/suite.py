@@ -49,7 +49,7 @@ WITHOUT_REACTOR = (
     *("tests.server.workers.test_messages", "tests.server.workers.test_supervisor"),
     *("tests.support.test_consoleblocks", "tests.support.test_faultproxy", "tests.support.test_pairs"),
     *("tests.test_console", "tests.test_errors", "tests.test_execution", "tests.test_log_events"),
-    *("tests.test_tallies", "tests.test_units"),
+    *("tests.test_private_names", "tests.test_tallies", "tests.test_tokenbucket", "tests.test_units"),
     *("tests.integration.test_activation", "tests.integration.test_certificates", "tests.integration.test_children"),
     *("tests.integration.test_compare_command", "tests.integration.test_compare_html"),
     *("tests.integration.test_load_command", "tests.integration.test_load_html", "tests.integration.test_load_names"),

@@ -54,7 +54,8 @@ class UnixPort(unix.Port):
         owner: tuple[int, int] | None = None,
         put_back: bool = False,
     ) -> None:
-        super().__init__(os.fsencode(path), factory, backlog, mode, reactor)
+        self.path = os.fsencode(path)
+        super().__init__(self.path, factory, backlog, mode, reactor)
         self.owner = owner
         self._put_back = put_back
         self._file: SocketFile | None = None
@@ -71,7 +72,7 @@ class UnixPort(unix.Port):
             try:
                 skt = self._open()
             except (OSError, EchoError) as problem:
-                raise CannotListenError(None, self._bindPath, problem) from problem
+                raise CannotListenError(None, self.path, problem) from problem
         else:
             # Whoever handed it over has given it its file and backlog, and goes on with it after us.
             self._preexistingSocket = None
@@ -84,14 +85,14 @@ class UnixPort(unix.Port):
         self.startReading()
 
     def _open(self) -> socket.socket:
-        check_path(self._bindPath)
+        check_path(self.path)
         skt: socket.socket = self.createInternetSocket()
         try:
-            if self._bindPath.startswith(b"\0"):
-                skt.bind(self._bindPath)
+            if self.path.startswith(b"\0"):
+                skt.bind(self.path)
                 skt.listen(self.backlog)
             else:
-                file = SocketFile(self._bindPath, put_back=self._put_back)
+                file = SocketFile(self.path, put_back=self._put_back)
                 file.listen(skt, self.backlog, self.mode, self.owner)
                 self._file = file
         except BaseException:
@@ -116,7 +117,7 @@ class UnixPort(unix.Port):
         tcp.Port.connectionLost(self, reason)  # unix.Port's own removes whatever is on the path
 
     def _logConnectionLostMsg(self) -> None:
-        twisted_log.msg(f"(UNIX Port {shown_name(self._bindPath)} Closed)")
+        twisted_log.msg(f"(UNIX Port {shown_name(self.path)} Closed)")
 
     def _remove_file(self) -> None:
         file, self._file = self._file, None
@@ -128,6 +129,6 @@ class UnixPort(unix.Port):
             log.warn(
                 "Left behind {path}: {reason}; the next start removes it",
                 event="socket-left",
-                path=shown_name(self._bindPath),
+                path=shown_name(self.path),
                 reason=problem.strerror if isinstance(problem, OSError) else str(problem),
             )

@@ -208,4 +208,4 @@ del UnixPortBuilder, EchoReactorBuilder
 class ReprTests(SynchronousTestCase):
     def test_path_in_bytes_that_are_no_text(self) -> None:
         """As a command line may hold them."""
-        self.assertEqual(UnixPort("/tmp/\udcff", EchoFactory())._bindPath, b"/tmp/\xff")
+        self.assertEqual(UnixPort("/tmp/\udcff", EchoFactory()).path, b"/tmp/\xff")

@@ -29,7 +29,7 @@ from tests.tallies import (
 
 EMULATION = os.path.join(os.path.dirname(os.path.abspath(__file__)), "emulation")
 
-LEAST = {"trial": 200, "pytest": 200, "pytest-twisted": 4}
+LEAST = {"trial": 50, "pytest": 200, "pytest-twisted": 4}
 """Minimum number of tests of each part, since trial accepts none."""
 
 READERS = {

@@ -15,6 +15,7 @@ In CI (where the environment says ``CI``), a skipped test is a failure.
 from __future__ import annotations
 
 import argparse
+import compileall
 import os
 import pkgutil
 import subprocess
@@ -31,6 +32,10 @@ __all__ = ["KNOWN", "environment_for", "here", "parts"]
 
 KNOWN = ("select", "poll", "epoll", "lean-epoll", "kqueue", "asyncio", "uvloop")
 
+ROOT = os.path.dirname(os.path.dirname(EMULATION))
+COMPILED = ("checks", "echoproto", "tests", "twisted")
+"""Folders of our code, and where they are."""
+
 CONSOLE_BLOCKS = "tests.integration.test_console_blocks"
 """Tests that take long: trial runs them once, and never in a quick run."""
 
@@ -39,32 +44,48 @@ PROCESSES = ("tests.host", "tests.integration")
 default reactor and without a reactor, under trial on the others."""
 
 WITHOUT_REACTOR = (
-    *("tests.checks", "tests.cli", "tests.compare", "tests.emulation", "tests.host", "tests.load", "tests.tools"),
-    "tests.reactors.test_uvloop",
-    *("tests.server.log", "tests.server.runner", "tests.server.settings", "tests.server.test_paths"),
-    *("tests.server.sockets.test_activation", "tests.server.sockets.test_certificates"),
+    *("tests.checks", "tests.cli", "tests.compare", "tests.emulation", "tests.host", "tests.load", "tests.pages"),
+    "tests.tools",
+    *("tests.reactors.test_lean.", "tests.reactors.test_lean_turns", "tests.reactors.test_leanepoll"),
+    *("tests.reactors.test_leanpoll", "tests.reactors.test_transports", "tests.reactors.test_uvloop"),
+    *("tests.server.limits", "tests.server.log", "tests.server.runner", "tests.server.settings"),
+    *("tests.server.sockets.test_activation", "tests.server.sockets.test_ancillary"),
+    *("tests.server.sockets.test_certificates", "tests.server.sockets.test_connection"),
     *("tests.server.sockets.test_credentials", "tests.server.sockets.test_endpointstrings"),
-    *("tests.server.sockets.test_pemfiles", "tests.server.sockets.test_socketnames"),
-    "tests.server.sockets.test_tlserrors",
-    *("tests.server.workers.test_messages", "tests.server.workers.test_supervisor"),
+    *("tests.server.sockets.test_owner", "tests.server.sockets.test_pemfiles", "tests.server.sockets.test_socketfile"),
+    *("tests.server.sockets.test_socketnames", "tests.server.sockets.test_tlserrors"),
+    *("tests.server.test_counters", "tests.server.test_paths"),
+    *("tests.server.workers.test_messages", "tests.server.workers.test_shares"),
+    *("tests.server.workers.test_supervisor", "tests.server.workers.test_worker"),
     *("tests.support.test_consoleblocks", "tests.support.test_faultproxy", "tests.support.test_pairs"),
-    *("tests.test_console", "tests.test_errors", "tests.test_execution", "tests.test_log_events"),
-    *("tests.test_private_names", "tests.test_tallies", "tests.test_tokenbucket", "tests.test_units"),
-    *("tests.integration.test_activation", "tests.integration.test_certificates", "tests.integration.test_children"),
-    *("tests.integration.test_compare_command", "tests.integration.test_compare_html"),
-    *("tests.integration.test_load_command", "tests.integration.test_load_html", "tests.integration.test_load_names"),
-    *("tests.integration.test_load_options", "tests.integration.test_log_files", "tests.integration.test_names"),
-    *("tests.integration.test_outputs", "tests.integration.test_privileges", "tests.integration.test_runner_options"),
-    *("tests.integration.test_tlserrors", "tests.integration.test_unwritable"),
-    "tests.integration.test_workers_as_a_service",
+    *("tests.support.test_schedule", "tests.support.test_streamcheck"),
+    *("tests.test_console", "tests.test_datagram", "tests.test_errors", "tests.test_execution", "tests.test_exports"),
+    *("tests.test_house", "tests.test_imports", "tests.test_log_events", "tests.test_protocol."),
+    *(
+        "tests.test_private_names",
+        "tests.test_tallies",
+        "tests.test_terminal",
+        "tests.test_tokenbucket",
+        "tests.test_units",
+    ),
+    *("tests.integration.test_accept_errors", "tests.integration.test_activation"),
+    *("tests.integration.test_certificates", "tests.integration.test_children"),
+    *("tests.integration.test_clients", "tests.integration.test_commands"),
+    *("tests.integration.test_compare_", "tests.integration.test_connection_log", "tests.integration.test_environment"),
+    *("tests.integration.test_failing", "tests.integration.test_load_", "tests.integration.test_log_files"),
+    *("tests.integration.test_names", "tests.integration.test_outputs", "tests.integration.test_privileges"),
+    *("tests.integration.test_reloading", "tests.integration.test_runner_options", "tests.integration.test_soak_"),
+    *("tests.integration.test_tlserrors", "tests.integration.test_udp_", "tests.integration.test_unix"),
+    *("tests.integration.test_unwritable", "tests.integration.test_workers_as_a_service"),
     CONSOLE_BLOCKS,
 )
-"""Tests that have nothing to do with a reactor: trial runs them once, on the first."""
+"""Tests that have nothing to do with a reactor: trial runs them once, on the first. A dot at the end keeps
+out modules whose names go on."""
 
 INTERRUPTED = 130
 """Exit status when it is told to end, as by Ctrl-C."""
 
-QUICK_SHARES = 2
+QUICK_SHARES = 3
 """Parts that each list of tests is divided into, where there are few lists, so that all processors have work."""
 
 JOBS, QUICK_JOBS = 3, 4
@@ -88,12 +109,17 @@ def default_reactor() -> str:
     return name.rpartition(".")[2].removesuffix("reactor")
 
 
+def runs_once(module: str) -> bool:
+    """Return true for a module of tests that has nothing to do with a reactor."""
+    return f"{module}.".startswith(WITHOUT_REACTOR)
+
+
 def modules() -> tuple[list[str], list[str]]:
     """The modules of tests: those to run on each reactor, and those to run once."""
     found = [each.name for each in pkgutil.walk_packages([os.path.dirname(EMULATION)], "tests.")]
     tests = [name for name in found if name.rpartition(".")[2].startswith("test_")]
     tests = [name for name in tests if not name.startswith("tests.pytest_twisted.")]
-    once = [name for name in tests if name.startswith(WITHOUT_REACTOR)]
+    once = [name for name in tests if runs_once(name)]
     return [name for name in tests if name not in once], once
 
 
@@ -121,6 +147,13 @@ def parts(reactors: list[str], *, coverage: bool = False, quick: bool = False) -
     return found
 
 
+def compile_all() -> None:
+    """Compile our code, where the environment has Python keep no bytecode: each of a thousand processes would do so."""
+    if sys.dont_write_bytecode:
+        for folder in COMPILED:
+            compileall.compile_dir(os.path.join(ROOT, folder), quiet=2)
+
+
 def data_file(name: str) -> str:
     """Where the coverage of one of pytest's parts is kept until all of it is joined."""
     return f".coverage_{name}"
@@ -140,6 +173,7 @@ def main() -> int:
     signal(SIGTERM, lambda *_: sys.exit(INTERRUPTED))  # and what runs is ended
     signal(SIGHUP, SIG_DFL)  # nohup has it ignored, and what is started here inherits that: nothing would be reloaded
     os.makedirs(OUTPUT, exist_ok=True)
+    compile_all()
     reactors = arguments.reactors or ([auto_name()] if arguments.quick else here())
     planned = parts(reactors, coverage=arguments.coverage, quick=arguments.quick)
     jobs = arguments.jobs or (QUICK_JOBS if arguments.quick else JOBS)

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from attrs import frozen
 
 from tests.suite import KNOWN as REACTORS
-from tests.suite import WITHOUT_REACTOR
+from tests.suite import runs_once
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CODES = r"([A-Z]\d{1,2}(?:, [A-Z]\d{1,2})*)\b(?: \(([^)]*)\))?"
@@ -148,7 +148,7 @@ def proofs_in(path: str, source: str) -> Iterator[Proof]:
             yield _proof(found, path, f"{command} {name.replace('_', '-')}", GIVEN)
         return
     module = path.removesuffix(".py").replace("/", ".")
-    reactors = ONCE if module.startswith(WITHOUT_REACTOR) else EVERY
+    reactors = ONCE if runs_once(module) else EVERY
     for name, found in _with_codes(tree.body):
         if name.startswith("test") or name.endswith(CASES):
             yield _proof(found, path, f"{path}::{name}", reactors)

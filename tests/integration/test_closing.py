@@ -132,3 +132,15 @@ class ClosingTests(TwistdCase):
             client.settimeout(PATIENCE)
             self.assertEqual(exchange(client, b"after"), b"after")
         self.assert_survives(server)
+
+    def test_a_busy_neighbour(self) -> None:
+        """E10, T9: what happens to one connection is nothing to the others."""
+        server = self.serve("--greeting", "")
+        with server.connect() as client:
+            for number in range(100):
+                other = server.connect()
+                other.sendall(b"x" * 100_000)
+                reset(other)
+                client.sendall(b"%03d" % number)
+                self.assertEqual(receive(client, 3), b"%03d" % number)
+        self.assertEqual(server.counters()["accepted"], 101)

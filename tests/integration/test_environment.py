@@ -6,9 +6,8 @@ import sys
 import time
 
 from echoproto.host.serving import free_port
-from tests.integration.twistd import PATIENCE, REACTOR, Server, script
+from tests.integration.twistd import PATIENCE, REACTOR, script
 from tests.integration.unheard import UnheardCase
-from tests.support.clients import exchange, receive, reset
 
 LINUX = None if sys.platform.startswith("linux") else "/dev/full and /proc are Linux's"
 
@@ -57,42 +56,3 @@ class EnvironmentTests(UnheardCase):
             time.sleep(0.01)
         with open(os.path.join(folder, "twistd.log"), encoding="utf-8") as file:
             self.assertNotIn("Traceback", file.read())
-
-    def test_what_a_peer_sends_is_not_in_the_log(self) -> None:
-        """E3: it can't write lines of its own."""
-        server = self.serve("--greeting", "")
-        attack = b"\n2026-01-01T00:00:00+0000 [echoproto#info] \x1b[31mforged\x1b[0m\r\n"
-        with server.connect() as client:
-            self.assertEqual(exchange(client, attack), attack)
-        server.stop()
-        self.assertFalse(any("forged" in line for line in server.lines))
-        self.assertEqual(sum("Host disconnected" in line for line in server.lines), 1)
-
-    def test_the_log_under_a_storm(self) -> None:
-        """E4, T10: 2,000 connections that are reset: a line a second of each kind after the first 20, no error."""
-        server = self.serve("--max-connections", "1000")
-        begun = time.monotonic()
-        for _ in range(20):
-            for _ in range(100):
-                reset(server.connect())
-            with server.connect() as client:  # served after all of them: a full backlog would lose some, unaccepted
-                self.assertEqual(receive(client, 6), b"Hello\n")
-        counters = server.counters()
-        self.assertEqual(counters["accepted"], 2020)
-        server.stop()
-        lines = [line for line in server.lines if "onnection" in line]
-        self.assertLessEqual(len(lines), 2 * (20 + time.monotonic() - begun + 2))
-        self.assertTrue(any("more new connections, not logged one by one" in line for line in server.lines))
-        self.assertFalse(any("rror" in line.replace('"errors"', "") for line in server.lines), server.lines)
-
-    def test_a_busy_neighbour(self) -> None:
-        """E10, T9: what happens to one connection is nothing to the others."""
-        server: Server = self.serve("--greeting", "")
-        with server.connect() as client:
-            for number in range(100):
-                other = server.connect()
-                other.sendall(b"x" * 100_000)
-                reset(other)
-                client.sendall(b"%03d" % number)
-                self.assertEqual(receive(client, 3), b"%03d" % number)
-        self.assertEqual(server.counters()["accepted"], 101)

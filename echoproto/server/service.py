@@ -28,12 +28,12 @@ from echoproto.server.log.connections import ConnectionLog
 from echoproto.server.log.faults import end_by_fault
 from echoproto.server.settings.table import Settings, table
 from echoproto.server.sockets.endpoints import TLSEndpoint
-from echoproto.server.sockets.listeners import listeners, open_all
-from echoproto.server.sockets.owner import owner_ids
+from echoproto.server.sockets.listeners import listeners, open_all, udp_listeners
 from echoproto.server.sockets.pemfiles import PEMBlock
 from echoproto.server.sockets.ports import Opener, PortReactor, start_listening
+from echoproto.server.sockets.socketfile import owner_ids
 from echoproto.server.sockets.socketnames import shown_name
-from echoproto.server.sockets.udp import LISTENING_FOR_UDP, EchoDatagramPort, limit, udp_listeners
+from echoproto.server.sockets.udp import LISTENING_FOR_UDP, EchoDatagramPort, limit
 
 log = Logger("echoproto")
 

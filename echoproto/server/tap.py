@@ -29,7 +29,7 @@ from echoproto.server.service import EchoService
 from echoproto.server.settings.table import Given, Setting, Settings, join, table
 from echoproto.server.settings.tomlfile import read_file
 from echoproto.server.sockets.listeners import open_all
-from echoproto.server.sockets.owner import owner_ids
+from echoproto.server.sockets.socketfile import owner_ids
 from echoproto.server.workers.parent import WorkersForTwistd, processors
 from echoproto.server.workers.shares import count_of
 

@@ -14,15 +14,19 @@ from attrs import frozen
 from twisted.internet import error
 from twisted.internet.defer import Deferred, execute
 from twisted.internet.endpoints import AdoptedStreamServerEndpoint, UNIXServerEndpoint
-from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IReactorTime, IStreamServerEndpoint
 from zope.interface import implementer
 
+from echoproto.datagram import EchoDatagram
 from echoproto.errors import UnavailableError, not_installed
+from echoproto.server.counters import Counters
+from echoproto.server.log.budget import EventLog
 from echoproto.server.sockets.activation import check_descriptor, descriptor_of
 from echoproto.server.sockets.endpointstrings import EndpointString
 from echoproto.server.sockets.pemfiles import PEMBlock, PEMFiles, PEMFolder
-from echoproto.server.sockets.ports import PortReactor
+from echoproto.server.sockets.ports import Opener, PortReactor, start_listening
 from echoproto.server.sockets.socketnames import socket_name
+from echoproto.server.sockets.udp import EchoDatagramPort
 
 if TYPE_CHECKING:
     from echoproto.server.sockets.credentials import Credentials
@@ -72,6 +76,45 @@ class TLSEndpoint:
 
         clock: Any = self.tcp.reactor
         return self.tcp.listen(EchoTLSFactory(self.credentials, False, protocolFactory, clock))
+
+
+@implementer(IStreamServerEndpoint)
+@frozen
+class UDPEndpoint:
+    """
+    Open the UDP port together with the listeners of streams, so that all of them open, or none.
+
+    :ivar interface: an IP address; ``0.0.0.0`` for all of IPv4, ``::`` for all of IPv6, empty for both at once.
+    :ivar port: 0 to 65535; 0 for one that the system picks.
+    """
+
+    protocol: EchoDatagram
+    port: int
+    interface: str
+    counters: Counters
+    reactor: IReactorTime
+    events: EventLog
+    open_port: Opener = start_listening
+
+    def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
+        """Listen; the Deferred has its result already. The factory is for streams, and has no part in it."""
+        return execute(self._listen)
+
+    def _listen(self) -> IListeningPort:
+        return open_on(self.interface, self._open)
+
+    def _open(self, interface: str, *, ipv6_only: bool) -> IListeningPort:
+        port = EchoDatagramPort(
+            self.port,
+            self.protocol,
+            interface,
+            ipv6_only=ipv6_only,
+            counters=self.counters,
+            reactor=self.reactor,
+            events=self.events,
+        )
+        self.open_port(port)
+        return port
 
 
 def open_on(interface: str, open_port: Callable[..., IListeningPort]) -> IListeningPort:

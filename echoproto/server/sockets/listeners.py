@@ -13,15 +13,18 @@ from collections.abc import Iterator, Sequence
 from attrs import frozen
 from twisted.internet import error
 from twisted.internet.endpoints import AdoptedStreamServerEndpoint
-from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IReactorTime, IStreamServerEndpoint
 from twisted.python.failure import Failure
 
+from echoproto.datagram import EchoDatagram
 from echoproto.errors import ConfigurationError, EchoError, UnavailableError, one_line, quoted
+from echoproto.server.counters import Counters
+from echoproto.server.log.budget import EventLog
 from echoproto.server.settings.table import Settings
-from echoproto.server.sockets.endpoints import TCPEndpoint, make_endpoint
+from echoproto.server.sockets.endpoints import TCPEndpoint, UDPEndpoint, make_endpoint
 from echoproto.server.sockets.endpointstrings import TLS_TYPES, EndpointString, UnknownArgumentError
 from echoproto.server.sockets.pemfiles import PEMBlock
-from echoproto.server.sockets.ports import PortReactor
+from echoproto.server.sockets.ports import Opener, PortReactor, start_listening
 from echoproto.server.sockets.socketnames import check_path, socket_name
 
 EXAMPLES = {
@@ -94,6 +97,28 @@ def _from_string(
     except EchoError as problem:
         raise type(problem)(f"{quoted(description)}: {problem}") from problem
     return Listener(one_line(description), endpoint)
+
+
+def udp_listeners(
+    settings: Settings,
+    protocol: EchoDatagram,
+    counters: Counters,
+    reactor: IReactorTime,
+    events: EventLog,
+    *,
+    open_port: Opener = start_listening,
+) -> list[Listener]:
+    """
+    Make the listener for datagrams, if the settings ask for one; nothing is opened yet.
+
+    :param reactor: watches the port.
+    :param open_port: opens it.
+    """
+    if settings.udp is None:
+        return []
+    where = f"UDP port {settings.udp} on {settings.udp_interface or 'all addresses'}"
+    endpoint = UDPEndpoint(protocol, settings.udp, settings.udp_interface, counters, reactor, events, open_port)
+    return [Listener(where, endpoint)]
 
 
 def _grammar(description: str, problem: ConfigurationError) -> str:

@@ -12,16 +12,18 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import grp
 import os
+import pwd
 import socket
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from twisted.logger import Logger
 
-from echoproto.errors import UnavailableError
+from echoproto.errors import ConfigurationError, UnavailableError, quoted
 from echoproto.server.sockets.socketnames import shown_name
 
 log = Logger("echoproto")
@@ -34,6 +36,9 @@ WITHOUT_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS)
 """How a file system answers that can't lock a folder."""
 
 KINDS = {stat.S_IFREG: "a regular file", stat.S_IFLNK: "a symbolic link", stat.S_IFDIR: "a directory"}
+
+MAX_ID = 2**32 - 2
+"""Largest user or group ID; the number above it is -1, which has chown(2) leave things as they are."""
 
 Identity = tuple[int, int]
 """Device and inode."""
@@ -185,3 +190,32 @@ class SocketFile:
 
 def _identity(found: os.stat_result) -> Identity:
     return found.st_dev, found.st_ino
+
+
+def owner_ids(owner: str) -> tuple[int, int] | None:
+    """
+    Look up the owner of a file in the lists of users and groups.
+
+    :param owner: ``USER``, ``USER:GROUP`` or ``:GROUP``, names or numbers; a number need not be in the lists.
+    :return: user and group ID as ``chown(2)`` takes them, -1 for one that is not given; ``None`` of an empty text.
+    :raise ConfigurationError: if this system has no such user or group.
+    """
+    if not owner:
+        return None
+    user, _, group = owner.partition(":")
+    uid = _id("user", user, lambda: pwd.getpwnam(user).pw_uid)
+    gid = _id("group", group, lambda: grp.getgrnam(group).gr_gid)
+    return uid, gid
+
+
+def _id(kind: str, name: str, look_up: Callable[[], int]) -> int:
+    if not name:
+        return -1
+    if name.isascii() and name.isdecimal():
+        if int(name) > MAX_ID:
+            raise ConfigurationError(f"{name} is no {kind}: the largest number of one is {MAX_ID}")
+        return int(name)
+    try:
+        return look_up()
+    except KeyError as problem:
+        raise ConfigurationError(f"this system has no {kind} {quoted(name)}") from problem

@@ -17,19 +17,10 @@ from ipaddress import IPv4Address, ip_address
 from socket import socket as Socket  # noqa: N812 - a port has an attribute of that name
 from typing import Any
 
-from attrs import frozen
 from twisted.internet import error, udp
-from twisted.internet.defer import Deferred, execute
-from twisted.internet.interfaces import (
-    IDelayedCall,
-    IListeningPort,
-    IProtocolFactory,
-    IReactorTime,
-    IStreamServerEndpoint,
-)
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from echoproto.datagram import EchoDatagram
 from echoproto.errors import UnavailableError
@@ -39,9 +30,6 @@ from echoproto.server.log.faults import log_fault
 from echoproto.server.settings.table import Settings
 from echoproto.server.sockets import ancillary
 from echoproto.server.sockets.accept import bound_address
-from echoproto.server.sockets.endpoints import open_on
-from echoproto.server.sockets.listeners import Listener
-from echoproto.server.sockets.ports import Opener, start_listening
 
 log = Logger("echoproto")
 
@@ -260,67 +248,6 @@ def _require_one_host(interface: str) -> None:
             group = group or probe.connect_ex((interface, DISCARD)) == EACCES
     if group:
         raise UnavailableError("that is the address of a group, not of this host")
-
-
-@implementer(IStreamServerEndpoint)
-@frozen
-class UDPEndpoint:
-    """
-    Opens the UDP port together with the listeners of streams, so that all of them open, or none.
-
-    :ivar interface: an IP address; ``0.0.0.0`` for all of IPv4, ``::`` for all of IPv6, empty for both at once.
-    :ivar port: 0 to 65535; 0 for one that the system picks.
-    """
-
-    protocol: EchoDatagram
-    port: int
-    interface: str
-    counters: Counters
-    reactor: IReactorTime
-    events: EventLog
-    open_port: Opener = start_listening
-
-    def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
-        """Listen; the factory is one of streams, and has no part in it. The Deferred has its result already."""
-        return execute(self._listen)
-
-    def _listen(self) -> IListeningPort:
-        return open_on(self.interface, self._open)
-
-    def _open(self, interface: str, *, ipv6_only: bool) -> IListeningPort:
-        port = EchoDatagramPort(
-            self.port,
-            self.protocol,
-            interface,
-            ipv6_only=ipv6_only,
-            counters=self.counters,
-            reactor=self.reactor,
-            events=self.events,
-        )
-        self.open_port(port)
-        return port
-
-
-def udp_listeners(
-    settings: Settings,
-    protocol: EchoDatagram,
-    counters: Counters,
-    reactor: IReactorTime,
-    events: EventLog,
-    *,
-    open_port: Opener = start_listening,
-) -> list[Listener]:
-    """
-    Where the settings say to echo datagrams: one place, or none. Nothing is opened yet.
-
-    :param reactor: what the port is to be watched by, if there is one.
-    :param open_port: how it is opened.
-    """
-    if settings.udp is None:
-        return []
-    where = f"UDP port {settings.udp} on {settings.udp_interface or 'all addresses'}"
-    endpoint = UDPEndpoint(protocol, settings.udp, settings.udp_interface, counters, reactor, events, open_port)
-    return [Listener(where, endpoint)]
 
 
 def limit(protocol: EchoDatagram, settings: Settings) -> None:

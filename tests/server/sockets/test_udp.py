@@ -17,8 +17,8 @@ from echoproto.server.counters import Counters
 from echoproto.server.log.budget import EventLog
 from echoproto.server.settings.table import Settings
 from echoproto.server.sockets import ancillary
-from echoproto.server.sockets.listeners import open_all
-from echoproto.server.sockets.udp import BATCH, EchoDatagramPort, limit, udp_listeners
+from echoproto.server.sockets.listeners import open_all, udp_listeners
+from echoproto.server.sockets.udp import BATCH, EchoDatagramPort, limit
 from tests.integration.twistd import tool
 from tests.support.clients import PATIENCE, payload
 from tests.support.logs import record_log

@@ -17,9 +17,8 @@ from echoproto.errors import UnavailableError
 from echoproto.server.counters import Counters
 from echoproto.server.log.budget import EventLog
 from echoproto.server.settings.table import Settings
-from echoproto.server.sockets.listeners import listeners, open_all
+from echoproto.server.sockets.listeners import listeners, open_all, udp_listeners
 from echoproto.server.sockets.ports import PortReactor
-from echoproto.server.sockets.udp import udp_listeners
 from echoproto.server.workers import handover
 from echoproto.server.workers.handover import Handover, Inheritance, kernel_balances
 from tests.support.admission import admission

@@ -5,7 +5,7 @@ import pwd
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.errors import ConfigurationError
-from echoproto.server.sockets.owner import LARGEST_ID, owner_ids
+from echoproto.server.sockets.socketfile import MAX_ID, owner_ids
 
 
 class OwnerTests(SynchronousTestCase):
@@ -21,12 +21,12 @@ class OwnerTests(SynchronousTestCase):
 
     def test_numbers_need_not_be_known(self) -> None:
         self.assertEqual(owner_ids("0:4000000001"), (0, 4000000001))
-        self.assertEqual(owner_ids(f"{LARGEST_ID}"), (LARGEST_ID, -1))
+        self.assertEqual(owner_ids(f"{MAX_ID}"), (MAX_ID, -1))
 
     def test_a_number_that_would_mean_nobody(self) -> None:
         """Chown takes it for -1, and would change nothing, without a word."""
-        error = self.assertRaises(ConfigurationError, owner_ids, f":{LARGEST_ID + 1}")
-        self.assertEqual(str(error), f"{LARGEST_ID + 1} is no group: the largest number of one is {LARGEST_ID}")
+        error = self.assertRaises(ConfigurationError, owner_ids, f":{MAX_ID + 1}")
+        self.assertEqual(str(error), f"{MAX_ID + 1} is no group: the largest number of one is {MAX_ID}")
 
     def test_unknown(self) -> None:
         for owner, expected in (

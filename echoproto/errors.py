@@ -1,5 +1,5 @@
 """
-What can go wrong, by whose fault it is: the class decides the exit status, the text is one line for a person.
+Errors by their cause: the class decides the exit status, the text is one line for a person.
 """
 
 from __future__ import annotations
@@ -9,20 +9,20 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 KEPT_BYTES = 0xDC00
-"""Where Python's code points begin for bytes that are not UTF-8, in an argument or a path (PEP 383)."""
+"""First code point that stands for a byte that is not UTF-8, in an argument or a path (PEP 383)."""
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C: 128 and the number of SIGINT, as shells have it."""
 
 QUOTED_LENGTH = 200
-"""Characters of a value that a message repeats."""
+"""Maximum length, in characters, of a value that an error repeats."""
 
 
 class EchoError(Exception):
     """
-    Anything that this package reports as an error.
+    Base class of the errors that this package reports.
 
-    :cvar exit_status: what a command that ends with this error returns to the shell.
+    :cvar exit_status: exit status of a command that ends with this error.
     """
 
     exit_status = 1
@@ -35,7 +35,7 @@ class ConfigurationError(EchoError):
 
 
 class UnavailableError(EchoError):
-    """What the user wrote is fine, but this machine can't do it now: a busy port, a reactor that it lacks."""
+    """A valid request that this machine can't fulfil now: a busy port, a reactor that it lacks."""
 
 
 class OutputError(EchoError):
@@ -46,10 +46,10 @@ class OutputError(EchoError):
 
 class InternalError(Exception):
     """
-    A fault of this program itself, in this process or in one of its own; no `EchoError`, which has a cause outside.
+    A bug in this program, in this process or in one that it started. An `EchoError` has a cause outside of it.
 
-    :ivar trace: where it happened, as Python prints it.
-    :cvar exit_status: EX_SOFTWARE of sysexits.h, which is no command's verdict on what it was to measure.
+    :ivar trace: the traceback, as Python prints it.
+    :cvar exit_status: EX_SOFTWARE of sysexits.h, which no command uses for a verdict.
     """
 
     exit_status = 70
@@ -64,7 +64,7 @@ class InternalError(Exception):
 
     @classmethod
     def of(cls, error: BaseException) -> InternalError:
-        """Say in one line what an unexpected exception was, and where it was raised."""
+        """Describe an unexpected exception and its place in one line."""
         summary = traceback.extract_tb(error.__traceback__)
         where = f" at {summary[-1].filename.rpartition('/')[2]}:{summary[-1].lineno}" if summary else ""
         words = "".join(traceback.format_exception_only(error)).strip()
@@ -73,7 +73,7 @@ class InternalError(Exception):
 
 def one_line(text: str) -> str:
     """
-    Make text safe to print as one line: whatever is not printable is shown as its escape.
+    Make text safe to print as one line, with escapes in place of unprintable characters.
 
     :param text: any text, also of a peer or of a file.
     :return: the same text without control characters, line ends and lone surrogates; those that stand for a byte
@@ -93,16 +93,22 @@ def quoted(text: str) -> str:
     return f"'{one_line(text if len(text) <= QUOTED_LENGTH else f'{text[:QUOTED_LENGTH]}…')}'"
 
 
+def as_given(text: str) -> str:
+    """Return a given value as it was typed, for the beginning of an error: in quotes only if it is hard to see."""
+    plain = text and text.isprintable() and text == text.strip() and len(text) <= QUOTED_LENGTH
+    return text if plain else quoted(text)
+
+
 def not_installed(package: str, extra: str) -> str:
-    """Say that a package is missing, and how to get it with an extra of this one."""
+    """Name a missing package and the command that installs it, by an extra of this one."""
     return f"{package} is not installed: pip install 'echoproto[{extra}]' (this needs the extra '{extra}')"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """
-    A hint at the known name that is nearest to an unknown one.
+    Suggest the known name that is most similar to an unknown one.
 
-    :return: `` (did you mean 'port'?)``, or nothing if none is near.
+    :return: `` (did you mean 'port'?)``, or an empty text if none is similar.
     """
     names = {each.lower(): each for each in known}
     close = [names[each] for each in get_close_matches(name.lower(), names, n=1)]

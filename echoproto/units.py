@@ -1,5 +1,5 @@
 """
-Sizes and times as people write them.
+Sizes and times in words: parsing and formatting.
 """
 
 from __future__ import annotations
@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 import re
 
-from echoproto.errors import ConfigurationError
+from echoproto.errors import ConfigurationError, as_given
 
 SIZES = {"": 1, "B": 1, "kB": 10**3, "KiB": 2**10, "MB": 10**6, "MiB": 2**20}
 """Bytes of each unit."""
@@ -25,7 +25,9 @@ def parse_size(text: str) -> int:
     """
     found = re.fullmatch(r"([0-9]{1,15}) ?([A-Za-z]*)", text)
     if found is None or found[2] not in SIZES:
-        raise ConfigurationError(f"{text!r} is not a size: a whole number of bytes, kB, KiB, MB or MiB, such as 10KiB")
+        raise ConfigurationError(
+            f"{as_given(text)}: must be a whole number of bytes, kB, KiB, MB or MiB, for example 10KiB"
+        )
     return int(found[1]) * SIZES[found[2]]
 
 
@@ -36,11 +38,13 @@ def parse_sizes(text: str) -> tuple[int, int]:
     :return: smallest and largest, in bytes.
     :raises ConfigurationError: for anything else, and for a range that runs backwards.
     """
-    first, _, last = text.partition("-")
+    first, dash, last = text.partition("-")
     smallest = parse_size(first)
-    largest = parse_size(last) if _ else smallest
-    if not 0 < smallest <= largest:
-        raise ConfigurationError(f"{text!r} are no sizes: from the smallest to the largest, each 1 byte or more")
+    largest = parse_size(last) if dash else smallest
+    if not smallest or not largest:
+        raise ConfigurationError(f"{text}: must be at least 1 byte, for example 64 or 64-1KiB")
+    if smallest > largest:
+        raise ConfigurationError(f"{text}: must begin with the smaller size, for example 64-1KiB")
     return smallest, largest
 
 
@@ -53,12 +57,12 @@ def parse_time(text: str) -> float:
     """
     found = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]{1,9})?) ?([a-zµ]*)", text)
     if found is None or found[2] not in TIMES:
-        raise ConfigurationError(f"{text!r} is not a time: a number of us, ms, s, m or h, such as 500ms")
+        raise ConfigurationError(f"{as_given(text)}: must be a number of us, ms, s, m or h, for example 500ms")
     return float(found[1]) * TIMES[found[2]]
 
 
 def show_size(size: int) -> str:
-    """A size as `parse_size` reads it, in the largest unit of 1,024 that it is a whole number of."""
+    """Format a size for `parse_size`, in the largest binary unit that divides it."""
     for unit in ("MiB", "KiB"):
         if size and not size % SIZES[unit]:
             return f"{size // SIZES[unit]}{unit}"
@@ -67,20 +71,20 @@ def show_size(size: int) -> str:
 
 def counted(number: int, one: str, many: str = "") -> str:
     """
-    A number of things, such as ``1 byte`` or ``2,000 bytes``.
+    Format a number and its noun, such as ``1 byte`` or ``2,000 bytes``.
 
-    :param many: the plural, if that is not ``one`` with an s.
+    :param many: the plural, unless it is ``one`` with an s.
     """
     return f"{number:,} {noun(number, one, many)}"
 
 
 def noun(number: int, one: str, many: str = "") -> str:
-    """The noun alone, for a number that is written otherwise."""
+    """Choose singular or plural of a noun; the number itself is written elsewhere."""
     return one if number == 1 else many or f"{one}s"
 
 
 def show_time(microseconds: float) -> str:
-    """A time to three digits, in the unit in which people say it."""
+    """Format a time with three significant digits, in µs, ms or s."""
     for unit, length in (("µs", 1), ("ms", 1e3)):
         if microseconds < 999.5 * length:
             return f"{_three_digits(microseconds / length)} {unit}"
@@ -88,7 +92,7 @@ def show_time(microseconds: float) -> str:
 
 
 def _three_digits(number: float) -> str:
-    """A number below a thousand to three digits at the most; above, to whole ones."""
+    """Format a number below 1,000 with at most three significant digits, a larger one as a whole number."""
     digits = 0 if number >= 100 else max(0, 2 - math.floor(math.log10(number))) if number >= 1 else 2  # noqa: PLR2004
     text = f"{number:,.{digits}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text

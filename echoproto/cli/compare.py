@@ -1,7 +1,7 @@
 """
-The command ``echoproto compare``: its options, and what it does with them.
+The command ``echoproto compare``: its options, and the run that they ask for.
 
-Only what --help needs is imported here; the rest is the matter of `echoproto.compare.session`.
+Imports only the modules that --help needs; the work is done by `echoproto.compare.session`.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from typing import Any
 
 import click
 
+from echoproto.cli.command import INTERNAL_ERROR, Command
+from echoproto.cli.report import REGRESSION, WORSE
 from echoproto.cli.types import (
-    CONTEXT,
     FLAG_OF_ITS_OWN,
     POSITIVE,
     TIME,
     Parsed,
+    Word,
     against_options,
     churn_option,
     option,
@@ -33,61 +35,53 @@ from echoproto.cli.types import (
 )
 from echoproto.compare.folder import check_kept, unused
 from echoproto.compare.plan.presets import DESCRIPTIONS
-from echoproto.errors import ConfigurationError
+from echoproto.errors import ConfigurationError, as_given
 from echoproto.units import parse_size, parse_time
 
-USUAL = "quick"
-"""The preset, if nothing is said."""
+DEFAULT_PRESET = "quick"
 
-PRESETS = "\n".join(f"  {name:<10}{description}" for name, description in DESCRIPTIONS.items())
+EXAMPLES = {
+    "echoproto compare": "The preset quick, in less than 2 minutes.",
+    "echoproto compare --preset c10k --output c10k": "10,000 idle connections; results in the folder c10k.",
+    "echoproto compare --reactors epoll,poll --idle 0,1000": "This service on two reactors, under two loads.",
+    "echoproto compare --contestant mine='./server {port}'": "The preset's contestants, and your own server.",
+    "echoproto compare --plan mine.toml --budget 10m": "Your own plan, in 10 minutes.",
+    "echoproto compare --against old/results.json": "Improvements and regressions since an earlier run.",
+}
 
-EPILOG = f"""\b
-Presets:
-{PRESETS}
-
-\b
-Examples:
-  echoproto compare
-      the preset "quick", in less than 2 minutes
-  echoproto compare --preset c10k --output c10k
-  echoproto compare --reactors epoll,poll --idle 0,1000 --rounds 10
-  echoproto compare --contestants echo-epoll,asyncio-protocol --contestant mine='./server {{port}}'
-  echoproto compare --plan mine.toml --budget 10m
-  echoproto compare --against old/results.json
-
-\b
-Exit status:
-    0  measured; contestants that failed have a verdict
-    1  --against: something has become worse by more than --tolerance
-    2  invalid option, file or value; a file can't be read; a file or standard output can't be written
-    3  not one contestant could be measured, under any load: all have failed, or are not possible
-    4  the generator has too few descriptors or ports for it
-   70  a fault of this program itself; ECHOPROTO_DEBUG=1 shows its traceback
-  130  interrupted (Ctrl-C, SIGTERM): the finished samples are kept, and the results marked as partial
-"""
+EXIT_STATUS = {
+    0: "measured; contestants that failed have a verdict",
+    WORSE: REGRESSION,
+    2: "invalid option, file or value; a file can't be read; a file or standard output can't be written",
+    3: "no contestant could be measured under any load",
+    4: "client limit: too few descriptors or ports for the generator",
+    **INTERNAL_ERROR,
+    130: "interrupted (Ctrl-C, SIGTERM); the results so far are kept, and marked as partial",
+}
 
 
-def _list_of(name: str, parse: Callable[[str], Any]) -> Parsed:
-    """The type of an option that takes several, with commas between them."""
-    return Parsed(f"{name},…", lambda text: tuple(parse(part.strip()) for part in text.split(",")))
+def _list_of(name: str, parse: Callable[[str], Any], example: str) -> Parsed:
+    """Make the type of an option that takes several values, separated by commas."""
 
+    def parse_all(text: str) -> tuple[Any, ...]:
+        parts = [part.strip() for part in text.split(",")]
+        if not all(parts):
+            raise ConfigurationError(f"{as_given(text)}: must be values separated by commas, for example {example}")
+        return tuple(map(parse, parts))
 
-def _name(text: str) -> str:
-    if not text:
-        raise ConfigurationError("a name is missing between the commas")
-    return text
+    return Parsed(f"{name},…", parse_all)
 
 
 def _count(text: str) -> int:
     if not (text.isascii() and text.isdecimal()):
-        raise ConfigurationError(f"{text!r} is not a whole number")
+        raise ConfigurationError(f"{as_given(text)}: must be a whole number")
     return int(text)
 
 
 def _positive(parse: Callable[[str], float]) -> Callable[[str], float]:
     def parsed(text: str) -> float:
         if not (number := parse(text)):
-            raise ConfigurationError(f"{text!r} is nothing: it has to be more than 0")
+            raise ConfigurationError(f"{text}: must be greater than 0")
         return number
 
     return parsed
@@ -98,38 +92,41 @@ def _print_contestants(context: click.Context, parameter: click.Parameter, wante
         from echoproto.compare.plan.contestants import catalogue
 
         for entry in catalogue().values():
-            why = f" (not possible, because {entry.why_not})" if entry.why_not else ""
+            why = f" (not possible: {entry.why_not})" if entry.why_not else ""
             click.echo(f"{entry.name:<24}{entry.description}{why}")
         context.exit()
 
 
-NAMES = _list_of("name", _name)
-SOME_TIME = Parsed("time", _positive(parse_time))
+NAMES = _list_of("name", str, "epoll,poll")
+COUNTS = _list_of("n", _count, "0,1000")
+POSITIVE_COUNTS = _list_of("n", _positive(_count), "10,50")
+SIZES = _list_of("size", _positive(parse_size), "64,10KiB")
+POSITIVE_TIME = Parsed("time", _positive(parse_time))
 
 
-@click.command(epilog=EPILOG, context_settings=CONTEXT)
-@option("--preset", type=click.Choice(list(DESCRIPTIONS)), help=f"A plan that has a name.  [default: {USUAL}]")
-@option("--plan", "file", metavar="FILE", help="A plan of your own, in TOML, in place of a preset.")
-@option("--reactors", type=NAMES, help="Our service on these, in place of the plan's contestants.")
-@option("--contestants", type=NAMES, help="These, in place of the plan's; --list shows which there are.")
-@option("--contestant", multiple=True, metavar="NAME=COMMAND", help="One more; it listens on 127.0.0.1, port {port}.")
-@option("--baseline", metavar="NAME", help="Whom the others are compared with.  [default: the plan's, or the first]")
-@option("--connections", "-c", type=_list_of("n", _positive(_count)), help="That exchange messages.")
-@option("--idle", type=_list_of("n", _count), help="Further connections, which say nothing.")
-@option("--sizes", type=_list_of("size", _positive(parse_size)), help="Of messages: 64,10KiB.")
+@click.command(cls=Command, lists={"Presets": DESCRIPTIONS}, examples=EXAMPLES, exit_status=EXIT_STATUS)
+@option("--preset", type=Word(list(DESCRIPTIONS)), metavar="NAME", help=f"Preset plan.  [default: {DEFAULT_PRESET}]")
+@option("--plan", "file", metavar="FILE", help="Plan of your own (TOML), instead of a preset.")
+@option("--reactors", type=NAMES, help="Compare this service on these reactors.")
+@option("--contestants", type=NAMES, help="Compare these contestants; --list shows their names.")
+@option("--contestant", multiple=True, metavar="NAME=COMMAND", help="Add a server that listens on 127.0.0.1:{port}.")
+@option("--baseline", metavar="NAME", help="Contestant to compare with.  [default: the plan's, or the first]")
+@option("--connections", "-c", type=POSITIVE_COUNTS, help="Concurrent connections.")
+@option("--idle", type=COUNTS, help="Additional connections that stay idle.")
+@option("--sizes", type=SIZES, help="Message sizes, such as 64,10KiB.")
 @rate_option()
 @churn_option
-@option("--transport", type=click.Choice(["tcp", "tls", "udp"]), help="[default: tcp]")
-@option("--rounds", type=POSITIVE, help="Samples of each contestant in each cell.  [default: the plan's]")
-@option("--duration", "-d", type=SOME_TIME, help="Of each sample.  [default: the plan's]")
-@option("--warmup", type=TIME, help="Before each, of which nothing counts.  [default: the plan's]")
-@option("--budget", type=SOME_TIME, help="Of all of it: rounds are left out that do not fit.  [default: the plan's]")
-@option("--calls/--no-calls", default=None, help="Count system calls, too (with strace).  [default: the plan's]")
+@option("--transport", type=Word(["tcp", "tls", "udp"]), help="Transport of all loads.  [default: the plan's]")
+@option("--rounds", type=POSITIVE, help="Samples per contestant and load.  [default: the plan's]")
+@option("--duration", "-d", type=POSITIVE_TIME, help="Measuring time per sample.  [default: the plan's]")
+@option("--warmup", type=TIME, help="Warm-up time before each sample.  [default: the plan's]")
+@option("--budget", type=POSITIVE_TIME, help="Total time limit; rounds that do not fit are skipped.")
+@option("--calls/--no-calls", default=None, help="Count system calls with strace.  [default: the plan's]")
 @seed_option
-@option("--output", "-o", metavar="DIR", help="Where the results go.  [default: a new folder, named by date and time]")
+@option("--output", "-o", metavar="DIR", help="Folder for the results.  [default: a new one]")
 @overwrite_option
-@option("--list", **FLAG_OF_ITS_OWN, callback=_print_contestants, help="List the contestants.")
-@schema_option("echoproto.compare.report", "schema/compare-1.json", "Print the schema of results.json.")
+@option("--list", **FLAG_OF_ITS_OWN, callback=_print_contestants, help="List the contestants and exit.")
+@schema_option("echoproto.compare.report", "schema/compare-1.json", "Print the schema of results.json and exit.")
 @against_options
 @quiet_option
 def compare(
@@ -146,14 +143,14 @@ def compare(
     **given: Any,
 ) -> None:
     """
-    Compare event loops: run servers in turns, put them under the same load, and say which is best, and how sure it is.
+    Compare event loops: run echo servers in turns under the same load, and report which is best, with intervals.
 
-    The servers are this echo service on each reactor, Twisted's own echo, threads and processes, asyncio and uvloop,
-    and any command. They run on this machine, one at a time, as do the clients.
+    The contestants are this service on each reactor, Twisted's own echo, threads, processes, asyncio, uvloop, and any
+    command. Servers and clients run on this machine, one server at a time.
     """
     require("compare", "hdrh", "psutil")
     if preset is not None and file is not None:
-        raise ConfigurationError("--preset and --plan are a plan each: leave one of them out")
+        raise ConfigurationError("--preset and --plan exclude each other")
     if output is not None and not overwrite:
         check_kept(output)
     from echoproto.compare import session
@@ -161,7 +158,7 @@ def compare(
     from echoproto.compare.run.comparison import Task
 
     task = Task(
-        preset=preset or USUAL,
+        preset=preset or DEFAULT_PRESET,
         file=file,
         options=Options(**{name: value for name, value in given.items() if value is not None}),
         seed=secrets.randbits(31) if seed is None else seed,

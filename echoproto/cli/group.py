@@ -1,7 +1,7 @@
 """
-The command ``echoproto``, for what is not the service itself.
+The command ``echoproto``: the group of all commands beside the service.
 
-Its commands are imported when they are used: no command pays for the libraries of another, such as Twisted.
+Commands are imported when they are used: no command pays for the libraries of another, such as Twisted.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from echoproto.console import run
 from echoproto.errors import INTERRUPTED, EchoError, InternalError, OutputError, one_line
 
 DEBUG = "ECHOPROTO_DEBUG"
-"""Variable of the environment that asks for the traceback of an internal error."""
+"""Environment variable that asks for the traceback of an internal error."""
 
 
 class LazyCommand(click.Command):
     """
-    A command that is imported when it is used, so that the others don't wait for it.
+    A command that is imported only when it is used, to keep the others fast.
 
     :param name: on the command line.
-    :param where: module and attribute of the real one, as ``module:attribute``.
-    :param short_help: what the list of commands says of it.
+    :param where: module and attribute of the real command, as ``module:attribute``.
+    :param short_help: its line in the list of commands.
     """
 
     def __init__(self, name: str, where: str, short_help: str) -> None:
@@ -36,26 +36,26 @@ class LazyCommand(click.Command):
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
-        """Give the context of the real one, which is the one to be run then."""
+        """Return the context of the real command, which click then runs."""
         module, _, attribute = self._where.partition(":")
         command: click.Command = getattr(import_module(module), attribute)
         return command.make_context(info_name, args, parent, **extra)
 
 
 class Commands(click.Group):
-    """The group of all commands: their output may be anything and go anywhere, and a fault of theirs is one line."""
+    """The group of all commands, which reports an error in one line and survives any output."""
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
-        """Read the options; what is wrong with them is one line, without the usage."""
+        """Parse the options, and report an error in one line, without the usage text."""
         try:
             return super().make_context(info_name, args, parent, **extra)
         except click.UsageError as error:
             raise _in_one_line(error) from error
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; a fault of its own ends with a status that no command has for a verdict."""
+        """Run a command; an internal error ends it with a status that no command uses for a verdict."""
         try:
             return super().invoke(ctx)
         except click.UsageError as error:
@@ -82,7 +82,10 @@ def _in_one_line(error: click.UsageError) -> click.ClickException:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         return error
     message = error.format_message()
-    if not isinstance(error, click.BadParameter):  # which names the option, and what is wrong with its value
+    if type(error) is click.BadParameter and isinstance(error.param, click.Option):
+        # The types of options begin with the value: --option VALUE: must be …
+        message = f"{max(error.param.opts, key=len)} {error.message}"
+    elif not isinstance(error, click.BadParameter):
         path = error.ctx.command_path if error.ctx is not None else "echoproto"
         message = f"{message.rstrip('.')}; see '{path} --help'"
     return _complaint(message, error.exit_code)
@@ -98,13 +101,19 @@ def _complaint(message: str, status: int) -> click.ClickException:
 @click.group(cls=Commands)
 @click.version_option(__version__, prog_name="echoproto")
 def main() -> None:
-    """Tools around the echo service, which itself is run by 'twistd -n echo'."""
+    """
+    Load, measure and compare echo services.
+
+    Start the service itself with 'twistd -n echo'.
+    """
 
 
 for command in (
-    LazyCommand("load", "echoproto.cli.load:load", "Send messages to an echo, and check what comes back."),
-    LazyCommand("compare", "echoproto.cli.compare:compare", "Compare event loops: which serves best, by how much."),
-    LazyCommand("report", "echoproto.cli.report:report", "Report again what 'compare' has measured."),
-    LazyCommand("reactors", "echoproto.cli.reactors:reactors", "List the reactors that 'twistd echo --reactor' takes."),
+    LazyCommand("load", "echoproto.cli.load:load", "Load an echo service and check every reply."),
+    LazyCommand("compare", "echoproto.cli.compare:compare", "Compare event loops under the same load."),
+    LazyCommand("report", "echoproto.cli.report:report", "Report the results of 'compare' again."),
+    LazyCommand(
+        "reactors", "echoproto.cli.reactors:reactors", "List the reactors, and why some are not available here."
+    ),
 ):
     main.add_command(command)

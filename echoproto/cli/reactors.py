@@ -15,7 +15,11 @@ COLUMNS = (Column("name"), Column("default"), Column("available, or why not", wr
 
 @click.command()
 def reactors() -> None:
-    """List the reactors that 'twistd echo --reactor' takes, and why this platform lacks some."""
+    """
+    List the reactors and their availability.
+
+    Use their names with 'twistd echo --reactor' and 'echoproto compare --reactors'.
+    """
     rows = [
         [
             Text(text, style="dim" if candidate.why_not else "")

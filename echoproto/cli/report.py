@@ -1,7 +1,7 @@
 """
 The command ``echoproto report``.
 
-Only what --help needs is imported here.
+Imports only the modules that --help needs.
 """
 
 from __future__ import annotations
@@ -10,34 +10,34 @@ import sys
 
 import click
 
-from echoproto.cli.types import CONTEXT, against_options, option, overwrite_option
+from echoproto.cli.command import INTERNAL_ERROR, Command
+from echoproto.cli.types import against_options, option, overwrite_option
 
 WORSE = 1
-"""Exit status: something has become worse by more than is tolerated."""
+"""Exit status of a regression beyond the tolerance."""
 
-EPILOG = """\b
-Examples:
-  echoproto report results.json --output report
-      tables and summary, and the page and its pictures anew
-  echoproto report monday.json tuesday.json --output both
-      one report of all rounds
-  echoproto report new.json --against old.json --tolerance 3
-      what has become better or worse
+EXAMPLES = {
+    "echoproto report results.json --output report": "Print tables and summary, and write the page and charts.",
+    "echoproto report monday.json tuesday.json --output both": "Join the rounds of two runs in one report.",
+    "echoproto report new.json --against old.json --tolerance 3": "Report improvements and regressions.",
+}
 
-\b
-Exit status:
-    0  reported
-    1  --against: something has become worse by more than --tolerance
-    2  invalid option, file or value, such as runs of different environments to join; a file can't be read; a file or
-       standard output can't be written
-"""
+REGRESSION = "--against: a regression of more than --tolerance"
+
+EXIT_STATUS = {
+    0: "the report is printed",
+    WORSE: REGRESSION,
+    2: "invalid option, file or value, or runs that can't be joined; a file can't be read; a file or standard output "
+    "can't be written",
+    **INTERNAL_ERROR,
+}
 
 
-@click.command(epilog=EPILOG, context_settings=CONTEXT)
+@click.command(cls=Command, examples=EXAMPLES, exit_status=EXIT_STATUS)
 @click.argument("files", nargs=-1, required=True, metavar="FILES...")
-@option("--output", "-o", metavar="DIR", help="Write results, page and pictures there.")
+@option("--output", "-o", metavar="DIR", help="Folder for results, HTML page and charts.")
 @overwrite_option
-@option("--different-plans", is_flag=True, help="Also join runs whose loads or contestants differ.")
+@option("--different-plans", is_flag=True, help="Join runs even if their loads or contestants differ.")
 @against_options
 def report(
     files: tuple[str, ...],
@@ -50,9 +50,9 @@ def report(
     different_plans: bool,
 ) -> None:
     """
-    Report again what 'echoproto compare' has measured.
+    Report the results of an earlier 'echoproto compare' again.
 
-    FILES are its results.json, or the folders that they are in; those of several runs are joined.
+    FILES are results.json files, or their folders. Several runs are joined into one report.
     """
     from echoproto.compare.analysis.joining import join
     from echoproto.compare.analysis.regression import changes

@@ -1,9 +1,10 @@
 """
-Types of the options' values, and the options that several commands have.
+Types of option values, and the options that several commands share.
 """
 
 from __future__ import annotations
 
+import errno
 import importlib.resources
 import math
 import os
@@ -13,34 +14,32 @@ from importlib.util import find_spec
 from typing import Any
 
 import click
+from typing_extensions import override
 
-from echoproto.errors import ConfigurationError
+from echoproto.errors import ConfigurationError, as_given
 from echoproto.units import parse_time
 
 LARGEST_SEED = 2**63 - 1
 
 FLAG_OF_ITS_OWN: dict[str, Any] = {"is_flag": True, "is_eager": True, "expose_value": False}
-"""Settings of a flag that is run in place of the command."""
-
-CONTEXT = {"max_content_width": 110}
-"""Settings of each command: columns that its help may have."""
-
+"""Settings of a flag that replaces the command."""
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 class Parsed(click.ParamType[Any]):
     """
-    The type of an option that one of our own functions reads.
+    An option type with its own parser.
 
-    :param name: its name in messages and in --help.
-    :param parse: reads it, or raises `ConfigurationError`.
+    :param name: shown in --help.
+    :param parse: reads the text, or raises `ConfigurationError` with a message that begins with the value.
     """
 
     def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
         self.name = name
         self._parse = parse
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: D102
+    @override
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if not isinstance(value, str):
             return value
         try:
@@ -49,39 +48,69 @@ class Parsed(click.ParamType[Any]):
             self.fail(str(error), param, ctx)
 
 
-class Whole(click.IntRange):
-    """A whole number, shown as such."""
+class Word(click.Choice[str]):
+    """One of a few words."""
 
-    name = "n"
+    @override
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value not in self.choices:
+            self.fail(f"{as_given(str(value))}: must be one of {', '.join(self.choices)}", param, ctx)
+        return str(value)
 
 
-class Share(click.FloatRange):
-    """A range that, unlike click's own, does not take NaN for a number in it."""
+def whole(minimum: int, maximum: int | None = None) -> Parsed:
+    """Make the type of a whole number within bounds, both included."""
+    bounds = f", at least {minimum}" if maximum is None else f" from {minimum} to {maximum}"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: D102
-        number: float = super().convert(value, param, ctx)
-        if math.isnan(number):
-            self.fail(f"{value!r} is not a number", param, ctx)
+    def parse(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = minimum - 1
+        if number < minimum or (maximum is not None and number > maximum):
+            raise ConfigurationError(f"{as_given(text)}: must be a whole number{bounds}")
         return number
 
-
-class RegularFile(click.Path):
-    """A file that each process can read anew, and that has an end: no pipe, no device."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Accept only a regular file, or the null device."""
-        path = super().convert(value, param, ctx)
-        if not os.path.isfile(path) and path != os.devnull:
-            self.fail(f"{value!r} is not a regular file", param, ctx)
-        return path
+    return Parsed("n", parse)
 
 
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+def _rate(text: str) -> float:
+    if math.isnan(number := _number(text)):
+        raise ConfigurationError(f"{as_given(text)}: must be a number, for example 5000 or 0.5")
+    return number
+
+
+def _percentage(text: str) -> float:
+    if not 0 <= (number := _number(text)) <= 100:  # noqa: PLR2004
+        raise ConfigurationError(f"{as_given(text)}: must be a percentage from 0 to 100, for example 3")
+    return number
+
+
+def _regular_file(path: str) -> str:
+    """Accept a file that each process can read anew, to its end: no pipe, and no device but the null device."""
+    if not os.path.exists(path):
+        raise ConfigurationError(f"{as_given(path)}: no such file")
+    if not os.path.isfile(path) and path != os.devnull:
+        raise ConfigurationError(f"{as_given(path)}: must be a regular file")
+    if not os.access(path, os.R_OK):
+        raise ConfigurationError(f"{as_given(path)}: can't be read: {os.strerror(errno.EACCES)}")
+    return path
+
+
+REGULAR_FILE = Parsed("file", _regular_file)
 TIME = Parsed("time", parse_time)
-POSITIVE = Whole(min=1)
+POSITIVE = whole(1)
 
 
 def option(*names: str, **settings: Any) -> Decorator:
-    """An option that shows its default, but for one that is off."""
+    """Declare an option that shows its default, unless it is a flag."""
     shown = not settings.get("is_flag") and settings.get("default") is not None
     return click.option(*names, show_default=shown, **settings)
 
@@ -89,33 +118,30 @@ def option(*names: str, **settings: Any) -> Decorator:
 rate_option = partial(
     option,
     "--rate",
-    type=float,
-    metavar="N",
-    help="Messages a second over all; without it, as many as come back.",
+    type=Parsed("n", _rate),
+    help="Messages per second, all connections together.  [default: maximum]",
 )
 
 churn_option = option(
     "--churn",
-    type=click.Choice(["fin", "reset"]),
+    type=Word(["fin", "reset"]),
     is_flag=False,
     flag_value="fin",
-    help="A connection for each message; or --churn=reset.",
+    help="Use a new connection for each message, closed by FIN or (--churn=reset) by RST.",
 )
 
-seed_option = option(
-    "--seed", type=Whole(0, LARGEST_SEED), metavar="N", help="Of all that is drawn.  [default: a new one]"
-)
+seed_option = option("--seed", type=whole(0, LARGEST_SEED), help="Seed of the random generator.  [default: random]")
 
-overwrite_option = option("--overwrite", is_flag=True, help="Replace files that are there already.")
+overwrite_option = option("--overwrite", is_flag=True, help="Replace existing files.")
 
-quiet_option = option("--quiet", "-q", is_flag=True, help="No progress, no table.")
+quiet_option = option("--quiet", "-q", is_flag=True, help="Show no progress and no table.")
 
 
 def schema_option(package: str, path: str, help: str) -> Decorator:
     """
     Make the option that prints a JSON schema.
 
-    :param package: where the schema is; its ``path`` leads on from there.
+    :param package: package of the schema file, to which ``path`` is relative.
     """
 
     def show(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
@@ -129,9 +155,11 @@ def schema_option(package: str, path: str, help: str) -> Decorator:
 def against_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options of a comparison with an earlier run."""
     for add in (
-        option("--different-environments", is_flag=True, help="Also if the runs' machines or versions differ."),
-        option("--tolerance", type=Share(0, 100), default=5.0, metavar="PERCENT", help="That may be lost."),
-        option("--against", metavar="FILE", help="Results of an earlier run, to say what has become of them."),
+        option("--different-environments", is_flag=True, help="Accept runs of different machines or versions."),
+        option(
+            "--tolerance", type=Parsed("percent", _percentage), default=5, help="Slowdown in percent that still passes."
+        ),
+        option("--against", metavar="FILE", help="Results of an earlier run to compare with."),
     ):
         command = add(command)
     return command
@@ -142,7 +170,7 @@ def require(extra: str, *packages: str, by: str = "this command") -> None:
     Check that the packages of an extra are installed.
 
     :param by: option or command that needs them.
-    :raise ConfigurationError: if one is missing; the error says what to install.
+    :raise ConfigurationError: if one is missing; the error names the command that installs it.
     """
     if any(find_spec(name) is None for name in packages):
         raise ConfigurationError(f"{by} needs the extra '{extra}': pip install 'echoproto[{extra}]'")

@@ -1,5 +1,5 @@
 """
-From the options of the command to the work that they ask for; what does not go together is refused.
+Options of the command, and the workload that they ask for; options that contradict each other are refused.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from echoproto.load.search import Aim
 from echoproto.load.workload import Arrivals, Churn, Target, Transport, Workload
 
 SMALLEST_DATAGRAM = 16
-"""Bytes: a number and a time are in each datagram."""
+"""Bytes; each datagram carries a number and a time."""
 
 LARGEST_DATAGRAM = 65_507
 """Bytes that UDP over IPv4 can carry: 65,535 without the headers."""
@@ -22,21 +22,21 @@ LOWEST_RATE = 0.001
 HIGHEST_RATE = 1e9
 
 DURATION = 10.0
-"""Seconds, unless something else says when it ends."""
+"""Default measuring time in seconds, without --count."""
 
 SEARCH_DURATION = 5.0
-"""Seconds of each step of a search, at the least."""
+"""Minimum time of each step of a search, in seconds."""
 
 
 @frozen(kw_only=True)
 class Options:
     """
-    What was asked for, each option by its name; ``None`` where it was not given.
+    The options by their names; ``None`` where one was not given.
 
     :ivar size: smallest and largest, in bytes.
     :ivar duration: in seconds, as are ``warmup`` and all other times.
     :ivar churn: ``fin`` or ``reset``.
-    :ivar greeting: as it stands, in UTF-8.
+    :ivar greeting: exact text, sent as UTF-8.
     :ivar proxy: ``v1`` or ``v2``.
     """
 
@@ -63,9 +63,9 @@ class Options:
 
 def workload_for(target: Target, options: Options) -> Workload:
     """
-    The work that is asked for.
+    Make the workload that the options ask for.
 
-    :raises ConfigurationError: if the options contradict each other, or the target.
+    :raises ConfigurationError: if the options contradict each other or the target.
     """
     for wrong, why in _contradictions(target, options):
         if wrong:
@@ -99,28 +99,40 @@ def workload_for(target: Target, options: Options) -> Workload:
 
 
 def _contradictions(target: Target, o: Options) -> Iterator[tuple[object, str]]:
-    """What does not go together: whether that is so here, and what to say then."""
+    """Yield each rule as a pair: a true value if the options break it, and the error to report."""
     udp = target.transport is Transport.UDP
     tls = target.transport is Transport.TLS
     paced = o.rate is not None or o.find_rate is not None
-    yield o.duration is not None and o.count is not None, "--duration and --count both say when it ends: give one"
-    yield o.duration is not None and not o.duration, "--duration is more than 0 seconds"
+    yield o.duration is not None and o.count is not None, "--duration and --count exclude each other"
+    yield o.duration is not None and not o.duration, "--duration 0: must be greater than 0, for example 10s"
     yield (
         o.rate is not None and not LOWEST_RATE <= o.rate <= HIGHEST_RATE,
-        f"--rate {o.rate}: must be {LOWEST_RATE:g} to {HIGHEST_RATE:,.0f} messages a second",
+        f"--rate {o.rate}: must be from {LOWEST_RATE:g} to {HIGHEST_RATE:,.0f} messages per second, for example 5000",
     )
-    yield o.arrivals and not paced, "--arrivals says how messages are spread where there is a --rate"
-    yield o.find_rate and o.rate is not None, "--find-rate looks for a rate, and --rate sets one: give one"
-    yield o.find_rate and o.count is not None, "--find-rate has steps of some --duration, not of some --count"
-    yield o.insecure and o.ca is not None, "--insecure trusts everybody, and --ca says whom to trust: give one"
-    yield (o.insecure or o.ca is not None) and not tls, "--insecure and --ca are for a tls: target"
-    yield o.churn and o.window > 1, "with --churn, each connection has one message, and no --window"
+    yield o.arrivals and not paced, f"--arrivals {o.arrivals}: needs --rate or --find-rate, for example --rate 5000"
+    yield o.find_rate and o.rate is not None, "--find-rate and --rate exclude each other"
     yield (
-        o.churn == "reset" and o.half_close,
-        "--churn=reset ends a connection at once, --half-close in order: give one",
+        o.find_rate and o.count is not None,
+        "--find-rate and --count exclude each other; set the length of a step with --duration, for example 10s",
     )
-    yield o.processes > o.connections, "--processes share the --connections: there must not be more of them"
-    yield o.count is not None and o.processes > o.count, "--processes share the --count: there must not be more of them"
+    yield o.insecure and o.ca is not None, "--insecure and --ca exclude each other"
+    yield (
+        (o.insecure or o.ca is not None) and not tls,
+        f"{'--insecure' if o.insecure else '--ca'} needs a TLS target, for example tls:localhost:8889",
+    )
+    yield (
+        o.churn and o.window > 1,
+        f"--window {o.window}: must be 1 with --churn, where each connection carries one message",
+    )
+    yield o.churn == "reset" and o.half_close, "--churn=reset and --half-close exclude each other"
+    yield (
+        o.processes > o.connections,
+        f"--processes {o.processes}: must not be more than --connections {o.connections}",
+    )
+    yield (
+        o.count is not None and o.processes > o.count,
+        f"--processes {o.processes}: must not be more than --count {o.count}",
+    )
     for name, given in (
         ("--churn", o.churn),
         ("--half-close", o.half_close),
@@ -128,6 +140,11 @@ def _contradictions(target: Target, o: Options) -> Iterator[tuple[object, str]]:
         ("--proxy", o.proxy),
         ("--idle", o.idle),
     ):
-        yield udp and given, f"{name} is for connections, and UDP has none"
-    yield udp and o.size[0] < SMALLEST_DATAGRAM, f"over UDP, --size is {SMALLEST_DATAGRAM} bytes or more"
-    yield udp and o.size[1] > LARGEST_DATAGRAM, f"over UDP, --size is {LARGEST_DATAGRAM} bytes or less"
+        yield udp and given, f"{name} needs connections, and UDP has none; use a target such as tcp:127.0.0.1:8888"
+    yield (
+        udp and not SMALLEST_DATAGRAM <= o.size[0] <= o.size[1] <= LARGEST_DATAGRAM,
+        (
+            f"--size {'-'.join(map(str, dict.fromkeys(o.size)))}: over UDP, must be from {SMALLEST_DATAGRAM} to "
+            f"{LARGEST_DATAGRAM} bytes, for example 64 or 64-1400"
+        ),
+    )

@@ -12,7 +12,7 @@ from enum import Enum
 
 from attrs import define, field, frozen
 
-from echoproto.errors import ConfigurationError
+from echoproto.errors import ConfigurationError, as_given
 from echoproto.units import parse_time
 
 BEYOND = 10
@@ -64,10 +64,10 @@ def parse_aim(text: str) -> Aim:
     found = re.fullmatch(r"(?:p([0-9]{1,2}(?:\.[0-9]{1,4})?)|max) ?< ?(.+)", text)
     percent = float(found[1] or 100) if found else 0.0
     if found is None or not percent:
-        raise ConfigurationError(f"{text!r} is not an aim: a percentile (p50, p99.9, max), <, and a time, as p99<2ms")
+        raise ConfigurationError(f"{as_given(text)}: expected PERCENTILE<TIME, such as p99<2ms, p99.9<5ms or max<10ms")
     limit = parse_time(found[2]) * 1e6
     if limit < 1:
-        raise ConfigurationError(f"{text!r} can't be held: 1 µs is the shortest time that is told apart")
+        raise ConfigurationError(f"{text}: the time must be at least 1us, for example p99<2ms")
     return Aim(text, percent, limit)
 
 

@@ -96,19 +96,19 @@ def _workload(target: str | None, server: str | None, options: Options) -> tuple
     """Return the work to do, its target looked up, and the command line of one's own server."""
     words = None
     if options.server_pid is not None and not psutil.pid_exists(options.server_pid):
-        raise ConfigurationError(f"--server-pid {options.server_pid}: there is no such process")
+        raise ConfigurationError(f"--server-pid {options.server_pid}: no such process")
     if server is None:
         if target is None:
-            raise ConfigurationError("TARGET is missing, such as tcp:127.0.0.1:8888")
+            raise ConfigurationError("missing TARGET, for example tcp:127.0.0.1:8888")
         aimed_at = parse_target(target)
     else:
         port = str(free_port())
         words = _words(server.replace(PORT, port))
         aimed_at = parse_target((target or OWN_TARGET).replace(PORT, port))
         if aimed_at.transport not in {Transport.TCP, Transport.TLS}:
-            raise ConfigurationError("--server is for a tcp: or tls: target")
+            raise ConfigurationError("--server needs a tcp: or tls: target, for example tcp:127.0.0.1:{port}")
         if options.server_pid is not None:
-            raise ConfigurationError("--server has a process of its own, and no --server-pid")
+            raise ConfigurationError("--server and --server-pid exclude each other")
     workload = workload_for(aimed_at, options)
     if why := shortage(workload, available()):
         raise ConfigurationError(why)

@@ -10,57 +10,57 @@ from __future__ import annotations
 import ipaddress
 import re
 
-from echoproto.errors import ConfigurationError, nearest, one_line, quoted
+from echoproto.errors import ConfigurationError, as_given, nearest, one_line, quoted
 from echoproto.load.workload import Target, Transport, Workload
 from echoproto.units import show_size
 
-ALLOWED = "tcp:HOST:PORT, tls:HOST:PORT, udp:HOST:PORT or unix:PATH"
+EXPECTED = "tcp:HOST:PORT, tls:HOST:PORT, udp:HOST:PORT or unix:PATH"
 
 TRANSPORTS = [transport.value for transport in Transport]
 
 LARGEST_PORT = 65_535
 
 URLS = {"http": "tcp", "https": "tls", "ssl": "tls", "ws": "tcp", "wss": "tls"}
-"""Schemes of URLs that other tools use, and our transports for them."""
+"""Schemes of URLs that other tools use, and the transports that they stand for here."""
 
 EVERYWHERE = {"", "0.0.0.0"}  # noqa: S104 - nothing is bound
-"""Hosts of a server that stand for this machine."""
+"""Listening addresses of a server that mean all interfaces of this machine."""
 
 LOOPBACK = "127.0.0.1"
 
 MAX_UNASKED_CONNECTIONS = 100
-"""Connections to another machine that need no permission: no attack has so few."""
+"""Maximum number of connections to another machine without permission, too few for an attack."""
 
 MAX_UNASKED_RATE = 1_000
-"""Messages a second, likewise."""
+"""Maximum messages per second, likewise."""
 
 MAX_UNASKED_BYTES = 10 << 20
-"""Bytes a second, likewise: some 80 Mbit/s."""
+"""Maximum bytes per second, likewise: about 80 Mbit/s."""
 
 
 def parse_target(text: str) -> Target:
     """
     Read a target string; an IPv6 address stands in brackets, as in ``tcp:[::1]:8888``.
 
-    :return: the target, whose string is that which was read.
-    :raises ConfigurationError: which says what is wrong, and what is allowed.
+    :return: the target; its ``str()`` is the text that was read.
+    :raises ConfigurationError: with the reason and the expected forms.
     """
     scheme, _, rest = text.partition(":")
     if scheme not in TRANSPORTS:
-        raise _wrong(text, f"it begins with {quoted(scheme)}{_meant(text) or nearest(scheme, TRANSPORTS)}")
+        raise _wrong(text, f"unknown transport {quoted(scheme)}{_meant(text) or nearest(scheme, TRANSPORTS)}")
     transport = Transport(scheme)
     if transport is Transport.UNIX:
         if not rest or "\0" in rest:
-            raise _wrong(text, "the path is empty" if not rest else "a path has no NUL")
+            raise _wrong(text, "missing path" if not rest else "the path contains a NUL byte")
         return Target(transport, path=rest)
     host, colon, port = rest.rpartition(":")
     if not colon:
-        raise _wrong(text, f"the port is missing, as in {scheme}:{rest or 'localhost'}:8888")
+        raise _wrong(text, f"missing port, for example {scheme}:{rest or 'localhost'}:8888")
     return Target(transport, _host(text, host), _port(text, port))
 
 
 def _host(text: str, host: str) -> str:
-    """The host without its brackets."""
+    """Read the host, without its brackets."""
     if bracketed := re.fullmatch(r"\[(.*)\]", host):
         try:
             ipaddress.IPv6Address(bracketed[1])
@@ -68,31 +68,31 @@ def _host(text: str, host: str) -> str:
             raise _wrong(text, f"{quoted(bracketed[1])} is not an IPv6 address") from None
         return bracketed[1]
     if ":" in host:
-        raise _wrong(text, "an IPv6 address stands in brackets, as in tcp:[::1]:8888")
+        raise _wrong(text, "an IPv6 address must be in brackets, for example tcp:[::1]:8888")
     if not re.fullmatch(r"[\w.-]+", host):
-        raise _wrong(text, f"{quoted(host)} is not a host{_meant(text)}" if host else "the host is missing")
+        raise _wrong(text, f"{quoted(host)} is not a host name{_meant(text)}" if host else "missing host")
     return host
 
 
 def _port(text: str, port: str) -> int:
-    """The port as a number."""
+    """Read the port."""
     if not re.fullmatch("[1-9][0-9]{0,4}", port) or int(port) > LARGEST_PORT:
-        raise _wrong(text, f"{quoted(port)} is not a port from 1 to {LARGEST_PORT}")
+        raise _wrong(text, f"port {quoted(port)} must be a number from 1 to {LARGEST_PORT}")
     return int(port)
 
 
 def _wrong(text: str, why: str) -> ConfigurationError:
-    return ConfigurationError(one_line(f"{quoted(text)} is not a target: {why}; allowed is {ALLOWED}"))
+    return ConfigurationError(one_line(f"TARGET {as_given(text)}: {why}; expected {EXPECTED}"))
 
 
 def _meant(text: str) -> str:
-    """A hint at the target that text of another form is likely to mean; nothing if none is likely."""
+    """Suggest the target that text of another form is likely to mean; an empty text if none is likely."""
     scheme, _, rest = text.partition(":")
     if url := re.fullmatch(r"(\w+)://([^/]+)/?", text):
         scheme, rest = url[1].lower(), url[2]
         text = rest
     elif rest and scheme in TRANSPORTS:
-        return ""  # it is of our form, and wrong otherwise
+        return ""  # of the right form, and wrong in another way
     scheme = URLS.get(scheme.lower(), scheme.lower())
     if scheme in TRANSPORTS and rest:
         guess = f"{scheme}:{rest}"
@@ -129,15 +129,15 @@ def flood(workload: Workload, *, searching: bool = False) -> str | None:
     """
     connections = workload.connections + workload.idle
     if searching:
-        return "--find-rate sends as much as the target can take"
+        return "--find-rate raises the load to the limit of the target"
     if workload.rate is None:
-        return "without --rate, as much is sent as the target can take"
+        return "without --rate, the load is as high as the target can take"
     if connections > MAX_UNASKED_CONNECTIONS:
         return f"{connections:,} connections are more than {MAX_UNASKED_CONNECTIONS}"
     if workload.rate > MAX_UNASKED_RATE:
-        return f"{workload.rate:,.0f} messages a second are more than {MAX_UNASKED_RATE:,}"
+        return f"{workload.rate:,.0f} messages per second are more than {MAX_UNASKED_RATE:,}"
     if workload.rate * workload.largest > MAX_UNASKED_BYTES:
-        return f"{show_size(workload.largest)} at that rate are more than {show_size(MAX_UNASKED_BYTES)} a second"
+        return f"{show_size(workload.largest)} at that rate are more than {show_size(MAX_UNASKED_BYTES)} per second"
     return None
 
 
@@ -152,4 +152,4 @@ def refusal(workload: Workload, *, searching: bool = False) -> str | None:
     why = flood(workload, searching=searching)
     if not others or why is None:
         return None
-    return f"{workload.target} is not this machine ({others[0]}), and {why}; --i-own-this-host says that you may"
+    return f"{workload.target} is another machine ({others[0]}), and {why}; confirm with --i-own-this-host that you may"

@@ -1,5 +1,5 @@
 """
-The names of reactors: which there are, which of them this platform has, which is meant, and installing it.
+Selection of a reactor by name: the known names, their availability on this platform, and the installation.
 
 The names are those of ``twistd --help-reactors`` (every `IReactorInstaller` plugin), and ``auto``.
 """
@@ -19,7 +19,7 @@ from echoproto.errors import ConfigurationError, UnavailableError, nearest, one_
 
 AUTO = "auto"
 INSTALLED = "twisted.internet.reactor"
-"""The module that importing, or installing a reactor, puts into ``sys.modules``."""
+"""Module that the installation of a reactor adds to ``sys.modules``."""
 
 
 ONLY_BSD = "only on BSD and macOS"
@@ -39,19 +39,19 @@ REASONS = {
     "glib2": "needs PyGTK, which is for Python 2",
     "wx": "needs wxPython",
 }
-"""Reasons for which Twisted's reactors can't be imported, by their names."""
+"""Reasons for a failed import of Twisted's reactors, by name."""
 
 
 @frozen
 class Candidate:
     """
-    A reactor that may be asked for.
+    A reactor to choose from.
 
-    :ivar name: what it is called on the command line.
-    :ivar description: what its plugin says of it.
-    :ivar module: where it really lives (``default`` is another one's second name); empty if it can't be imported.
+    :ivar name: its name on the command line.
+    :ivar description: the description of its plugin.
+    :ivar module: the module of its class (``default`` is an alias of another reactor); empty if it can't be imported.
     :ivar class_name: its class; empty if it can't be imported.
-    :ivar why_not: why this platform lacks it; empty if it can be imported.
+    :ivar why_not: the reason why this platform lacks it; empty if it can be imported.
     """
 
     name: str
@@ -63,8 +63,7 @@ class Candidate:
 
 def auto_name(platform: str = sys.platform) -> str:
     """
-    What ``auto`` stands for.
-
+    Return the reactor that ``auto`` stands for.
     :param platform: as in `sys.platform`.
     :return: ``kqueue`` on BSD and macOS, ``epoll`` on Linux, else ``poll``.
     """
@@ -74,22 +73,22 @@ def auto_name(platform: str = sys.platform) -> str:
 
 
 def _installers() -> dict[str, Reactor]:
-    """All plugins by name; of two with one name, the first is what Twisted would install."""
+    """Return all plugins by name; of two with one name, the first, which Twisted would install."""
     found: dict[str, Reactor] = {}
     for installer in getReactorTypes():
-        if isinstance(installer, Reactor):  # the one kind that tells its module before it installs
+        if isinstance(installer, Reactor):  # the only kind that names its module before the installation
             found.setdefault(installer.shortName, installer)
     return found
 
 
 def _look(installer: Reactor) -> Candidate:
-    """Find out whether a reactor can be used here, by importing it as ``twistd --help-reactors`` does."""
+    """Import a reactor, as ``twistd --help-reactors`` does, to see if it is available here."""
     name, description = installer.shortName, installer.description
     try:
-        with warnings.catch_warnings():  # to ask what there is is not yet to use what is deprecated
+        with warnings.catch_warnings():  # listing a deprecated reactor does not use it yet
             warnings.simplefilter("ignore", DeprecationWarning)
             module = namedModule(namedModule(installer.moduleName).install.__module__)
-    except Exception as error:  # whatever a foreign module raises as it is imported is the answer
+    except Exception as error:  # a foreign module may raise anything on import, which is the reason then
         return Candidate(name, description, why_not=_reason(name, error))
     classes = [
         found.__name__
@@ -108,28 +107,28 @@ def _reason(name: str, error: Exception) -> str:
 
 
 def candidates() -> list[Candidate]:
-    """All reactors that may be asked for, by name, each with what this platform says of it."""
+    """Return all reactors, sorted by name, each with its availability on this platform."""
     return [_look(installer) for _, installer in sorted(_installers().items())]
 
 
 def find(name: str) -> Candidate:
     """
-    The reactor that a name means on this platform.
+    Find the reactor of a name on this platform.
 
     :param name: one of ``twistd --help-reactors``, or ``auto``.
-    :raise ConfigurationError: if there is no such name.
+    :raise ConfigurationError: if there is no such reactor.
     :raise UnavailableError: if this platform lacks that reactor.
     """
     wanted = auto_name() if name == AUTO else name
     installers = _installers()
     if wanted not in installers:
         hint = nearest(wanted, [AUTO, *installers])
-        raise ConfigurationError(f"there is no reactor {quoted(name)}{hint}; available are {', '.join(_usable())}")
+        raise ConfigurationError(f"no such reactor: {quoted(name)}{hint}; available here: {', '.join(_usable())}")
     found = _look(installers[wanted])
     if found.why_not:
         raise UnavailableError(
             f"the reactor {wanted!r} is not available here ({sys.platform}): {found.why_not}; "
-            f"available are {', '.join(_usable())}"
+            f"available here: {', '.join(_usable())}"
         )
     return found
 
@@ -141,9 +140,9 @@ def _usable() -> Iterator[str]:
 
 def name_of(reactor: object) -> str:
     """
-    What an installed reactor is called.
+    Return the name of an installed reactor.
 
-    :return: the name of the plugin that installs it, or else the name of its class.
+    :return: the name of its plugin, or of its class if it has no plugin.
     """
     for name, installer in _installers().items():
         if installer.moduleName == type(reactor).__module__:
@@ -151,20 +150,20 @@ def name_of(reactor: object) -> str:
     return type(reactor).__name__
 
 
-def settle(name: str) -> str:
+def ensure_reactor(name: str) -> str:
     """
-    See to it that the reactor of this process is the one that is asked for: install it, or agree with what is there.
+    Install the requested reactor, or check that it is installed.
 
-    :param name: one of ``twistd --help-reactors``, or ``auto``, which agrees with any that is installed.
+    :param name: one of ``twistd --help-reactors``, or ``auto``, which accepts any installed reactor.
     :return: the name of the reactor that is installed now.
-    :raise ConfigurationError: if there is no such name.
-    :raise UnavailableError: if this platform lacks that reactor, or another one is installed already.
+    :raise ConfigurationError: if there is no such reactor.
+    :raise UnavailableError: if this platform lacks that reactor, or a different one is installed already.
     """
     if INSTALLED in sys.modules:
         installed = sys.modules[INSTALLED]
         if name != AUTO and find(name).module != type(installed).__module__:
             raise UnavailableError(
-                f"the reactor {name!r} is asked for, but {name_of(installed)!r} is installed already "
+                f"the reactor {name!r} was requested, but {name_of(installed)!r} is already installed "
                 "(by twistd's own --reactor, or by a plugin that imports the reactor)"
             )
         return name_of(installed)

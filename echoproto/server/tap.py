@@ -1,8 +1,8 @@
 """
-What ``twistd`` and ``twist`` ask for: the options of ``echo``, and the service made of them.
+Entry point for ``twistd`` and ``twist``: the options of ``echo``, and the service made of them.
 
-Whatever goes wrong before the service runs ends the process with one line on standard error:
-`usage.UsageError` would have the whole usage text printed first, any other exception a traceback.
+An error before the service runs ends the process with one line on standard error. `usage.UsageError` would print the
+whole usage text first, any other exception a traceback.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from twisted.python import usage
 
 from echoproto import __version__
 from echoproto.console import fill_standard_streams, print_out
-from echoproto.errors import ConfigurationError, EchoError, nearest, one_line, quoted
+from echoproto.errors import ConfigurationError, EchoError, as_given, nearest, one_line
 from echoproto.reactors import selection
 from echoproto.reactors.clock import follow_monotonic_clock
 from echoproto.server.log.observer import check_log_for_twistd
@@ -38,7 +38,7 @@ log = Logger("echoproto")
 
 @contextmanager
 def _naming(origin: str) -> Iterator[None]:
-    """Put the place where a value came from before what is wrong with it."""
+    """Put the origin of a value at the beginning of its error."""
     try:
         yield
     except EchoError as error:
@@ -49,26 +49,26 @@ def _read(setting: Setting, text: str, origin: str) -> Any:
     try:
         return setting.kind.from_text(text)
     except ValueError as error:
-        raise ConfigurationError(f"{origin}: {quoted(text)} is not {setting.kind.allowed}") from error
+        raise ConfigurationError(f"{origin} {as_given(text)}: must be {setting.kind.allowed}") from error
 
 
 class Options(usage.Options):
     """
     The options of ``twistd echo``: those of the settings' table, ``--config`` and ``--check``.
 
-    :ivar settings: what they and the file come to, once they are parsed.
-    :ivar given: what was given, and where.
-    :ivar reactor_name: the reactor that is installed, once they are parsed.
+    :ivar settings: options, file and defaults joined, after parsing.
+    :ivar given: the given values and their origins.
+    :ivar reactor_name: the reactor installed by parsing.
     """
 
     longdesc = (
-        "Sends back every byte that it is sent. An option beats the file, the file beats the default. "
-        "Exit status: 1 if this machine can't do what is asked for (a port in use, a reactor that it lacks), "
-        "2 for an invalid option, file or value."
+        "Echo service: sends back every byte that it receives. An option overrides the file, the file overrides the "
+        "default. Exit status: 0 after a clean stop; 1 if this machine can't serve as asked (port in use, reactor not "
+        "available); 2 for an invalid option, file or value."
     )
-    optFlags = [["check", None, "Say what would be served, and where each setting comes from, without serving."]]
+    optFlags = [["check", None, "Check the settings, show each with its origin, and exit without serving."]]
     optParameters = [
-        ["config", "c", None, "TOML file with settings by the names of these options, such as port = 8888."],
+        ["config", "c", None, "TOML file with settings named like these options, such as port = 8888."],
         *(
             [setting.name, setting.short, None, f"{setting.help} [default: {setting.shown_default}]"]
             for setting in table()
@@ -88,17 +88,17 @@ class Options(usage.Options):
     opt_listen.__doc__ = next(setting.help for setting in table() if setting.name == "listen")
 
     def opt_version(self) -> NoReturn:
-        """Display the version and exit."""
+        """Show the version and exit."""
         print_out(f"echoproto {__version__}")
         raise SystemExit(0)
 
     def opt_help(self) -> NoReturn:
-        """Display this help and exit."""
+        """Show this help and exit."""
         print_out(str(self))
         raise SystemExit(0)
 
     def parseOptions(self, options: list[str] | None = None) -> None:
-        """Parse the options, install the reactor, and with ``--check`` say what would be served and exit."""
+        """Parse the options and install the reactor; with ``--check``, show the settings and exit."""
         fill_standard_streams()
         try:
             super().parseOptions(options)
@@ -108,7 +108,7 @@ class Options(usage.Options):
             give_up(error)
 
     def _hint(self, complaint: str) -> str:
-        """Suggest an option for an unknown one: one with a similar name, or one of the runner's."""
+        """Suggest an option for an unknown one: one with a similar name, or an option of the runner."""
         found = re.fullmatch(r"option (--?\S*) (not recognized|not a unique prefix)", complaint)
         if found is None:
             return ""
@@ -121,25 +121,25 @@ class Options(usage.Options):
             return f": it may be {', '.join(name for name in ours if name.startswith(given))}"
         is_letter = len(given) == len("-x") and given[1] in getattr(self.runner_options, "shortOpt", "")
         if is_letter or any(name.startswith(given) for name in theirs):
-            return ": it is one of the runner's, and goes before 'echo'"
+            return ": it is an option of the runner, and goes before 'echo'"
         hint = nearest(given, [*ours, *theirs])
         meant = re.search(r"'(.*)'", hint)
         of_runner = meant is not None and meant[1] not in ours
-        return f"{hint}: that is one of the runner's, and goes before 'echo'" if of_runner else hint
+        return f"{hint}: that is an option of the runner, and goes before 'echo'" if of_runner else hint
 
     def parseArgs(self, *words: str) -> None:
-        """There is nothing to give but options."""
+        """Refuse arguments: there are options only."""
         if words:
-            raise ConfigurationError(f"unexpected {words[0]!r}: all settings are options, such as --port 8888")
+            raise ConfigurationError(f"unexpected argument {words[0]!r}; all settings are options, such as --port 8888")
 
     def postOptions(self) -> None:
         """Join the options with the file, and install the reactor that they name."""
         if self["config"]:
-            # twistd and twist may change the folder later; a name is shown as it was given.
+            # twistd and twist may change the folder later; errors show the name as given.
             self._config = absolute(self["config"])
         self.settings = self.reread()
         with _naming(_origin(self, "reactor")):
-            self.reactor_name = selection.settle(self.settings.reactor)
+            self.reactor_name = selection.ensure_reactor(self.settings.reactor)
         from twisted.internet import reactor
 
         if not follow_monotonic_clock(reactor):
@@ -154,14 +154,14 @@ class Options(usage.Options):
 
     @property
     def runner_options(self) -> MutableMapping[str, Any]:
-        """Those of ``twistd`` or ``twist``; none, where these options are parsed by themselves."""
+        """The options of ``twistd`` or ``twist``; empty if these options are parsed alone."""
         return getattr(self, "parent", None) or {}
 
     def reread(self) -> Settings:
         """
-        Join the options with the file, as it is now.
+        Join the options with the current content of the file.
 
-        :raise ConfigurationError: if it can't be read, or holds what is not allowed.
+        :raise ConfigurationError: if the file can't be read, or contains an invalid value.
         """
         name = self["config"]
         given = read_file(name, at=self._config) if name is not None else {}
@@ -180,7 +180,7 @@ class Options(usage.Options):
         return given
 
     def _check(self) -> NoReturn:
-        """Open the listeners as a start would, so that the verdict is the same; close them before anyone is served."""
+        """Open the listeners as a start would, for the same verdict, and close them before they serve."""
         if is_twistd(self.runner_options):
             check_log_for_twistd(self.runner_options, self.settings.log_format)
         service = _make(self)
@@ -194,7 +194,7 @@ class Options(usage.Options):
         places = [f"  {listener.description}" for listener in service.listeners]
         count = count_of(self.settings, processors())
         print_out(
-            "echo: the settings are good; a start would listen on",
+            "echo: the settings are valid; a start would listen on",
             *places,
             f"with the reactor {self.reactor_name}, {f'{count} workers, ' if count > 1 else ''}and these settings:",
             *self._settings_in_words(),
@@ -202,7 +202,7 @@ class Options(usage.Options):
         raise SystemExit(0)
 
     def _settings_in_words(self) -> list[str]:
-        """Each setting in a line: its name, its value, and where that comes from."""
+        """Format each setting as a line with its name, value and origin."""
         rows = []
         for setting in table():
             value = getattr(self.settings, setting.field_name)
@@ -221,15 +221,15 @@ class Options(usage.Options):
 
 
 def _origin(options: Options, name: str) -> str:
-    """Where a setting was given, or its name if it was not."""
+    """Return the origin of a setting, or its name if it was not given."""
     return options.given[name].origin if name in options.given else name
 
 
 def makeService(options: Options) -> EchoService:
     """
-    Make the service that the options ask for; nothing listens before it starts.
+    Make the service that the options ask for; it listens when it starts.
 
-    :param options: parsed; they have installed the reactor.
+    :param options: parsed options, which have installed the reactor.
     """
     try:
         service = _make(options)

@@ -77,17 +77,24 @@ class CommandTests(SynchronousTestCase):
 
     def test_what_can_not_be_meant_is_one_line(self) -> None:
         for words, part in (
-            ((), "TARGET is missing"),
-            (("tcp:h",), "the port is missing"),
-            (("tcp:h:1", "--size", "0"), "'0' are no sizes"),
-            (("tcp:h:1", "--size", "x\ny"), "is not a size"),
-            (("tcp:h:1", "--duration", "soon"), "is not a time"),
-            (("tcp:h:1", "--find-rate", "fast"), "is not an aim"),
-            (("tcp:h:1", "--connections", "0"), "--connections"),
-            (("tcp:h:1", "--proxy", "v3"), "'v3'"),
+            ((), "Error: missing TARGET, for example tcp:127.0.0.1:8888"),
+            (("tcp:h",), "Error: TARGET tcp:h: missing port, for example tcp:h:8888; expected tcp:HOST:PORT, "),
+            (("tcp:h:1", "--size", "0"), "Error: --size 0: must be at least 1 byte, for example 64 or 64-1KiB"),
+            (("tcp:h:1", "-s", "9-8"), "Error: --size 9-8: must begin with the smaller size, for example 64-1KiB"),
+            (("tcp:h:1", "--size", "x\ny"), "Error: --size 'x\\ny': must be a whole number of bytes"),
+            (
+                ("tcp:h:1", "--duration", "soon"),
+                "Error: --duration soon: must be a number of us, ms, s, m or h, for example 500ms",
+            ),
+            (("tcp:h:1", "--find-rate", "fast"), "Error: --find-rate fast: expected PERCENTILE<TIME, such as p99<2ms"),
+            (("tcp:h:1", "-c", "0"), "Error: --connections 0: must be a whole number from 1 to 1000000"),
+            (("tcp:h:1", "--count", "x"), "Error: --count x: must be a whole number, at least 1"),
+            (("tcp:h:1", "--rate", "x"), "Error: --rate x: must be a number, for example 5000 or 0.5"),
+            (("tcp:h:1", "--rate", ""), "Error: --rate '': must be a number"),
+            (("tcp:h:1", "--proxy", "v3"), "Error: --proxy v3: must be one of v1, v2"),
             (("tcp:h:1", "--prossy", "v1"), "--prossy"),
             (("tcp:h:1", "--rate"), "--rate"),
-            (("tcp:h:1", "--seed", "-1"), "--seed"),
+            (("tcp:h:1", "--seed", "-1"), "Error: --seed -1: must be a whole number from 0 to "),
             (("tcp:h:1", "--churn", "--window", "2"), "--window"),
             (("tcp:h:1", "tcp:h:2"), "tcp:h:2"),
             (("tcp:h:1", "--json", "/no/such/folder/x"), "--json /no/such/folder/x"),
@@ -95,8 +102,8 @@ class CommandTests(SynchronousTestCase):
             (("udp:h:1", "--server", "x"), "tcp: or tls:"),
             (("--server", "x", "--server-pid", "1"), "--server-pid"),
             (("tcp:h:1", "--server-pid", "999999999"), "no such process"),
-            (("tls:h:1", "--ca", "/no/such/file"), "/no/such/file"),
-            (("tls:h:1", "--ca", "/dev/zero"), "'/dev/zero' is not a regular file"),
+            (("tls:h:1", "--ca", "/no/such/file"), "Error: --ca /no/such/file: no such file"),
+            (("tls:h:1", "--ca", "/dev/zero"), "Error: --ca /dev/zero: must be a regular file"),
         ):
             self.assertIn(part, self.complaint(*words))
 
@@ -136,7 +143,7 @@ class CommandTests(SynchronousTestCase):
             "--find-rate",
             "Examples:",
             "Exit status:",
-            "    0  all",
+            "    0  every byte",
             "    4  client limit",
             "  130  interrupted",
         ):
@@ -147,7 +154,7 @@ class CommandTests(SynchronousTestCase):
         self.assertEqual((result.exit_code, json.loads(result.stdout)["type"]), (0, "object"))
 
     def test_it_is_in_the_list_of_commands(self) -> None:
-        self.assertRegex(CliRunner().invoke(main, ["--help"]).output, r"(?m)^  load +Send messages to an echo")
+        self.assertRegex(CliRunner().invoke(main, ["--help"]).output, r"(?m)^  load +Load an echo service")
 
 
 class WriteTests(SynchronousTestCase):

@@ -185,9 +185,8 @@ class SwitchTests(SynchronousTestCase):
         return ended.stdout.strip()
 
     def test_twisteds_own_reactor_runs_on_it(self) -> None:
-        script = (
-            "from echoproto.reactors import choice; choice.settle('kqueue'); from twisted.internet import reactor\n"
-        )
+        script = "from echoproto.reactors import selection; selection.ensure_reactor('kqueue')\n"
+        script += "from twisted.internet import reactor\n"
         script += "reactor.callWhenRunning(reactor.stop); reactor.run(); print(type(reactor), reactor._impl.__name__)"
         self.assertEqual(self.answer(script), "<class 'twisted.internet.kqreactor.KQueueReactor'> emulated_kqueue")
 

@@ -28,7 +28,7 @@ class CommandTests(TwistdCase):
     def test_check_serves_nothing(self) -> None:
         ended = self.run_to_end(script("twistd"), "-n", "echo", "--check", "--port", "0")
         self.assertEqual((ended.returncode, ended.stderr), (0, ""))
-        self.assertTrue(ended.stdout.startswith("echo: the settings are good; a start would listen on\n"))
+        self.assertTrue(ended.stdout.startswith("echo: the settings are valid; a start would listen on\n"))
 
     def test_python_m(self) -> None:
         ended = self.run_to_end(sys.executable, "-m", "echoproto", "--version")

@@ -178,7 +178,7 @@ class OtherEndsTests(LoadCase):
         return line
 
     def test_usage(self) -> None:
-        self.assertIn("is not a target", self.complaint("localhost:8888", status=2))
+        self.assertIn("TARGET localhost:8888: unknown transport", self.complaint("localhost:8888", status=2))
 
     def test_a_flood_to_others_is_refused(self) -> None:
         """L5"""

@@ -37,10 +37,10 @@ class ReactorSwitchTests(FailingCase):
     def test_options_that_contradict_each_other(self) -> None:
         other = "select" if REACTOR != "select" else "asyncio"
         line = self.complaint("--reactor", REACTOR, status=1, twistd=("-n", "--reactor", other))
-        self.assertIn(f"--reactor: the reactor {REACTOR!r} is asked for, but {other!r} is installed already", line)
+        self.assertIn(f"--reactor: the reactor {REACTOR!r} was requested, but {other!r} is already installed", line)
         config = self.config(f"reactor = {REACTOR!r}")
         line = self.complaint("--config", config, status=1, twistd=("-n", "--reactor", other))
-        self.assertIn(f"{config}:1: reactor: the reactor {REACTOR!r} is asked for, but {other!r}", line)
+        self.assertIn(f"{config}:1: reactor: the reactor {REACTOR!r} was requested, but {other!r}", line)
 
     def test_twist(self) -> None:
         self.serves_on(self.serve("--reactor", REACTOR, "--log-format", "text", twistd=(), program="twist"), REACTOR)

@@ -39,7 +39,7 @@ class ReloadingTests(ConfiguredCase):
         server = self.configured("max-connections = 1")
         with server.connect() as inside:
             for text, problem in (
-                ("max-connections = 5\nidle = -1", r"echo.toml:2: idle: -1 is not a whole number"),
+                ("max-connections = 5\nidle = -1", r"echo.toml:2: idle: -1: must be a whole number"),
                 ("max-connections = ", "echo.toml:1: not TOML"),
                 ("", "echo.toml: is empty"),
                 ("max-connection = 5", "unknown key .did you mean 'max-connections'"),

@@ -79,28 +79,28 @@ class OptionsTests(SynchronousTestCase):
 
     def test_contradictions(self) -> None:
         for target, options, named in (
-            (TCP, Options(duration=1.0, count=1), "--count"),
-            (TCP, Options(duration=0.0), "--duration"),
-            (TCP, Options(rate=0.0), "--rate"),
+            (TCP, Options(duration=1.0, count=1), "--duration and --count exclude each other"),
+            (TCP, Options(duration=0.0), "--duration 0: must be greater than 0, for example"),
+            (TCP, Options(rate=0.0), "--rate 0.0: must be from 0.001 to 1,000,000,000 messages per second"),
             (TCP, Options(rate=float("inf")), "--rate"),
             (TCP, Options(rate=float("nan")), "--rate"),
             (TCP, Options(arrivals="poisson"), "--arrivals"),
             (TCP, Options(find_rate=AIM, rate=1.0), "--find-rate"),
             (TCP, Options(find_rate=AIM, count=1), "--find-rate"),
             (TLS, Options(insecure=True, ca="x"), "--insecure"),
-            (TCP, Options(insecure=True), "tls:"),
+            (TCP, Options(insecure=True), "--insecure needs a TLS target, for example tls:localhost:8889"),
             (UDP, Options(ca="x"), "tls:"),
             (TCP, Options(churn="fin", window=2), "--window"),
             (TCP, Options(churn="reset", half_close=True), "--half-close"),
-            (TCP, Options(processes=3, connections=2), "--processes"),
+            (TCP, Options(processes=3, connections=2), "--processes 3: must not be more than --connections 2"),
             (TCP, Options(processes=3, count=2), "--processes"),
-            (UDP, Options(churn="fin"), "--churn"),
+            (UDP, Options(churn="fin"), "--churn needs connections, and UDP has none"),
             (UDP, Options(half_close=True), "--half-close"),
             (UDP, Options(greeting="x"), "--greeting"),
             (UDP, Options(proxy="v1"), "--proxy"),
             (UDP, Options(idle=1), "--idle"),
-            (UDP, Options(size=(15, 64)), "16"),
-            (UDP, Options(size=(16, 65508)), "65507"),
+            (UDP, Options(size=(15, 64)), "--size 15-64: over UDP, must be from 16 to 65507 bytes, for example"),
+            (UDP, Options(size=(65508, 65508)), "--size 65508: "),
         ):
             error = self.assertRaises(ConfigurationError, workload_for, target, options)
             self.assertIn(named, str(error))

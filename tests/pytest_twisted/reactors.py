@@ -10,5 +10,5 @@ from echoproto.reactors import selection
 for candidate in selection.candidates():
     if not candidate.why_not:
         pytest_twisted.reactor_installers[candidate.name] = partial(
-            pytest_twisted._install_reactor, partial(selection.settle, candidate.name), ReactorBase
+            pytest_twisted._install_reactor, partial(selection.ensure_reactor, candidate.name), ReactorBase
         )

@@ -96,7 +96,7 @@ class OptionsTests(OptionsCase):
         self.assertEqual(self.parse("-c", self.file("reactor = 'iocp'"), "-r", name).reactor_name, name)
 
     def test_bad_value(self) -> None:
-        self.assertEqual(self.complaint("--port", "x"), "echo: --port: 'x' is not a whole number from 0 to 65535\n")
+        self.assertEqual(self.complaint("--port", "x"), "echo: --port x: must be a whole number from 0 to 65535\n")
 
     def test_unknown_option(self) -> None:
         self.assertEqual(
@@ -110,14 +110,14 @@ class OptionsTests(OptionsCase):
     def test_option_of_the_runner(self) -> None:
         parent = mock.Mock(longOpt=["logfile=", "nodaemon"])
         _, _, err = self.ending(lambda: self.parse("--logfile", "x", parent=parent))
-        self.assertIn("option --logfile not recognized: it is one of the runner's, and goes before 'echo'", err)
+        self.assertIn("option --logfile not recognized: it is an option of the runner, and goes before 'echo'", err)
 
     def test_option_that_is_near_one_of_the_runner(self) -> None:
         parent = mock.Mock(longOpt=["logfile=", "nodaemon", "uid="], shortOpt="nl:")
         for word, expected in (
-            ("-n", ": it is one of the runner's, and goes before 'echo'"),
-            ("--logf", ": it is one of the runner's, and goes before 'echo'"),
-            ("--noddaemon", " (did you mean '--nodaemon'?): that is one of the runner's, and goes before 'echo'"),
+            ("-n", ": it is an option of the runner, and goes before 'echo'"),
+            ("--logf", ": it is an option of the runner, and goes before 'echo'"),
+            ("--noddaemon", " (did you mean '--nodaemon'?): that is an option of the runner, and goes before 'echo'"),
             ("--prot", " (did you mean '--port'?)"),
             ("--PORT", " (did you mean '--port'?)"),
             ("--log_rate", " (did you mean '--log-rate'?)"),
@@ -134,7 +134,9 @@ class OptionsTests(OptionsCase):
         )
 
     def test_word_that_is_no_option(self) -> None:
-        self.assertIn("unexpected '8888': all settings are options, such as --port 8888", self.complaint("8888"))
+        self.assertIn(
+            "unexpected argument '8888'; all settings are options, such as --port 8888", self.complaint("8888")
+        )
 
     def test_bad_file(self) -> None:
         path = self.file("prot = 1")
@@ -142,7 +144,7 @@ class OptionsTests(OptionsCase):
 
     def test_unknown_reactor_in_the_file(self) -> None:
         path = self.file("\nreactor = 'epol'")
-        self.assertIn(f"{path}:2: reactor: there is no reactor 'epol'", self.complaint("--config", path))
+        self.assertIn(f"{path}:2: reactor: no such reactor: 'epol'", self.complaint("--config", path))
 
     def test_reactor_that_this_platform_lacks(self) -> None:
         """O14: that is not the user's fault, and exits with 1."""

@@ -175,13 +175,13 @@ def of_command(text: str) -> Entry:
     """
     name, equals, command = text.partition("=")
     if not equals or not name or not name.isprintable():
-        raise ConfigurationError(f"{text!r} is no contestant: NAME='command {{port}}'")
+        raise ConfigurationError(f"{text!r}: expected NAME=COMMAND, for example mine='./server {{port}}'")
     try:
         words = shlex.split(command)
     except ValueError as error:
-        raise ConfigurationError(f"the command of {name!r} can't be read: {error}") from error
+        raise ConfigurationError(f"the command of {name!r} is invalid: {error}") from error
     if not any("{port}" in word for word in words):
-        raise ConfigurationError(f"the command of {name!r} has no {{port}} in it, on which it has to listen")
+        raise ConfigurationError(f"the command of {name!r} must contain {{port}}, for example './server {{port}}'")
     return Entry(name=name, group="command", description=command, commands=dict.fromkeys(ALL, command))
 
 
@@ -195,8 +195,9 @@ def on_reactors(names: Iterable[str]) -> tuple[str, ...]:
     names, known = tuple(names), ("auto", *REACTORS)
     for name in names:
         if name not in known:
-            hint = f"{nearest(name, known)}; there are {', '.join(known)}"
-            raise ConfigurationError(f"--reactors {name}: there is no such reactor{hint}")
+            raise ConfigurationError(
+                f"--reactors {name}: no such reactor{nearest(name, known)}; must be one of {', '.join(known)}"
+            )
     return tuple(f"echo-{auto_name() if name == 'auto' else name}" for name in names)
 
 
@@ -210,7 +211,7 @@ def pick(names: Iterable[str], known: Mapping[str, Entry]) -> tuple[Entry, ...]:
     for name in names:
         if name not in known:
             raise ConfigurationError(
-                f"there is no contestant {name!r}{nearest(name, known)}; there are {', '.join(known)}"
+                f"no such contestant: {name!r}{nearest(name, known)}; must be one of {', '.join(known)}"
             )
         picked[name] = known[name]
     return tuple(picked.values())

@@ -1,5 +1,5 @@
 """
-A plan of one's own, in TOML; every complaint says file, key, and what is wrong.
+Plan files of the user, in TOML; each error names the file, the key, the value and the values allowed.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from attrs import frozen
 from echoproto.compare.plan.contestants import Entry, of_command
 from echoproto.compare.plan.plan import Plan, check_cell
 from echoproto.compare.results import Cell
+from echoproto.compare.structure import shown
 from echoproto.compare.textfile import read_text
 from echoproto.errors import ConfigurationError, nearest
 from echoproto.units import parse_size, parse_time
 
 LARGEST = 1 << 20
-"""Bytes; no plan comes near it."""
+"""Maximum size of a plan file, in bytes."""
 
 MOST = 10**9
 """The largest number in a plan."""
@@ -29,9 +30,9 @@ TRANSPORTS = ("tcp", "tls", "udp")
 @frozen
 class PlanFile:
     """
-    What a file holds.
+    The content of a plan file.
 
-    :ivar commands: servers of the user's own, which the plan may name.
+    :ivar commands: the user's own servers, which the plan may name.
     """
 
     plan: Plan
@@ -40,8 +41,7 @@ class PlanFile:
 
 def read_plan(path: str) -> PlanFile:
     """
-    Read a plan.
-
+    Read a plan file.
     :raise ConfigurationError: if it can't be read, or is invalid.
     """
     try:
@@ -57,9 +57,9 @@ def read_plan(path: str) -> PlanFile:
 
 def plan_of(document: Mapping[str, Any], path: str) -> PlanFile:
     """
-    The plan that a document means.
+    Make a plan of a decoded document.
 
-    :param path: what it is called in complaints.
+    :param path: its name in errors.
     :raise ConfigurationError: if it is invalid.
     """
     readers: dict[str, Callable[[Any], Any]] = {
@@ -82,10 +82,12 @@ def plan_of(document: Mapping[str, Any], path: str) -> PlanFile:
     ]
     contestants = given.pop("contestants", ()) or tuple(entry.name for entry in commands)
     if not contestants:
-        raise ConfigurationError(f"{path}: contestants: is missing; it names what is compared, such as ['echo-epoll']")
+        raise ConfigurationError(f"{path}: missing contestants, for example contestants = ['echo-epoll', 'echo-poll']")
     baseline = given.pop("baseline", contestants[0])
     if baseline not in contestants:
-        raise ConfigurationError(f"{path}: baseline: {baseline!r} is none of the contestants")
+        raise ConfigurationError(
+            f"{path}: baseline: {baseline!r}: must be one of the contestants: {', '.join(contestants)}"
+        )
     return PlanFile(Plan(contestants=contestants, cells=cells, baseline=baseline, **given), commands)
 
 
@@ -106,20 +108,22 @@ def _cell(table: Mapping[str, Any], transport: str, path: str) -> Cell:
 
 
 def _read(document: Mapping[str, Any], readers: Mapping[str, Callable[[Any], Any]], path: str) -> dict[str, Any]:
-    """Read each key; what is raised names it."""
+    """Read each key; an error names it."""
     given = {}
     for key, value in document.items():
         if key not in readers:
-            raise ConfigurationError(f"{path}: {key}: unknown{nearest(key, readers)}; known are {', '.join(readers)}")
+            raise ConfigurationError(f"{path}: {key}: unknown key{nearest(key, readers)}; known: {', '.join(readers)}")
         try:
             given[key] = readers[key](value)
         except (ConfigurationError, ValueError) as error:
-            raise ConfigurationError(f"{path}: {key}: {error}{_unquoted(key, value, readers[key])}") from error
+            given_value = "" if isinstance(error, ConfigurationError) else f"{shown(value)}: "
+            hint = _unquoted(key, value, readers[key])
+            raise ConfigurationError(f"{path}: {key}: {given_value}{error}{hint}") from error
     return given
 
 
 def _unquoted(key: str, value: object, read: Callable[[Any], Any]) -> str:
-    """A hint at the line to write, if text holds a value that would be right without its quotes."""
+    """Suggest the line to write, if text holds a value that would be right without its quotes."""
     if not isinstance(value, str):
         return ""
     try:
@@ -131,25 +135,25 @@ def _unquoted(key: str, value: object, read: Callable[[Any], Any]) -> str:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str) or not value:
-        raise ValueError("must be a text")
+        raise ValueError("must be text, for example 'echo-epoll'")
     return value
 
 
 def _texts(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not value:
-        raise ValueError("must be an array of texts, such as ['echo-epoll', 'twisted-epoll']")
+        raise ValueError("must be an array of text, for example ['echo-epoll', 'twisted-epoll']")
     return tuple(_text(each) for each in value)
 
 
 def _tables(value: Any) -> list[Mapping[str, Any]]:
     if not isinstance(value, list) or not value or not all(isinstance(each, dict) for each in value):
-        raise ValueError("must be a table for each cell, under [[cell]]")
+        raise ValueError("must be tables, each under [[cell]]")
     return value
 
 
 def _commands(value: Any) -> tuple[Entry, ...]:
     if not isinstance(value, dict):
-        raise ValueError("must be a table of commands by name")  # noqa: TRY004 - all that is wrong is told alike
+        raise ValueError("must be a table of commands by name, under [commands]")  # noqa: TRY004 - caught as one type
     return tuple(of_command(f"{name}={_text(command)}") for name, command in value.items())
 
 
@@ -159,35 +163,33 @@ def _flag(value: Any) -> bool:
     return value
 
 
-def _number(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MOST:
-        raise ValueError(f"must be a whole number, 0 or more, and at most {MOST}")
+def _number(value: Any, minimum: int = 0) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not minimum <= value <= MOST:
+        raise ValueError(f"must be a whole number from {minimum} to {MOST}")
     return value
 
 
 def _natural(value: Any) -> int:
-    if not _number(value):
-        raise ValueError("must be a whole number, 1 or more")
-    return int(value)
+    return _number(value, minimum=1)
 
 
 def _real(value: Any, unit: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MOST:
-        raise ValueError(f"must be a number of {unit}, 0 or more, and at most {MOST}")
+        raise ValueError(f"must be a number of {unit}, from 0 to {MOST}")
     return float(value)
 
 
 def _rate(value: Any) -> float:
-    return _real(value, "messages a second")
+    return _real(value, "messages per second")
 
 
 def _time(value: Any) -> float:
-    return parse_time(value) if isinstance(value, str) else _real(value, "seconds, or a text such as '500ms'")
+    return parse_time(value) if isinstance(value, str) else _real(value, "seconds, or text such as '500ms'")
 
 
 def _positive_time(value: Any) -> float:
     if not _time(value):
-        raise ValueError("must be more than 0 seconds")
+        raise ValueError("must be greater than 0 seconds")
     return _time(value)
 
 

@@ -1,5 +1,5 @@
 """
-From the options of the command to the plan that they ask for.
+Options of the command, and the plan that they ask for.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from echoproto.errors import ConfigurationError
 @frozen(kw_only=True)
 class Options:
     """
-    What was asked for, each option by its name; ``None`` or empty where it was not given.
+    The options by their names; ``None`` or empty where one was not given.
 
-    :ivar reactors: names as the service has them.
+    :ivar reactors: names of the service's reactors.
     :ivar contestants: names of the catalogue.
     :ivar contestant: each ``NAME=COMMAND``.
     :ivar sizes: in bytes.
-    :ivar rate: messages a second over all connections.
+    :ivar rate: messages per second over all connections.
     :ivar duration: in seconds, as are ``warmup`` and ``budget``.
-    :ivar calls: whether system calls are counted.
+    :ivar calls: true to count system calls.
     """
 
     reactors: tuple[str, ...] = ()
@@ -50,18 +50,18 @@ def chosen(
     options: Options, base: Plan, known: Mapping[str, Entry], commands: tuple[Entry, ...] = ()
 ) -> tuple[Plan, tuple[Entry, ...]]:
     """
-    The plan that is meant, and its contestants.
+    Make the plan that the options ask for, with its contestants.
 
-    :param base: what holds where no option says otherwise.
+    :param base: the plan whose values hold where no option was given.
     :param known: the catalogue.
-    :param commands: servers of the user's own that ``base`` may name.
+    :param commands: the user's own servers, which ``base`` may name.
     :raise ConfigurationError: if the options are invalid.
     """
     added = tuple(map(of_command, options.contestant))
     entries = dict(known)
     for own in (*commands, *added):
         if own.name in entries:
-            raise ConfigurationError(f"there is a contestant {own.name!r} already: give yours another name")
+            raise ConfigurationError(f"contestant {own.name!r} already exists; give yours another name")
         entries[own.name] = own
     names = (*on_reactors(options.reactors), *options.contestants) or base.contestants
     picked = pick((*names, *(entry.name for entry in added)), entries)
@@ -83,14 +83,14 @@ def _baseline(options: Options, base: Plan, names: tuple[str, ...]) -> str:
     if options.baseline is None:
         return base.baseline if base.baseline in names else names[0]
     if options.baseline not in names:
-        raise ConfigurationError(f"--baseline {options.baseline}: is none of the contestants: {', '.join(names)}")
+        raise ConfigurationError(f"--baseline {options.baseline}: must be one of the contestants: {', '.join(names)}")
     return options.baseline
 
 
 def _cells(options: Options, base: Plan) -> tuple[Cell, ...]:
-    """Those of the plan; or, if an option says anything of cells, all that the options can be combined to."""
-    asked = options.connections or options.idle or options.sizes or options.rate is not None or options.churn
-    if not asked:
+    """Return the plan's cells, or, if an option describes cells, all combinations of the options."""
+    described = options.connections or options.idle or options.sizes or options.rate is not None or options.churn
+    if not described:
         return base.cells if options.transport is None else over(base.cells, options.transport)
     usual = Cell()
     cells = tuple(

@@ -103,7 +103,7 @@ def over(cells: Iterable[Cell], transport: str) -> tuple[Cell, ...]:
         else:
             found.append(changed)
     if not found:
-        raise ConfigurationError(f"--transport {transport}: none of the plan's cells is left: {why}")
+        raise ConfigurationError(f"--transport {transport}: fits none of the plan's cells: {why}")
     return tuple(found)
 
 
@@ -119,14 +119,17 @@ def check_cell(cell: Cell) -> None:
     """
     udp = cell.transport == "udp"
     for wrong, why in (
-        (cell.connections < 1, "connections are 1 or more"),
-        (cell.idle < 0, "idle connections are 0 or more"),
-        (cell.size < 1, "a message has 1 byte or more"),
-        (cell.rate is not None and not 0 < cell.rate < float("inf"), "a rate is more than 0 messages a second"),
-        (udp and (cell.idle or cell.churn), "UDP has no connections that could be idle, or close"),
+        (cell.connections < 1, f"connections {cell.connections}: must be at least 1"),
+        (cell.idle < 0, f"idle {cell.idle}: must be at least 0"),
+        (cell.size < 1, f"size {cell.size}: must be at least 1 byte, for example 64"),
+        (
+            cell.rate is not None and not 0 < cell.rate < float("inf"),
+            f"rate {cell.rate}: must be greater than 0 messages per second, for example 2000",
+        ),
+        (udp and (cell.idle or cell.churn), f"{'idle' if cell.idle else 'churn'} needs connections, and UDP has none"),
         (
             udp and not SMALLEST_DATAGRAM <= cell.size <= LARGEST_DATAGRAM,
-            f"over UDP, a message has {SMALLEST_DATAGRAM} to {LARGEST_DATAGRAM:,} bytes",
+            f"size {cell.size}: must be from {SMALLEST_DATAGRAM} to {LARGEST_DATAGRAM:,} bytes over UDP",
         ),
     ):
         if wrong:

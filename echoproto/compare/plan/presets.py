@@ -19,12 +19,12 @@ MOST_FOR_SELECT = 900
 """Idle connections that select can hold beside the others."""
 
 DESCRIPTIONS = {
-    "quick": "what to choose for few and for many connections",
-    "standard": "all reactors, and what else one would use",
-    "c10k": "beside 0 to 10,000 connections that say nothing",
-    "sizes": "messages of 64 bytes to 100 KiB",
+    "quick": "few and many connections",
+    "standard": "all reactors and their usual alternatives",
+    "c10k": "0 to 10,000 idle connections",
+    "sizes": "messages from 64 bytes to 100 KiB",
     "seed": "threads, processes, select, poll, epoll, kqueue",
-    "churn": "a connection for each message",
+    "churn": "a new connection for each message",
 }
 
 

@@ -1,7 +1,7 @@
 """
-The kinds of value that a setting can have: how each is read from a word of the command line and from TOML.
+Kinds of values of settings, each with a parser for words of the command line and a check of values from TOML.
 
-Both readers raise `ValueError` for what is not allowed; what is allowed is said by ``allowed``, in words.
+Both raise `ValueError` for an invalid value; ``allowed`` describes the valid ones.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ from typing import Any, ClassVar, Protocol
 from attrs import frozen
 
 ENDPOINTS = ("tcp", "tcp6", "unix", "systemd", "ssl", "tls")
-"""The endpoint strings that can be served without losing a byte; others are refused."""
+"""Types of endpoint strings that can be served without losing a byte; others are refused."""
 
 USUAL_PORT = 8888
 
 AUTO = "auto"
-"""In place of a number, where the machine suggests one."""
+"""Word in place of a number that the machine suggests."""
 
 
 class Kind(Protocol):
-    """How the values of a setting are read."""
+    """Parser of the values of a setting."""
 
     @property
     def allowed(self) -> str:
-        """What is allowed, in words."""
+        """The valid values in words, to follow "must be"."""
 
     @property
     def types(self) -> tuple[type, ...]:
-        """The types that a value of the TOML reader can have, allowed or not."""
+        """The types of valid values from the TOML reader."""
 
     @property
     def example(self) -> object:
-        """A value that is allowed."""
+        """A valid value."""
 
     def from_text(self, text: str) -> object:
         """Read a word of the command line."""
@@ -68,7 +68,7 @@ class WholeNumber:
 
     def from_text(self, text: str) -> int:
         value = int(text)
-        _require(str(value) == text)  # int() also takes " 8", "+8", "8_000" and other scripts' digits
+        _require(str(value) == text)  # int() also accepts " 8", "+8", "8_000" and other scripts' digits
         return self.from_toml(value)
 
     def from_toml(self, value: object) -> int:
@@ -80,7 +80,7 @@ class WholeNumber:
 
 @frozen
 class Text:
-    """Text of limited length, taken as it stands."""
+    """Text of limited length, taken literally."""
 
     types: ClassVar[tuple[type, ...]] = (str,)
     example: ClassVar[str] = "Hello"
@@ -129,7 +129,7 @@ class Choice:
 
 @frozen
 class NumberOrAuto(WholeNumber):
-    """A whole number, or ``auto`` for the one that this machine suggests."""
+    """A whole number, or ``auto`` for the number that this machine suggests."""
 
     types: ClassVar[tuple[type, ...]] = (int, str)
 
@@ -166,13 +166,13 @@ class Switch:
 
 @frozen
 class Address:
-    """An IP address of this host; empty for all of them."""
+    """An IP address of this host; empty for all addresses."""
 
     types: ClassVar[tuple[type, ...]] = (str,)
     example: ClassVar[str] = "127.0.0.1"
 
     allowed: str = (
-        'an IP address such as 127.0.0.1 or ::1; "0.0.0.0" is all of IPv4, "::" all of IPv6, empty all of both'
+        'an IP address, such as 127.0.0.1 or ::1; "0.0.0.0" for all of IPv4, "::" for all of IPv6, empty for both'
     )
 
     def from_text(self, text: str) -> str:
@@ -188,7 +188,7 @@ class Address:
 
 @frozen
 class Mode:
-    """Permissions of a file; a number of a TOML file would be a decimal one, which nobody means."""
+    """Permissions of a file; in TOML as text, since a number there would be decimal."""
 
     types: ClassVar[tuple[type, ...]] = (str,)
     example: ClassVar[str] = "660"
@@ -207,7 +207,7 @@ class Mode:
 
 @frozen
 class Owner:
-    """Whom a file is to belong to; whether there is such a user is for the system to say."""
+    """Owner of a file; the system checks later that the user exists."""
 
     types: ClassVar[tuple[type, ...]] = (str,)
     example: ClassVar[str] = "echo:echo"
@@ -232,7 +232,7 @@ class Endpoints:
     example: ClassVar[tuple[str, ...]] = ("tcp:8888:interface=127.0.0.1",)
 
     allowed: str = (
-        f"an endpoint string that begins with {', '.join(ENDPOINTS)}, such as tcp:8888:interface=127.0.0.1 "
+        f"an endpoint string of type {', '.join(ENDPOINTS)}, such as tcp:8888:interface=127.0.0.1 "
         "(in a file: an array of such strings)"
     )
 

@@ -200,7 +200,7 @@ def main() -> None:
     text, _, further = bytes(orders + data).partition(b"\n")
     start = Start.from_json(text)
     try:
-        selection.settle(start.reactor)
+        selection.ensure_reactor(start.reactor)
         from twisted.internet import reactor
 
         follow_monotonic_clock(reactor)

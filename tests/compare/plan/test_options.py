@@ -48,13 +48,13 @@ class OptionsTests(SynchronousTestCase):
     def test_the_baseline(self) -> None:
         self.assertEqual(self.chosen(baseline="echo-poll").baseline, "echo-poll")
         self.assertEqual(self.chosen(contestants=("processes", "echo-poll")).baseline, "processes")
-        self.assertIn("--baseline x: is none", self.complaint(baseline="x"))
+        self.assertIn("--baseline x: must be one of the contestants", self.complaint(baseline="x"))
 
     def test_complaints(self) -> None:
         self.assertIn("another name", self.complaint(contestant=("threads=./a {port}",)))
-        self.assertIn("no contestant 'nobody'", self.complaint(contestants=("nobody",)))
+        self.assertIn("no such contestant: 'nobody'", self.complaint(contestants=("nobody",)))
         self.assertIn(
-            "--reactors iocp: there is no such reactor; there are auto, epoll, ", self.complaint(reactors=("iocp",))
+            "--reactors iocp: no such reactor; must be one of auto, epoll, ", self.complaint(reactors=("iocp",))
         )
         self.assertIn("rate", self.complaint(rate=0.0))
         self.assertIn("UDP", self.complaint(transport="udp", idle=(5,)))

@@ -88,7 +88,7 @@ class JoinTests(SynchronousTestCase):
     def test_interface_without_port_beside_listen(self) -> None:
         given = {"interface": Given("::1", "x.toml:3: interface"), "listen": Given(("tcp:1",), "--listen")}
         error = self.assertRaises(ConfigurationError, join, given)
-        self.assertTrue(str(error).startswith("x.toml:3: interface: goes with port"))
+        self.assertTrue(str(error).startswith("x.toml:3: interface: needs port, which listen replaces"))
 
     def test_interface_and_port_beside_listen(self) -> None:
         given = {"interface": Given("::1", "-"), "listen": Given(("tcp:1",), "-"), "port": Given(5, "-")}

@@ -66,7 +66,7 @@ class HintTests(SynchronousTestCase):
             ("unix-owner = 1000", "a number", 'unix-owner = "1000"'),
             ('listen = "tcp:1"', "text", 'listen = ["tcp:1"]'),
         ):
-            self.assertEqual(self.hint(line), f": it is {kind}; write {meant}", line)
+            self.assertEqual(self.hint(line), f"; it is {kind}: write {meant}", line)
 
     def test_an_example(self) -> None:
         for line, kind, example in (
@@ -88,7 +88,7 @@ class HintTests(SynchronousTestCase):
             ("listen = 1", "a number", 'listen = ["tcp:8888:interface=127.0.0.1"]'),
             (f"listen = '{'x' * 100}'", "text", 'listen = ["tcp:8888:interface=127.0.0.1"]'),
         ):
-            self.assertEqual(self.hint(line), f": it is {kind}; write, for example, {example}", line)
+            self.assertEqual(self.hint(line), f"; it is {kind}: write, for example, {example}", line)
 
     def test_none_for_the_right_type(self) -> None:
         for line in ("port = -1", 'workers = "all"', 'log-format = "xml"', "listen = [1]", 'unix-mode = "999"'):
@@ -96,7 +96,7 @@ class HintTests(SynchronousTestCase):
 
     def test_element(self) -> None:
         self.assertEqual(element_hint(SETTINGS["listen"], "x"), "")
-        expected = ': it is a table; write, for example, listen = ["tcp:8888:interface=127.0.0.1"]'
+        expected = '; it is a table: write, for example, listen = ["tcp:8888:interface=127.0.0.1"]'
         self.assertEqual(element_hint(SETTINGS["listen"], {}), expected)
 
     def test_every_setting_has_an_example(self) -> None:
@@ -134,7 +134,7 @@ class OtherHintTests(SynchronousTestCase):
         others: list[object] = [1, [], [1]]
         for value in tables:
             self.assertEqual(
-                table_hint(value), "; it is a table, and settings stand outside of tables, such as port = 8888"
+                table_hint(value), "; it is a table: write settings outside of tables, for example port = 8888"
             )
         for value in others:
             self.assertEqual(table_hint(value), "")

@@ -88,7 +88,7 @@ INTERRUPTED = 130
 QUICK_SHARES = 3
 """Parts that each list of tests is divided into, where there are few lists, so that all processors have work."""
 
-JOBS, QUICK_JOBS = 3, 4
+JOBS = 4
 """Parts that run at once: much of the time, a part waits for a clock or for a process."""
 
 ONCE, DEFAULT = "once", "default"
@@ -163,7 +163,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.suite", description=(__doc__ or "").split("\n\n")[1])
     parser.add_argument("--coverage", action="store_true", help="measure the coverage of pytest's run")
     parser.add_argument("--quick", action="store_true", help="run each test once, on the default reactor")
-    parser.add_argument("--jobs", type=int, help=f"parts that run at once (default {JOBS}, or {QUICK_JOBS})")
+    parser.add_argument("--jobs", type=int, help=f"parts that run at once (default {JOBS})")
     parser.add_argument(
         "reactors", nargs="*", metavar="REACTOR", help=f"of {', '.join(KNOWN)}; default: all of this platform"
     )
@@ -176,7 +176,7 @@ def main() -> int:
     compile_all()
     reactors = arguments.reactors or ([auto_name()] if arguments.quick else here())
     planned = parts(reactors, coverage=arguments.coverage, quick=arguments.quick)
-    jobs = arguments.jobs or (QUICK_JOBS if arguments.quick else JOBS)
+    jobs = arguments.jobs or JOBS
     ended: list[Ended] = []
     try:
         for each in run(planned, jobs):

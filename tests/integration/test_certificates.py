@@ -34,33 +34,34 @@ class CertificatesCase(FailingCase):
 
 
 class StartTests(CertificatesCase):
-    def verdicts(self, listen: str, expected: str) -> None:
-        """A start and ``--check`` say the same, in a line."""
-        for words in ((), ("--check",)):
-            line = self.complaint("--listen", listen, *words, status=2)
-            self.assertEqual(line, f"echo: --listen: {listen!r}: {expected}")
+    def assert_refused(self, listen: str, expected: str, *words: str) -> None:
+        line = self.complaint("--listen", listen, *words, status=2)
+        self.assertEqual(line, f"echo: --listen: {listen!r}: {expected}")
 
     def test_what_is_wrong(self) -> None:
         """S10, O5: exit status 2, and one line that names the file."""
         leaf, other = issue("leaf", "leaf.example", issuer=ROOT), issue("other", "other.example")
         path = self.write("pems/leaf.pem", leaf.pem)
-        self.verdicts(f"tls:{self.pems}:0", f"{path}: there is no private key in {self.pems} for leaf.example")
+        for words in ((), ("--check",)):
+            self.assert_refused(
+                f"tls:{self.pems}:0", f"{path}: there is no private key in {self.pems} for leaf.example", *words
+            )
         self.write("pems/leaf.pem", leaf.pem, other.key_pem)
-        self.verdicts(f"tls:{self.pems}:0", f"{path}: its private key belongs to no certificate in {self.pems}")
+        self.assert_refused(f"tls:{self.pems}:0", f"{path}: its private key belongs to no certificate in {self.pems}")
         certificate, key = self.write("leaf.crt", leaf.pem), self.write("leaf.key", other.key_pem)
-        self.verdicts(
+        self.assert_refused(
             f"ssl:0:privateKey={key}:certKey={certificate}",
             f"{key}: its private key belongs to no certificate in {certificate}, {key}",
         )
         chain = self.write("chain.pem", b"garbage")
-        self.verdicts(
+        self.assert_refused(
             f"ssl:0:privateKey={key}:certKey={certificate}:extraCertChain={chain}",
             f"{chain}: holds neither a certificate nor a private key in PEM format",
         )
 
     def test_a_folder_in_place_of_a_file(self) -> None:
         os.mkdir(f"{self.pems}/x.pem")
-        self.verdicts(f"tls:{self.pems}:0", f"{self.pems}/x.pem: Is a directory")
+        self.assert_refused(f"tls:{self.pems}:0", f"{self.pems}/x.pem: Is a directory")
 
     def test_an_expired_one(self) -> None:
         """It is served, and a line says so."""

@@ -17,6 +17,9 @@ from tests.support.reactorbuilder import EchoReactorBuilder
 
 ATTEMPTS = 5
 
+LIVES = 25
+"""Lives that are tried on each reactor."""
+
 
 class ForgetsFlowControl(Echo):
     def start_flow_control(self) -> None:
@@ -42,13 +45,13 @@ class CountsTooMuch(Echo):
 
 
 class MachineBuilder(EchoReactorBuilder):
-    def live(self, protocol: type[Echo], transport: Any = None, **options: Any) -> None:
+    def live(self, protocol: type[Echo], transport: Any = None, examples: int = 50, **options: Any) -> None:
         """Have hypothesis think of lives."""
         reactor = self.buildReactor()
         run_state_machine_as_test(
             lambda: Machine(reactor, protocol, transport),  # type: ignore[arg-type] # whatever gives one will do
             settings=settings(
-                max_examples=50,
+                max_examples=examples,
                 stateful_step_count=40,
                 deadline=None,
                 suppress_health_check=list(HealthCheck),
@@ -62,7 +65,7 @@ class MachineBuilder(EchoReactorBuilder):
             # What the kernel does in between may differ from one replay to the next, and then there may be other rules
             # to draw from; nothing that has to hold was broken.
             with contextlib.suppress(FlakyStrategyDefinition):
-                self.live(Echo)
+                self.live(Echo, examples=LIVES)
                 return
         self.fail("no life was like its replay")
 

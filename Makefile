@@ -18,7 +18,7 @@ help: ## Show this list
 run: $(call stamp,run) ## Serve an echo (PORT=8888 REACTOR=auto)
 	$(bin)/twistd -n echo --port $(PORT) --reactor $(REACTOR)
 
-test: $(call stamp,dev) ## Run each test once, on the platform's default reactor, in less than 5 minutes
+test: $(call stamp,dev) ## Run the tests once, on the platform's default reactor, in less than 5 minutes
 	$(bin)/python -m tests.suite --quick
 
 test-all: $(call stamp,dev) ## Run the whole suite, on every reactor that this platform has, and under pytest

@@ -4,8 +4,9 @@ Runs the suite: ``python -m tests.suite [--quick | --coverage] [REACTOR ...]``.
 trial once on each reactor, pytest once, and the tests of pytest-twisted on each reactor; what has nothing to do with a
 reactor is run by trial on the first of them only, apart from the rest, and tests that start processes by one of trial
 and pytest on each. The reactors are those that this platform has;
-on Linux, kqueue runs on the emulation of tests/emulation. ``--quick`` runs each test once, by trial, on the platform's
-default reactor, but for the commands of the guide.
+on Linux, kqueue runs on the emulation of tests/emulation. ``--quick`` runs the tests once, by trial, on the platform's
+default reactor, without those that take longest: the commands of the guide, pages in a browser, what commands leave
+behind when they are killed, and the commands in ``checks``.
 
 Prints when each part begins and ends, and how far all are; the output of each is kept in the folder ``_suite``. Ends
 with what failed, what was skipped, and a count of all of them.
@@ -37,7 +38,13 @@ COMPILED = ("checks", "echoproto", "tests", "twisted")
 """Folders of our code, and where they are."""
 
 CONSOLE_BLOCKS = "tests.integration.test_console_blocks"
-"""Tests that take long: trial runs them once, and never in a quick run."""
+"""Commands of the guide: they take so long that only trial runs them."""
+
+LONG = (
+    *("tests.checks", "tests.integration.test_children", "tests.integration.test_compare_html", CONSOLE_BLOCKS),
+    *("tests.integration.test_load_html", "tests.integration.test_soak"),
+)
+"""Tests that take longest, for what few changes reach; a quick run leaves them out."""
 
 PROCESSES = ("tests.host", "tests.integration")
 """Tests that start processes. They take most of the time, so they run once on each reactor: under pytest on Twisted's
@@ -127,7 +134,7 @@ def parts(reactors: list[str], *, coverage: bool = False, quick: bool = False) -
     """All parts of the suite, the longest first, so that no processor is left without work at the end."""
     with_reactor, once = modules()
     if quick:
-        once.remove(CONSOLE_BLOCKS)
+        with_reactor, once = ([name for name in each if not name.startswith(LONG)] for each in (with_reactor, once))
     found = []
     for name, tests in () if quick else ((ONCE, once), (DEFAULT, with_reactor)):
         measure = f"-m coverage run --data-file={data_file(name)} " if coverage else ""
@@ -162,7 +169,9 @@ def data_file(name: str) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.suite", description=(__doc__ or "").split("\n\n")[1])
     parser.add_argument("--coverage", action="store_true", help="measure the coverage of pytest's run")
-    parser.add_argument("--quick", action="store_true", help="run each test once, on the default reactor")
+    parser.add_argument(
+        "--quick", action="store_true", help="run the tests once, on the default reactor, without the longest"
+    )
     parser.add_argument("--jobs", type=int, help=f"parts that run at once (default {JOBS})")
     parser.add_argument(
         "reactors", nargs="*", metavar="REACTOR", help=f"of {', '.join(KNOWN)}; default: all of this platform"

@@ -12,13 +12,13 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from errno import errorcode
-from ipaddress import IPv6Address
 from typing import Any
 from typing import Protocol as TypingProtocol
 
 from twisted.internet.error import MessageLengthError
 from twisted.internet.protocol import DatagramProtocol
 
+from echoproto.addresses import source_of
 from echoproto.tokenbucket import TokenBucket
 
 SERVICE_PORTS = frozenset({7, 9, 13, 17, 19, 37, 2049})
@@ -86,19 +86,6 @@ def why_not_address(host: str) -> str | None:
     return "multicast source" if MULTICAST <= first < RESERVED else "reserved source"
 
 
-def source_of(host: str) -> str:
-    """
-    Who shares a budget: an IPv4 address; of IPv6, a /64, any address of which one host may take (RFC 4291).
-
-    :param host: an IP address as sockets give it.
-    """
-    if ":" not in host:
-        return host
-    if host.startswith("::ffff:") and "." in host:
-        return host[7:]
-    return f"{int(IPv6Address(host)) >> 64:x}"
-
-
 class Budgets:
     """
     Token buckets: how many replies each source may still have. A bucket holds one second's worth, and begins full.
@@ -146,7 +133,7 @@ class EchoDatagram(DatagramProtocol):
     The limits may be changed at any time:
 
     :ivar privileged_sources: whether sources with a port below 1024 get a reply, `SERVICE_PORTS` excepted.
-    :ivar source_rate: replies a second that one source may have, see `source_of`; 0 for no limit.
+    :ivar source_rate: replies a second that one source may have, see `echoproto.addresses.source_of`; 0 for no limit.
     :ivar rate: replies a second that all sources together may have; 0 for no limit.
     """
 

@@ -22,7 +22,8 @@ LIBRARIES = frozenset({"errors", "units", "console", "terminal"})
 
 REACHES = {
     "protocol": frozenset(),
-    "datagram": frozenset({"tokenbucket"}),
+    "addresses": frozenset(),
+    "datagram": frozenset({"addresses", "tokenbucket"}),
     "errors": frozenset(),
     "units": frozenset({"errors"}),
     "tokenbucket": frozenset(),
@@ -30,7 +31,7 @@ REACHES = {
     "terminal": frozenset({"console", "errors"}),
     "host": LIBRARIES,
     "reactors": LIBRARIES,
-    "server": LIBRARIES | {"", "protocol", "datagram", "tokenbucket", "reactors"},
+    "server": LIBRARIES | {"", "addresses", "protocol", "datagram", "tokenbucket", "reactors"},
     "pages": frozenset({"errors"}),
     "load": LIBRARIES | {"host", "pages"},
     "compare": LIBRARIES | {"host", "load", "pages", "reactors"},

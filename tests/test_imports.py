@@ -64,7 +64,7 @@ class ImportTests(SynchronousTestCase):
     def test_the_echo_of_datagrams_knows_nothing_of_the_server(self) -> None:
         loaded = imported_by(["echoproto.datagram"])
         ours = {name for name in loaded if name.partition(".")[0] == "echoproto"}
-        self.assertEqual(ours, {"echoproto", "echoproto.datagram", "echoproto.tokenbucket"})
+        self.assertEqual(ours, {"echoproto", "echoproto.addresses", "echoproto.datagram", "echoproto.tokenbucket"})
 
     def test_the_load_generator_and_servers_to_compare_with_do_without_twisted(self) -> None:
         servers = ("asyncioprotocol", "asynciostreams", "processes", "threads")

@@ -12,11 +12,10 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from echoproto.datagram import source_of
+from echoproto.addresses import peer_of, source_of
 from echoproto.protocol import Echo
 from echoproto.server.counters import Counters
 from echoproto.server.log.budget import EventLog
-from echoproto.server.log.connections import peer_of
 from echoproto.server.settings.table import Settings
 from echoproto.tokenbucket import TokenBucket
 
@@ -129,5 +128,5 @@ class Admission:
 
 
 def _source(connection: Echo) -> str:
-    host, _ = peer_of(connection)
+    host, _ = peer_of(connection.transport.getPeer())
     return source_of(host)

@@ -17,8 +17,8 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from echoproto.addresses import without_mapping
 from echoproto.server.limits.admission import Admission
-from echoproto.server.log.connections import without_mapping
 from echoproto.server.log.faults import log_fault
 
 log = Logger("echoproto")

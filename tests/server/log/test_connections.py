@@ -1,24 +1,17 @@
-from typing import cast
-
 from OpenSSL.SSL import Error
-from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IAddress
 from twisted.internet.task import Clock
-from twisted.internet.testing import StringTransport
 from twisted.logger import formatEvent
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto import Echo, EchoFactory
 from echoproto.server.log.budget import BURST, EventLog
-from echoproto.server.log.connections import ConnectionLog, peer_of
+from echoproto.server.log.connections import ConnectionLog
 from tests.support.logs import record_log
-
-
-class Transport(StringTransport):
-    def fileno(self) -> int:
-        return 5
+from tests.support.transports import EchoTransport
 
 
 def fault() -> Failure:
@@ -39,7 +32,7 @@ class ConnectionLogTests(SynchronousTestCase):
 
     def connect(self, peer: IAddress | None = None) -> Echo:
         connection = self.factory.buildProtocol(None)
-        connection.makeConnection(Transport(peerAddress=peer or IPv4Address("TCP", "192.0.2.7", 63062)))
+        connection.makeConnection(EchoTransport(peer or IPv4Address("TCP", "192.0.2.7", 63062)))
         return connection
 
     def lines(self) -> list[str]:
@@ -155,21 +148,3 @@ class ConnectionLogTests(SynchronousTestCase):
             self.connect()
         self.room.close()
         self.assertEqual(self.lines()[-1], "2 more new connections, not logged one by one")
-
-
-class PeerOfTests(SynchronousTestCase):
-    def peer(self, address: object) -> tuple[str, int]:
-        connection = EchoFactory().buildProtocol(None)
-        connection.makeConnection(StringTransport(peerAddress=cast(IAddress, address)))
-        return peer_of(connection)
-
-    def test_addresses(self) -> None:
-        self.assertEqual(self.peer(IPv4Address("TCP", "192.0.2.7", 1)), ("192.0.2.7", 1))
-        self.assertEqual(self.peer(IPv6Address("TCP", "2001:db8::1", 2)), ("2001:db8::1", 2))
-
-    def test_an_ipv4_peer_of_a_socket_that_serves_both(self) -> None:
-        self.assertEqual(self.peer(IPv6Address("TCP", "::ffff:192.0.2.7", 3)), ("192.0.2.7", 3))
-        self.assertEqual(self.peer(IPv6Address("TCP", "::ffff:1", 3)), ("::ffff:1", 3))
-
-    def test_unix(self) -> None:
-        self.assertEqual(self.peer(UNIXAddress(None)), ("unix", 0))

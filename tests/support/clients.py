@@ -1,17 +1,15 @@
 """Clients of an echo, on blocking sockets: what they send is known, and what comes back is compared."""
 
-import array
-import contextlib
-import fcntl
 import hashlib
 import select
 import socket
 import ssl
 import struct
-import termios
 
 from cryptography import x509
 from OpenSSL import SSL
+
+from echoproto.server.sockets.queues import send_queue
 
 PATIENCE = 30.0
 """Seconds without any progress after which a test gives up."""
@@ -69,11 +67,9 @@ def receive(client: socket.socket, count: int) -> bytes:
 
 
 def not_taken(client: socket.socket) -> int:
-    """How many bytes the other side's kernel has not acknowledged yet; where the system does not tell, all of them."""
-    count = array.array("i", [1 << 30])
-    with contextlib.suppress(OSError):
-        fcntl.ioctl(client, termios.TIOCOUTQ, count)
-    return count[0]
+    """Return the bytes that the other side's kernel has not confirmed; where the system does not tell, all of them."""
+    queued = send_queue(client.fileno())
+    return 1 << 30 if queued is None else queued
 
 
 def reset(client: socket.socket) -> None:

@@ -49,9 +49,31 @@ class ConnectionObserver(TypingProtocol):
 
 
 class IEchoTransport(ITCPTransport, IConsumer, IPushProducer, IFileDescriptor):
-    """For type checkers: what an echo uses of its transport. Those of TCP, Unix sockets and TLS all have it."""
+    """
+    The transport of an echo, over TCP, a Unix socket or TLS.
+
+    An echo by itself does with any of Twisted's, which lack the methods defined here. A service needs these, too, for
+    its limits and counters, and has transports of its own for that (`echoproto.server.sockets`).
+    """
 
     disconnecting: bool = Attribute("Whether it is going to close as soon as its buffer is empty.")
+    truncated: bool = Attribute("Whether the peer closed without the close_notify that TLS ends with.")
+
+    def buffered() -> int:
+        """Return the bytes that wait in this process for the kernel to take them; over TLS, they are encrypted."""
+
+    def unsent() -> int:
+        """Return the bytes that were written, and that the kernel, or TLS, has not taken."""
+
+    def unconfirmed() -> int:
+        """Return the bytes that the kernel took and the peer has not confirmed; 1 where the system does not tell."""
+
+    def drain(count: int) -> None:  # noqa: N805 - methods of an interface have no self
+        """
+        Have the echo send back what is still in flight, then end.
+
+        :param count: bytes in the socket's receive queue, 0 or more.
+        """
 
 
 @implementer(IHalfCloseableProtocol, IHandshakeListener)

@@ -37,6 +37,7 @@ class Target:
 TARGETS = (
     Target("echoproto/protocol.py", ("tests.test_protocol", "tests.test_protocol_on_reactors")),
     Target("echoproto/datagram.py", ("tests.test_datagram",)),
+    Target("echoproto/addresses.py", ("tests.test_addresses",)),
     Target("echoproto/reactors/lean.py", ("tests.reactors.test_lean_turns", "tests.reactors.test_lean")),
     Target("echoproto/reactors/leanepoll.py", ("tests.reactors.test_leanepoll", "tests.reactors.test_lean")),
     Target("echoproto/reactors/leanpoll.py", ("tests.reactors.test_leanpoll", "tests.reactors.test_lean")),
@@ -47,6 +48,7 @@ TARGETS = (
         "echoproto/server/sockets/connection.py",
         ("tests.server.sockets.test_connection", "tests.server.sockets.test_connection_ends"),
     ),
+    Target("echoproto/server/sockets/queues.py", ("tests.server.sockets.test_queues",)),
     Target("echoproto/server/limits/deadlines.py", ("tests.server.limits.test_deadlines",)),
     Target("echoproto/tokenbucket.py", ("tests.test_tokenbucket",)),
     Target("echoproto/server/limits/admission.py", ("tests.server.limits.test_admission",)),

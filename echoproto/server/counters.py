@@ -11,7 +11,6 @@ from typing import Any
 
 from attrs import asdict, evolve, frozen
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
-from twisted.internet.interfaces import ISSLTransport
 from twisted.python.failure import Failure
 
 from echoproto.protocol import Echo
@@ -57,7 +56,7 @@ def ending_of(connection: Echo, reason: Failure) -> str:
     if isinstance(why, ConnectionAborted):
         return "abort"
     if isinstance(why, ConnectionLost):
-        return "truncated" if getattr(connection.transport, "truncated", False) else "reset"
+        return "truncated" if connection.transport.truncated else "reset"
     return "error"
 
 
@@ -66,16 +65,9 @@ def name_of_error(error: BaseException | None) -> str:
     return reason_of(error) if is_tls_error(error) else type(error).__name__
 
 
-def buffered(connection: Echo) -> int:
-    """How many bytes were given to a connection's transport, and not taken by the kernel yet."""
-    transport = connection.transport
-    waiting = len(getattr(transport, "dataBuffer", b"")) - getattr(transport, "offset", 0)
-    return waiting + getattr(transport, "_tempDataLen", 0)
-
-
 def _sent(connection: Echo) -> int:
-    """How many bytes the kernel has taken; over TLS, what is buffered for it is of another size, encrypted."""
-    return connection.bytes_given - (0 if ISSLTransport.providedBy(connection.transport) else buffered(connection))
+    """Return the bytes that the kernel, or TLS, has taken."""
+    return connection.bytes_given - connection.transport.unsent()
 
 
 @frozen

@@ -25,9 +25,7 @@ from echoproto.server.limits.descriptors import descriptor_budget
 from echoproto.server.limits.drain import Drainer
 from echoproto.server.log.budget import EventLog
 from echoproto.server.log.connections import ConnectionLog
-from echoproto.server.log.faults import end_by_fault
 from echoproto.server.settings.table import Settings, table
-from echoproto.server.sockets.endpoints import TLSEndpoint
 from echoproto.server.sockets.listeners import listeners, open_all, udp_listeners
 from echoproto.server.sockets.pemfiles import PEMBlock
 from echoproto.server.sockets.ports import Opener, PortReactor, start_listening
@@ -99,8 +97,7 @@ class EchoService(Service):
             *listeners(settings, ports, certificates),
             *udp_listeners(settings, self.datagrams, self._counters, reactor, self.events, open_port=open_port),
         ]
-        endpoints = [listener.endpoint for listener in self.listeners]
-        self.credentials = [each.credentials for each in endpoints if isinstance(each, TLSEndpoint)]
+        self.credentials = [each.credentials for each in self.listeners if each.credentials is not None]
 
     def privilegedStartService(self) -> None:
         """
@@ -222,10 +219,7 @@ class EchoService(Service):
         """End all connections at once, whatever is in flight."""
         for connection in list(self.factory.connections):
             connection.ended_by = "drain"
-            try:
-                connection.transport.abortConnection()
-            except Exception:  # the others are to end, too
-                end_by_fault(connection)
+            connection.transport.abortConnection()
 
 
 def _address_of(host: IAddress) -> dict[str, object]:

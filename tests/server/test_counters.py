@@ -3,14 +3,12 @@ from typing import Any
 
 from OpenSSL.SSL import Error
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
-from twisted.internet.interfaces import ISSLTransport
-from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
-from zope.interface import alsoProvides
 
 from echoproto import Echo, EchoFactory
 from echoproto.server.counters import ENDINGS, MOST_ERRORS, OTHER_ERRORS, Counters, Snapshot, flat
+from tests.support.transports import EchoTransport
 
 
 class CountersTests(SynchronousTestCase):
@@ -20,7 +18,7 @@ class CountersTests(SynchronousTestCase):
 
     def connect(self, **transport: Any) -> Echo:
         connection = self.factory.buildProtocol(None)
-        made = StringTransport()
+        made = EchoTransport()
         vars(made).update(transport)
         connection.makeConnection(made)
         return connection
@@ -125,15 +123,14 @@ class CountersTests(SynchronousTestCase):
         self.assertEqual((snapshot.bytes_received, snapshot.bytes_sent), (30, 34))
 
     def test_what_the_kernel_has_not_taken_is_not_sent(self) -> None:
-        connection = self.connect(dataBuffer=b"12345", offset=2, _tempDataLen=4)
+        connection = self.connect(waiting=7)
         connection.dataReceived(b"x" * 10)
         self.assertEqual(self.counters.snapshot(self.factory.connections).bytes_sent, 5)
         connection.connectionLost(Failure(ConnectionLost()))
         self.assertEqual(self.counters.snapshot(self.factory.connections).bytes_sent, 5)
 
     def test_what_tls_has_taken_is_sent(self) -> None:
-        connection = self.connect(dataBuffer=b"12345")
-        alsoProvides(connection.transport, ISSLTransport)
+        self.connect(waiting=27, encrypted=True)
         self.assertEqual(self.counters.snapshot(self.factory.connections).bytes_sent, 2)
 
     def test_datagrams_add_up(self) -> None:

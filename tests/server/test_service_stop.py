@@ -8,7 +8,6 @@ from unittest import mock
 
 from twisted.internet.address import IPv6Address
 from twisted.internet.error import ConnectionDone
-from twisted.internet.testing import StringTransport
 from twisted.logger import formatEvent
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
@@ -21,13 +20,7 @@ from echoproto.server.settings.table import Settings
 from echoproto.server.sockets.connection import BufferedTCPConnection, TCPConnection
 from tests.support.logs import record_log
 from tests.support.reactorbuilder import EchoReactorBuilder
-
-
-class Transport(StringTransport):
-    """One that has a descriptor, which the log tells."""
-
-    def fileno(self) -> int:
-        return 5
+from tests.support.transports import EchoTransport
 
 
 class ServiceBuilder(EchoReactorBuilder):
@@ -38,7 +31,7 @@ class ServiceBuilder(EchoReactorBuilder):
 
     def connect(self, service: Any) -> Echo:
         connection: Echo = service.factory.buildProtocol(None)
-        connection.makeConnection(Transport())
+        connection.makeConnection(EchoTransport())
         return connection
 
     def told(self) -> list[tuple[str, str]]:
@@ -85,24 +78,6 @@ class ServiceBuilder(EchoReactorBuilder):
             transport: Any = each.transport
             self.assertEqual((each.ended_by, transport.disconnected), ("drain", True))
             each.connectionLost(Failure(ConnectionDone()))
-
-    def test_aborts_the_others_when_one_fails_to(self) -> None:
-        """E10: that one ends by its fault, below TLS, which may be what is at fault."""
-        service = self.service()
-        connections = [self.connect(service) for _ in range(3)]
-        for each in connections[:2]:
-            vars(each.transport)["abortConnection"] = mock.Mock(side_effect=ZeroDivisionError)
-            vars(each.transport)["transport"] = mock.Mock()
-        service.abort()
-        for each in connections[:2]:
-            vars(each.transport)["transport"].abortConnection.assert_called_once_with()
-            assert each.fault is not None
-            self.assertIs(each.fault.type, ZeroDivisionError)
-        transport: Any = connections[2].transport
-        self.assertTrue(transport.disconnected)
-        for each in connections:
-            each.connectionLost(Failure(ConnectionDone()))
-        self.assertEqual(service.snapshot().closed, {"error": 2, "drain": 1})
 
     def test_how_its_connections_write(self) -> None:
         for writes, kind in (("at-once", TCPConnection), ("buffered", BufferedTCPConnection)):

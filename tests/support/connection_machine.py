@@ -20,8 +20,9 @@ from twisted.python.failure import Failure
 
 from echoproto import GREETING, Echo, EchoFactory
 from echoproto.load.client.payload import Payload
-from echoproto.server.counters import Counters, buffered
+from echoproto.server.counters import Counters
 from echoproto.server.limits.drain import close_if_delivered, drain
+from echoproto.server.sockets.connection import TCPConnection
 from tests.support.clients import PATIENCE, not_taken, reset
 from tests.support.reactorbuilder import turn
 
@@ -51,10 +52,10 @@ class Machine(RuleBasedStateMachine):
 
     :param reactor: that it is served on.
     :param protocol: what serves it.
-    :param transport: the class of its connections; that of the reactor's ports if there is none.
+    :param transport: the class of its connections.
     """
 
-    def __init__(self, reactor: Any, protocol: type[Echo] = Echo, transport: Any = None) -> None:
+    def __init__(self, reactor: Any, protocol: type[Echo] = Echo, transport: Any = TCPConnection) -> None:
         super().__init__()
         self.reactor = reactor
         self.counters = Counters()
@@ -69,7 +70,7 @@ class Machine(RuleBasedStateMachine):
         self.factory = EchoFactory(observers=[self.counters])
         self.factory.protocol = Watched
         self.port = reactor.listenTCP(0, self.factory, interface="127.0.0.1")
-        self.port.transport = transport or self.port.transport
+        self.port.transport = transport
         self.prepare(self.port.socket)
         self.client: socket.socket | None = None
         self.opened = self.sent_by_all = self.received_by_all = self.most_held = 0
@@ -236,7 +237,7 @@ class Machine(RuleBasedStateMachine):
         turn(self.reactor)
         connection = self.connection
         if connection is not None:
-            self.most_held = max(self.most_held, buffered(connection))
+            self.most_held = max(self.most_held, connection.transport.buffered())
             if self.draining:
                 close_if_delivered(connection)
         while self.client is not None and not self.paused and not self.over:
@@ -273,7 +274,7 @@ class Machine(RuleBasedStateMachine):
         while still < QUIET:
             self.turn()
             connection = self.connection
-            now = connection and (connection.bytes_received, buffered(connection))
+            now = connection and (connection.bytes_received, connection.transport.buffered())
             still, before = (still + 1, now) if now == before else (0, now)
 
     def leave(self) -> None:

@@ -7,11 +7,11 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.errors import Flaky, FlakyStrategyDefinition
 from hypothesis.stateful import run_state_machine_as_test
-from twisted.internet import tcp
 from twisted.internet.interfaces import IHandshakeListener
 from zope.interface import implementer_only
 
 from echoproto import Echo
+from echoproto.server.sockets.connection import BufferedTCPConnection, TCPConnection
 from tests.support.connection_machine import Machine
 from tests.support.reactorbuilder import EchoReactorBuilder
 
@@ -45,7 +45,7 @@ class CountsTooMuch(Echo):
 
 
 class MachineBuilder(EchoReactorBuilder):
-    def live(self, protocol: type[Echo], transport: Any = None, examples: int = 50, **options: Any) -> None:
+    def live(self, protocol: type[Echo], transport: Any = TCPConnection, examples: int = 50, **options: Any) -> None:
         """Have hypothesis think of lives."""
         reactor = self.buildReactor()
         run_state_machine_as_test(
@@ -86,7 +86,7 @@ class MachineBuilder(EchoReactorBuilder):
         """
         for _ in range(ATTEMPTS):
             try:
-                self.live(broken, tcp.Server, derandomize=True, phases=[Phase.generate])
+                self.live(broken, BufferedTCPConnection, derandomize=True, phases=[Phase.generate])
             except FlakyStrategyDefinition:
                 continue
             except (AssertionError, Flaky) as error:

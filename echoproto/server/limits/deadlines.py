@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from math import inf
 
-from twisted.internet.interfaces import IReactorTime, ISSLTransport
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
 from echoproto.protocol import Echo
-from echoproto.server.counters import buffered
-from echoproto.server.limits.drain import Drainer, unconfirmed
+from echoproto.server.limits.drain import Drainer
 from echoproto.server.log.faults import end_by_fault
 from echoproto.server.settings.table import Settings
 
@@ -91,7 +90,7 @@ class Deadlines:
         if connection.bytes_received != connection.seen:
             connection.seen = connection.bytes_received
             connection.active_at = self._awake
-        if (waiting := buffered(connection)) or connection in self._unsent:
+        if (waiting := connection.transport.buffered()) or connection in self._unsent:
             self._look_at_unsent(connection, waiting)
         if connection.ended_by:
             return
@@ -107,9 +106,10 @@ class Deadlines:
             return
         # The kernel asks for more only when a third of its buffer, which may be megabytes, is free: to a slow reader,
         # we may send nothing for minutes while it takes one byte after the other.
-        waiting += unconfirmed(connection)
-        # Of TLS, what waits is encrypted: only that it gets less tells that some of it was taken.
-        taken = -waiting if ISSLTransport.providedBy(connection.transport) else connection.bytes_given - waiting
+        waiting += connection.transport.unconfirmed()
+        # Over TLS, what waits is encrypted, and so is more than was given: this number grows more slowly than what was
+        # taken, and never without anything having been taken.
+        taken = connection.bytes_given - waiting
         known = self._unsent.get(connection)
         if known is None or taken > known[0]:
             since = connection.active_at = self._awake

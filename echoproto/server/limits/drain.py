@@ -9,20 +9,12 @@ reset the connection, which would take with it what is still on its way to the p
 
 from __future__ import annotations
 
-import array
-import fcntl
-import sys
-import termios
-
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 
 from echoproto.protocol import Echo
-from echoproto.server.counters import buffered
 from echoproto.server.log.faults import end_by_fault
-
-UNCONFIRMED = 0x40046677 if "bsd" in sys.platform else termios.TIOCOUTQ
-"""Asks for the bytes in a socket's send queue: FIONWRITE of BSD's sys/filio.h, SIOCOUTQ of tcp(7) on Linux."""
+from echoproto.server.sockets.queues import receive_queue
 
 SWEEP_SECONDS = 0.05
 """How often it looks who has everything; a peer may take 40 ms to confirm what it has (delayed ACK, RFC 1122)."""
@@ -104,12 +96,11 @@ def drain(connection: Echo) -> None:
     transport = connection.transport
     if transport.disconnecting:
         return
-    queued = _count(transport.fileno(), termios.FIONREAD)
+    queued = receive_queue(transport.fileno())
     if not queued and _delivered(connection):
         connection.close()
-        return
-    # TLS can't be counted in bytes of data before it is decrypted, so its transport counts those of the socket.
-    getattr(transport, "drain", connection.drain)(queued)
+    else:
+        transport.drain(queued)
 
 
 def close_if_delivered(connection: Echo) -> None:
@@ -131,20 +122,6 @@ def close_if_delivered(connection: Echo) -> None:
 
 
 def _delivered(connection: Echo) -> bool:
-    """Whether the peer's kernel has all that was written, and nothing more has come from it."""
-    queued = _count(connection.transport.fileno(), termios.FIONREAD)
-    return not queued and not buffered(connection) and not unconfirmed(connection)
-
-
-def unconfirmed(connection: Echo) -> int:
-    """How many bytes the kernel has taken and the peer has not confirmed; 1 where the system does not tell (macOS)."""
-    try:
-        return _count(connection.transport.fileno(), UNCONFIRMED)
-    except OSError:
-        return 1
-
-
-def _count(fd: int, request: int) -> int:
-    count = array.array("i", [0])
-    fcntl.ioctl(fd, request, count)
-    return count[0]
+    """Return whether the peer's kernel has all that was written, and nothing more has come from it."""
+    transport = connection.transport
+    return not (receive_queue(transport.fileno()) or transport.buffered() or transport.unconfirmed())

@@ -32,9 +32,7 @@ def fault_of(connection: Echo, reason: Failure) -> Failure | None:
 def end_by_fault(connection: Echo) -> None:
     """Abort a connection, because of the exception that is being handled."""
     connection.fault = Failure()
-    # Below TLS, which would want to say goodbye, and may be what is at fault.
-    transport = getattr(connection.transport, "transport", connection.transport)
-    transport.abortConnection()
+    connection.transport.abortConnection()
 
 
 def log_fault(events: EventLog, where: str, failure: Failure, **fields: object) -> None:

@@ -20,6 +20,7 @@ from twisted.python.failure import Failure
 from echoproto.addresses import without_mapping
 from echoproto.server.limits.admission import Admission
 from echoproto.server.log.faults import log_fault
+from echoproto.server.sockets.connection import TCPConnection
 
 log = Logger("echoproto")
 
@@ -178,6 +179,7 @@ class TCPPort(Accepting):
     """A TCP port that says whether its IPv6 socket serves IPv4, too; left alone, that depends on the system."""
 
     ipv6_only = True
+    transport = TCPConnection
 
     def createInternetSocket(self) -> socket.socket:
         """Make the socket, and see to it whom it serves."""

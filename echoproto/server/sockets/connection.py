@@ -12,8 +12,11 @@ from typing import Any
 
 from twisted.internet import main, tcp, unix
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
+from echoproto.protocol import Echo, IEchoTransport
 from echoproto.reactors.transports import TCPServer, UnixServer, WritesAtOnce
+from echoproto.server.sockets.queues import send_queue
 
 SMALL_READ = 1 << 16
 """Bytes that Twisted reads at a time."""
@@ -26,8 +29,31 @@ FEW = 1 << 14
 """Bytes in a large read that are so few that the next one is a small one again."""
 
 
+@implementer(IEchoTransport)
 class _Connection(tcp.Connection):
-    """End a connection of an echo when the system fails it, independent of its way to write."""
+    """A connection of an echo, independent of its way to write: it ends when the system fails it."""
+
+    protocol: Echo
+    truncated = False
+
+    def buffered(self) -> int:
+        """Return the bytes that wait for the kernel to take them."""
+        return len(self.dataBuffer) - self.offset + self._tempDataLen
+
+    unsent = buffered
+
+    def unconfirmed(self) -> int:
+        """Return the bytes that the kernel took and the peer has not confirmed; 1 where the system does not tell."""
+        queued = send_queue(self.fileno())
+        return 1 if queued is None else queued
+
+    def drain(self, count: int) -> None:
+        """
+        Have the echo send back what is still in flight, then end.
+
+        :param count: bytes in the socket's receive queue, 0 or more.
+        """
+        self.protocol.drain(count)
 
     def doRead(self) -> Any:
         """Read; an exception ends this connection, and is for its observers to log and count."""

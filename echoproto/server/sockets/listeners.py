@@ -9,6 +9,7 @@ import os
 import re
 import socket
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from attrs import frozen
 from twisted.internet import error
@@ -21,11 +22,14 @@ from echoproto.errors import ConfigurationError, EchoError, UnavailableError, on
 from echoproto.server.counters import Counters
 from echoproto.server.log.budget import EventLog
 from echoproto.server.settings.table import Settings
-from echoproto.server.sockets.endpoints import TCPEndpoint, UDPEndpoint, make_endpoint
+from echoproto.server.sockets.endpoints import TCPEndpoint, TLSEndpoint, UDPEndpoint, make_endpoint
 from echoproto.server.sockets.endpointstrings import TLS_TYPES, EndpointString, UnknownArgumentError
 from echoproto.server.sockets.pemfiles import PEMBlock
 from echoproto.server.sockets.ports import Opener, PortReactor, start_listening
 from echoproto.server.sockets.socketnames import check_path, socket_name
+
+if TYPE_CHECKING:
+    from echoproto.server.sockets.credentials import Credentials
 
 EXAMPLES = {
     "tcp6": r"tcp6:8888:interface=\:\:1",
@@ -58,6 +62,11 @@ class Listener:
 
     description: str
     endpoint: IStreamServerEndpoint
+
+    @property
+    def credentials(self) -> Credentials | None:
+        """Return the credentials of a TLS listener."""
+        return self.endpoint.credentials if isinstance(self.endpoint, TLSEndpoint) else None
 
 
 def listeners(

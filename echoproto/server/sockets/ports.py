@@ -12,12 +12,7 @@ from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 
 from echoproto.server.limits.admission import Admission
 from echoproto.server.sockets.accept import Accepting, TCPPort
-from echoproto.server.sockets.connection import (
-    BufferedTCPConnection,
-    BufferedUnixConnection,
-    TCPConnection,
-    UnixConnection,
-)
+from echoproto.server.sockets.connection import BufferedTCPConnection, BufferedUnixConnection, UnixConnection
 from echoproto.server.sockets.unix import MODE, UnixPort
 
 Opener = Callable[[Any], None]
@@ -31,6 +26,8 @@ def start_listening(port: Any) -> None:
 
 class AdmittingUnixPort(Accepting, UnixPort):
     """A `UnixPort` that asks who may come in."""
+
+    transport = UnixConnection
 
 
 class PortReactor:
@@ -102,10 +99,8 @@ class PortReactor:
 
     def _start(self, port: Accepting) -> IListeningPort:
         port.admission = self._admission
-        if isinstance(port, UnixPort):
-            port.transport = UnixConnection if self._at_once else BufferedUnixConnection
-        else:
-            port.transport = TCPConnection if self._at_once else BufferedTCPConnection
+        if not self._at_once:
+            port.transport = BufferedUnixConnection if isinstance(port, UnixPort) else BufferedTCPConnection
         self._open_port(port)
         if self._at_once and not isinstance(port, UnixPort):
             # What is written at once is to leave at once, and not wait as Nagle has it; connections inherit that.

@@ -30,7 +30,7 @@ UNKNOWN = -1
 """In place of where the next record begins: a header came in two pieces."""
 
 
-@implementer(IHalfCloseableProtocol)
+@implementer(IHalfCloseableProtocol, IEchoTransport)
 class EchoTLS(TLSMemoryBIOProtocol):
     """
     TLS without aggregation of writes (an echo writes once per read), which flushes before it closes.
@@ -88,6 +88,18 @@ class EchoTLS(TLSMemoryBIOProtocol):
         else:
             self.wrappedProtocol.dataReceived(plain)
 
+    def buffered(self) -> int:
+        """Return the bytes that wait for the kernel to take them, encrypted or not yet."""
+        return self.transport.buffered() + self.unsent()
+
+    def unsent(self) -> int:
+        """Return the bytes that wait to be encrypted: those that were written before the end of the handshake."""
+        return sum(map(len, self._appSendBuffer))
+
+    def unconfirmed(self) -> int:
+        """Return the bytes that the kernel took and the peer has not confirmed; 1 where the system does not tell."""
+        return self.transport.unconfirmed()
+
     def drain(self, count: int) -> None:
         """
         Decrypt no more than some bytes of what is still to come, send back what is in them, then close.
@@ -114,6 +126,12 @@ class EchoTLS(TLSMemoryBIOProtocol):
         self.transport.unregisterProducer()
         self.transport.resumeProducing()
         self.wrappedProtocol.close()
+
+    def abortConnection(self) -> None:
+        """Abort without a close_notify: it would call the data complete, and OpenSSL may be what is at fault."""
+        self._aborted = True
+        self.disconnecting = True
+        self.transport.abortConnection()
 
     def readConnectionLost(self) -> None:
         """The peer has closed its side of the TCP connection, with or without a close_notify: flush, then close."""

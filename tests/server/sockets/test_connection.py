@@ -12,14 +12,17 @@ from twisted.internet.ssl import PrivateCertificate
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyClass
 
 from echoproto import Echo, EchoFactory
+from echoproto.protocol import IEchoTransport
 from echoproto.reactors.transports import UNPAUSED
 from echoproto.server.sockets.connection import (
     FEW,
     LARGE_READ,
     SMALL_READ,
     BufferedTCPConnection,
+    BufferedUnixConnection,
     TCPConnection,
     UnixConnection,
 )
@@ -477,6 +480,41 @@ class ReadingTests(TransportCase):
         self.transport.readConnectionLost(Failure(main.CONNECTION_DONE))
         [reason] = self.protocol.ends
         self.assertIs(reason.type, ConnectionLost)
+
+
+class QueuesTests(TransportCase):
+    """What limits and counters ask of each transport."""
+
+    def test_interface(self) -> None:
+        for kind in (TCPConnection, BufferedTCPConnection, UnixConnection, BufferedUnixConnection):
+            verifyClass(IEchoTransport, kind)
+            self.assertFalse(kind.truncated)
+
+    def test_what_waits_for_the_kernel(self) -> None:
+        self.assertEqual((self.transport.buffered(), self.transport.unsent()), (0, 0))
+        written = self.fill()
+        sent = len(self.received())
+        waiting = self.transport.buffered()
+        self.assertEqual(waiting, self.transport.unsent())
+        self.assertEqual(waiting, len(written) - sent)
+        self.transport.doWrite()
+        sent += len(self.received())
+        self.assertEqual(self.transport.buffered(), len(written) - sent)
+
+    def test_what_the_peer_has_not_confirmed(self) -> None:
+        self.assertEqual(self.transport.unconfirmed(), 0)
+        self.fill()
+        self.assertGreater(self.transport.unconfirmed(), 0)
+
+    def test_a_system_that_does_not_tell(self) -> None:
+        """O7: then there may be something."""
+        with mock.patch("echoproto.server.sockets.connection.send_queue", return_value=None):
+            self.assertEqual(self.transport.unconfirmed(), 1)
+
+    def test_drain(self) -> None:
+        self.transport.protocol = protocol = mock.Mock(spec=Echo)
+        self.transport.drain(5)
+        protocol.drain.assert_called_once_with(5)
 
 
 class PrivateNamesTests(SynchronousTestCase):

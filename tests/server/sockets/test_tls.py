@@ -13,8 +13,10 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
 
 from echoproto import EchoFactory
+from echoproto.protocol import IEchoTransport
 from echoproto.server.sockets.tls import HEADER, EchoTLS, EchoTLSFactory, require_memory
 from tests.support.certificates import make_pem
 from tests.support.clients import TLSClient, exchange, payload
@@ -135,6 +137,20 @@ class OneRecordTests(SynchronousTestCase):
             self.tls.connectionLost(Failure(ConnectionLost()))
         [call] = lost.call_args_list
         self.assertIsInstance(call.args[0].value, MemoryError)
+
+    def test_what_limits_and_counters_ask(self) -> None:
+        self.tls.transport = mock.Mock(**{"buffered.return_value": 29, "unconfirmed.return_value": 3})
+        verifyObject(IEchoTransport, self.tls)
+        self.assertEqual((self.tls.buffered(), self.tls.unsent(), self.tls.unconfirmed()), (29, 0, 3))
+        self.tls._appSendBuffer = [b"early", b"!"]
+        self.assertEqual((self.tls.buffered(), self.tls.unsent()), (35, 6))
+
+    def test_abort(self) -> None:
+        """E10: OpenSSL is not asked to say goodbye; an unfinished echo must not look like a whole one."""
+        self.tls._tlsConnection = mock.Mock(shutdown=mock.Mock(side_effect=MemoryError))
+        self.tls.abortConnection()
+        self.assertEqual((self.transport.disconnected, self.transport.value()), (True, b""))
+        self.assertTrue(self.tls.disconnecting)
 
     def test_openssl_is_not_asked_for_more(self) -> None:
         with mock.patch.object(self.tls, "_flushReceiveBIO") as more:

@@ -153,9 +153,7 @@ class RenewalTests(CertificatesCase, WorkersCase):
         server = self.serve_both()
         self.renew()
         path = self.write("pems/b.pem", issue("b", "b.example").pem)
-        self.hup(
-            server, f"Received SIGHUP, but {path}: there is no private key in .*; the certificates before are kept$"
-        )
+        self.hup(server, f"Reload failed: {path}: there is no private key in .*; keeping the previous certificates$")
         self.assertEqual(self.served(), ["old", "new"])
 
     def test_settings_that_are_bad(self) -> None:
@@ -164,11 +162,11 @@ class RenewalTests(CertificatesCase, WorkersCase):
         server = self.serve_both("--config", config)
         self.renew()
         self.write("echo.toml", b"gruss = 1")
-        self.hup(server, "unknown key.*; what was, is kept$")
+        self.hup(server, "unknown key.*; keeping the previous settings$")
         self.assertEqual(self.served(), ["new", "new"])
         self.write("echo.toml", b"log-connections = false")
         self.write("file")
-        self.hup(server, f"Received SIGHUP, but {self.file}: is empty; the certificates before are kept$")
+        self.hup(server, f"Reload failed: {self.file}: is empty; keeping the previous certificates$")
         self.assertEqual(self.served(), ["new", "new"])
         self.assertEqual([line for line in server.lines if "reloaded" in line], [])
 
@@ -194,10 +192,8 @@ class RenewalTests(CertificatesCase, WorkersCase):
             os.chmod(os.path.join(self.where, name), 0o600)
         server = self.serve_both(twistd=("-n", "--uid", "65534"))
         self.renew()
-        self.hup(
-            server, f"Received SIGHUP, but {self.pems}/a.pem: Permission denied; the certificates before are kept$"
-        )
-        server.wait_for(f"Received SIGHUP, but {self.file}: Permission denied; the certificates before are kept$")
+        self.hup(server, f"Reload failed: {self.pems}/a.pem: Permission denied; keeping the previous certificates$")
+        server.wait_for(f"Reload failed: {self.file}: Permission denied; keeping the previous certificates$")
         self.assertEqual(self.served(), ["old", "old"])
 
 

@@ -163,7 +163,7 @@ class PrivilegesTests(WorkersCase):
         pem.write_bytes(issue("new").both)
         os.kill(daemon, signal.SIGHUP)
         self.logged(
-            log, r"Received SIGHUP, but \S+/pem: (?:Permission denied|No such file).*; the certificates before are kept"
+            log, r"Reload failed: \S+/pem: (?:Permission denied|No such file).*; keeping the previous certificates"
         )
         os.kill(int(pids[0]), signal.SIGKILL)
         *pids, successor = self.logged(log, served, 3)

@@ -46,12 +46,12 @@ class ReloadingTests(ConfiguredCase):
             ):
                 self.write(text)
                 server.process.send_signal(signal.SIGHUP)
-                server.wait_for(f"Received SIGHUP, but .*{problem}.*; what was, is kept")
+                server.wait_for(f"Reload failed: .*{problem}.*; keeping the previous settings")
                 with server.connect() as client:
                     self.assertEqual(receive(client, 1), b"")
             os.unlink(self.path)
             server.process.send_signal(signal.SIGHUP)
-            server.wait_for("can't be read: No such file or directory; what was, is kept")
+            server.wait_for("can't be read: No such file or directory; keeping the previous settings")
             self.assertEqual(exchange(inside, b"x"), b"Hello\nx")
 
     def test_what_can_not_change(self) -> None:
@@ -134,6 +134,8 @@ class ReloadingTests(ConfiguredCase):
         os.rename(log, moved := os.path.join(folder, "moved.log"))
         shutil.rmtree(logs)
         server.process.send_signal(signal.SIGHUP)
-        self.logged(moved, "(can't open the log .*/echo.log anew: No such file or directory; what was, is kept)")
+        self.logged(
+            moved, "(can't open the log .*/echo.log anew: No such file or directory; keeping the previous log file)"
+        )
         self.assertEqual(server.stop(), 0)
         self.logged(moved, "(Server Shut Down)")

@@ -1,9 +1,9 @@
 """
-The standard error of the command that starts a daemon: it is told in one line why the start has failed.
+The standard error of the command that starts a daemon, for one line about a failed start.
 
-By then, the daemon has let go of it, and ``twistd`` would pass on the first 100 bytes, in two lines of its own. The
-command waits for the daemon to say by a pipe that it serves; it holds that pipe's other end, too, and would wait for
-ever for a daemon that is killed before.
+The daemon has closed standard error by then, and ``twistd`` would pass on the first 100 bytes, in two lines of its own.
+The command waits for a message of the daemon in a pipe; it holds the other end of the pipe, too, and would wait forever
+for a daemon that is killed before.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from echoproto import console
 from echoproto.errors import one_line
 
 FIRST_PIPE, HIGHEST_PIPE = 3, 255
-"""The descriptors among which the other end of that pipe is looked for; few are open by then."""
+"""Range of descriptors in which the other end of that pipe is searched; few are open by then."""
 
 DIED = "An error has occurred: b''"
-"""Beginning of ``twistd``'s error message for a daemon that has said nothing."""
+"""Beginning of ``twistd``'s error message for a daemon that has sent none."""
 
 
 class StartErrors:
     """
     Standard error, kept open until the daemon serves.
 
-    :param told: text in ``twistd``'s own lines about an error already printed here; these lines are left out.
+    :param told: text in ``twistd``'s own lines about an error that is printed here; these lines are left out.
     """
 
     def __init__(self, told: str) -> None:
@@ -45,7 +45,7 @@ class StartErrors:
         os.register_at_fork(after_in_parent=self._let_go_of_pipe)
 
     def _let_go_of_pipe(self) -> None:
-        """Close all pipes to write to, in the process that has made the daemon, and only waits for it."""
+        """Close all writing ends of pipes in the process that has made the daemon, and only waits for it."""
         if self._command != os.getpid():
             return
         for number in range(FIRST_PIPE, HIGHEST_PIPE + 1):
@@ -55,15 +55,15 @@ class StartErrors:
                     os.close(number)
 
     def tell(self, message: str) -> None:
-        """Print one line; if that can't be, nothing."""
+        """Print one line, if standard error can be written."""
         if self._kept is not None:
             try:
                 print(one_line(message), file=self._kept, flush=True)
-            except OSError:  # there is no other place to say so
+            except OSError:  # there is no other place for it
                 console.discard(self._kept.fileno())
 
     def close(self) -> None:
-        """Let go of it: there is nothing more to tell."""
+        """Close standard error: the daemon serves."""
         self._command = None
         if self._kept is not None:
             self._kept.close()
@@ -72,10 +72,10 @@ class StartErrors:
 
 class _Rest:
     """
-    Standard error, but for some lines.
+    Standard error without some lines.
 
     :param stream: the real one.
-    :param told: stands in what is left out.
+    :param told: text in the lines that are left out.
     """
 
     def __init__(self, stream: IO[str], told: str) -> None:

@@ -1,7 +1,7 @@
 """
-The options of ``twistd`` itself, looked at before ``twistd`` acts on them.
+Options of ``twistd`` itself, checked before ``twistd`` acts on them.
 
-What is wrong with them would else be a traceback, after the listeners were opened and, of a daemon, out of sight.
+Without the check, an error in them is a traceback, after the listeners were opened and, of a daemon, out of sight.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from echoproto.server.runner import pidfile
 
 log = Logger("echoproto")
 
-LARGEST_UMASK = 0o777
+MAX_UMASK = 0o777
 
-WRONG = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL)
-"""Errors by which a name is a wrong one; by others, this user may not do it, or the machine can't now."""
+WRONG_NAME_ERRORS = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL)
+"""Errors of a wrong name; others mean that this user may not, or that the machine can't now."""
 
 NULL_DEVICE = "null device"
-"""In place of an option: what the folder of ``--chroot`` lacks."""
+"""In place of an option: the device file that the folder of ``--chroot`` lacks."""
 
 ADVICE = {
     "chroot": "name a folder that exists; only root may change its root folder",
@@ -44,29 +44,29 @@ ADVICE = {
 
 
 def is_twistd(options: Mapping[str, Any]) -> bool:
-    """Return whether the options are those of ``twistd``, rather than of ``twist`` or of no runner."""
+    """Tell if the options are those of ``twistd``, rather than of ``twist`` or of no runner."""
     return isinstance(options, ServerOptions)
 
 
 def is_daemon(options: Mapping[str, Any]) -> bool:
-    """Return whether the options let ``twistd`` continue in the background."""
+    """Tell if the options let ``twistd`` continue in the background."""
     return is_twistd(options) and not (options["nodaemon"] or options["debug"])
 
 
 @frozen
 class Fault:
     """
-    One of the options that can't be acted on.
+    Fault of an option that ``twistd`` can't act on.
 
-    :ivar option: its name, or `NULL_DEVICE`.
-    :ivar number: of the error, as in `errno`; 0 for a user that there is not.
+    :ivar option: name of the option, or `NULL_DEVICE`.
+    :ivar number: of the error, as in `errno`; 0 for an unknown user.
     """
 
     option: str
     number: int
 
     def error(self, options: Mapping[str, Any]) -> EchoError:
-        """The error for a person, by whose fault it is."""
+        """Return the error for the user, by whose fault it is."""
         if self.option == NULL_DEVICE:
             return ConfigurationError(
                 f"--chroot {one_line(options['chroot'])}: holds no {os.devnull}, which the service needs; "
@@ -80,7 +80,7 @@ class Fault:
             return ConfigurationError(
                 f"{given}: {where} has no such {kind}; give the name or number of one that it has"
             )
-        by_whom = ConfigurationError if self.number in WRONG else UnavailableError
+        by_whom = ConfigurationError if self.number in WRONG_NAME_ERRORS else UnavailableError
         return by_whom(f"{given}: {os.strerror(self.number)}; {ADVICE[self.option]}")
 
 
@@ -88,16 +88,16 @@ def prepare(options: MutableMapping[str, Any], *, check: bool) -> None:
     """
     Make sure that ``twistd`` can act on its options.
 
-    In the foreground, it does without its usual pid file where that can't be written; and where it may not even enter
-    the folder that it is started in, it runs in the root folder.
+    A service in the foreground runs without the usual pid file if that can't be written, and in the root folder if it
+    may not enter the folder that it is started in.
 
     :param options: parsed options of ``twistd``; some are changed.
     :param check: leave everything as it is.
-    :raise EchoError: if it can't.
+    :raise EchoError: if ``twistd`` can't act on one.
     """
     _check_values(options)
     if options["chroot"]:
-        "".encode("idna")  # a module that sockets need, and that Python would look for in the new root folder
+        "".encode("idna")  # imports a module that sockets need, which the new root folder may lack
     if options["rundir"] == "." and not options["chroot"] and not _can_enter("."):
         log.info(
             "The service runs in /, since this user may not enter the folder that it was started in",
@@ -115,7 +115,7 @@ def prepare(options: MutableMapping[str, Any], *, check: bool) -> None:
 
 
 def leave_foreign_pid_file(options: MutableMapping[str, Any]) -> None:
-    """Have ``twistd`` not remove a pid file that is not this process's, or not there, any more."""
+    """Keep ``twistd`` from removing a pid file that another process has written, or that is gone."""
     path = options.get("pidfile")
     if not path or not is_twistd(options):
         return
@@ -133,12 +133,12 @@ def leave_foreign_pid_file(options: MutableMapping[str, Any]) -> None:
 
 def _check_values(options: Mapping[str, Any]) -> None:
     umask = options["umask"]
-    if umask is not None and not 0 <= umask <= LARGEST_UMASK:
+    if umask is not None and not 0 <= umask <= MAX_UMASK:
         raise ConfigurationError("--umask: must be up to three octal digits, such as 027")
     if isinstance(options["logger"], str):
         try:
             namedAny(options["logger"])
-        except Exception as error:  # whatever a foreign module raises as it is imported
+        except Exception as error:  # a foreign module may raise any
             raise ConfigurationError(f"--logger {options['logger']}: can't be imported: {error}") from error
     if options["profiler"].lower() not in AppProfiler.profilers:
         known = ", ".join(sorted(AppProfiler.profilers))
@@ -148,7 +148,7 @@ def _check_values(options: Mapping[str, Any]) -> None:
 
 
 def _check_profile(given: str, path: str) -> None:
-    """Refuse a file that can't be written: ``twistd`` does so, with a traceback, when all has been measured."""
+    """Refuse a file that can't be written: ``twistd`` would report it at its end, by a traceback."""
     folder = os.path.dirname(path)
     if not os.path.isdir(folder) or os.path.isdir(path):
         raise ConfigurationError(f"{given}: must be a file in a folder that exists, such as profile.txt")
@@ -157,7 +157,7 @@ def _check_profile(given: str, path: str) -> None:
 
 
 def _can_enter(folder: str) -> bool:
-    """Return whether this process may change to a folder: it may be removed, or closed to this user."""
+    """Tell if this process may change to a folder, which may be removed, or closed to this user."""
     try:
         os.chdir(folder)
     except OSError:
@@ -179,7 +179,7 @@ def _prepare_pid_file(options: Mapping[str, Any], *, check: bool) -> None:
 
 
 def _do_without_pid_file(options: MutableMapping[str, Any], number: int) -> None:
-    """Leave it out, if it is the usual one of a service in the foreground."""
+    """Run without a pid file, if it is the usual one of a service in the foreground."""
     usual = ServerOptions().defaults["pidfile"]
     if options["pidfile"] is not usual or is_daemon(options):  # the same name given by the user is another object
         raise Fault("pidfile", number).error(options)
@@ -191,16 +191,16 @@ def _do_without_pid_file(options: MutableMapping[str, Any], number: int) -> None
 
 def _rehearse(options: Mapping[str, Any]) -> Fault | None:
     """
-    Have a child process do what ``twistd`` is going to do to itself, and end.
+    Have a child process take the steps that ``twistd`` is going to take on itself, and end.
 
-    :return: the first that it failed to do.
+    :return: the fault of the first step that failed.
     """
     if options["rundir"] == "." and all(options[name] is None for name in ("chroot", "uid", "gid")):
         return None
     reading, writing = os.pipe()
     try:
         child = os.fork()
-    except OSError:  # there is no room for a process, which the service itself may not need
+    except OSError:  # no process can be made; the service itself may not need one
         os.close(reading)
         os.close(writing)
         return None
@@ -212,7 +212,7 @@ def _rehearse(options: Mapping[str, Any]) -> Fault | None:
     os.close(writing)
     with open(reading, "rb") as file:
         found = json.loads(file.read() or b"null")
-    with suppress(ChildProcessError):  # whoever has started this ignores the end of children, and so does this
+    with suppress(ChildProcessError):  # SIGCHLD is ignored, by inheritance
         os.waitpid(child, 0)
     return None if found is None else Fault(*found)
 
@@ -236,7 +236,7 @@ def _steps(options: Mapping[str, Any]) -> dict[str, Callable[[], object]]:
 def _switch(uid: int | None, gid: int | None, effective: bool) -> None:
     if uid is not None and gid is None:
         gid = pwd.getpwuid(uid).pw_gid
-    with warnings.catch_warnings():  # of a user that this process is already
+    with warnings.catch_warnings():  # about the user that this process has already
         warnings.simplefilter("ignore")
         switchUID(uid, gid, effective)
 

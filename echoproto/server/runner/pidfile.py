@@ -1,7 +1,8 @@
 """
-The file in which ``twistd`` writes its process ID: whether that can be done, and whether an old one is in the way.
+The file in which ``twistd`` writes its process ID.
 
-``twistd`` itself takes any process of that number for another instance, and answers most other faults by a traceback.
+An old file may be in the way. ``twistd`` itself takes any process of that number for another instance, and answers most
+other faults by a traceback.
 """
 
 from __future__ import annotations
@@ -19,19 +20,19 @@ from echoproto.errors import ConfigurationError, UnavailableError, one_line
 log = Logger("echoproto")
 
 MAXIMUM_SIZE = 64
-"""Bytes that are read: more than the longest number of a process, with white space around it."""
+"""Bytes that are read; the longest process ID, with white space around it, has fewer."""
 
-LARGEST_PID = 2**31 - 1
+MAX_PID = 2**31 - 1
 
 
 def clear(path: str, *, keep: bool = False) -> None:
     """
-    Look at a process ID file that an earlier start has left; if its process is gone, remove it.
+    Remove a process ID file that an earlier start has left, if its process is gone.
 
-    :param path: of the file, which need not be there.
-    :param keep: leave it, and only find out whether it could be removed.
-    :raise OSError: if it can't be read, or removed.
-    :raise ConfigurationError: if it is not a file.
+    :param path: of the file, which may be missing.
+    :param keep: only check that the file could be removed.
+    :raise OSError: if the file can't be read, or removed.
+    :raise ConfigurationError: if it is not a regular file.
     :raise UnavailableError: if its process runs, or it holds something else.
     """
     try:
@@ -60,12 +61,12 @@ def clear(path: str, *, keep: bool = False) -> None:
 
 
 def _read(path: str) -> int:
-    # Not to wait for ever for a program to write into a named pipe.
+    # The open of a named pipe would wait for a program that writes into it.
     with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise ConfigurationError("is not a regular file; name another, or none (--pidfile=)")
         text = file.read(MAXIMUM_SIZE)
-    if re.fullmatch(rb"\s*0*[1-9][0-9]{0,9}\s*", text) is None or int(text) > LARGEST_PID:
+    if re.fullmatch(rb"\s*0*[1-9][0-9]{0,9}\s*", text) is None or int(text) > MAX_PID:
         raise UnavailableError("holds no process ID; remove it, or name another file, or none (--pidfile=)")
     return int(text)
 
@@ -82,11 +83,11 @@ def _runs(pid: int) -> bool:
 
 def _program(pid: int, folder: str) -> str | None:
     """
-    The name of a process, if it can't be the one that has written a file.
+    Return the name of a process, if it can't be the one that has written a file.
 
-    After a crash, and whenever a container starts anew, its number may be that of any other process, such as this one.
+    After a crash or a restart of a container, another process may have the number, even this one.
 
-    :param folder: the file's; only ``twistd``, or a program that is made with it and runs there, may have written it.
+    :param folder: of the file; only ``twistd``, or a program that is made with it and runs there, may have written it.
     :return: ``None`` if it may be that one, or this system does not tell.
     """
     if pid == os.getpid():
@@ -112,13 +113,13 @@ def _program(pid: int, folder: str) -> str | None:
 
 def try_write(path: str) -> None:
     """
-    Find out whether a file can be written; all is as before afterwards.
+    Check that a file can be written, without a change to it.
 
-    If it is not there, another file in its folder is written, since another start may be about to make it.
+    If the file is missing, another one in its folder is written, since another start may be about to make it.
 
-    :raise OSError: if it can't be.
+    :raise OSError: if the file can't be written.
     """
-    path = os.path.realpath(path)  # a link may point to where nothing is yet
+    path = os.path.realpath(path)  # a link may point to a file that is missing
     try:
         os.stat(path)
     except FileNotFoundError:

@@ -1,5 +1,5 @@
 """
-The service as ``twistd`` and ``twist`` run it: how it ends a process that can't serve, and where its log goes.
+The service as ``twistd`` and ``twist`` run it: its signals, its log, and the end of a process that can't serve.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 from twisted.internet.error import ReactorNotRunning
 from twisted.logger import ILogObserver, Logger
 from twisted.python.components import Componentized
+from typing_extensions import override
 
 from echoproto import console
 from echoproto.errors import EchoError, one_line
@@ -44,7 +45,7 @@ class StartFailed(SystemExit, Exception):
     and tell the waiting parent of a daemon, neither of which it does for a mere `SystemExit`.
     """
 
-    # Of what it says of itself, 100 bytes reach that parent; the module's name would take a fifth of them.
+    # 100 bytes of its text reach that parent; the module's name would take a fifth of them.
     __module__ = "builtins"
 
     def __init__(self, error: EchoError) -> None:
@@ -56,7 +57,7 @@ class StartFailed(SystemExit, Exception):
 
 
 def print_error(message: object) -> None:
-    """Print one line to the real standard error, which the log may have taken the place of."""
+    """Print one line to the real standard error, which the log may have replaced."""
     console.print_error(f"echo: {message}")
 
 
@@ -67,7 +68,7 @@ def give_up(error: EchoError) -> NoReturn:
 
 
 def turn_reactor_once() -> None:
-    """Ports close in the next turn of a reactor; before the end there is none."""
+    """Have ports close, which they do in the next turn of a reactor; before the end there is none."""
     from twisted.internet import reactor
 
     reactor.iterate(0)
@@ -77,7 +78,7 @@ class ServiceForTwistd(EchoService):
     """
     The service as ``twistd`` and ``twist`` run it: its errors end the process, and its log may be JSON.
 
-    :ivar start_errors: where a daemon tells of them.
+    :ivar start_errors: standard error of the command that has started a daemon.
     """
 
     runner_options: MutableMapping[str, Any]
@@ -87,8 +88,9 @@ class ServiceForTwistd(EchoService):
     _log: BudgetedObserver | None = None
     _log_file: LogFile | None = None
 
+    @override
     def setServiceParent(self, parent: Componentized) -> None:
-        """Join the application; the log observer that it holds is the one that ``twistd`` is going to use."""
+        """Join the application, and give it the log observer that ``twistd`` is going to use."""
         super().setServiceParent(parent)
         options = self.runner_options
         try:
@@ -100,10 +102,11 @@ class ServiceForTwistd(EchoService):
             elif "fileLogObserverFactory" in options:
                 observer, self._log_file = log_for_twist(options, self.settings.log_format)
                 self._log = BudgetedObserver(observer)
-                options["fileLogObserverFactory"] = lambda file: self._log  # which twist is about to call
+                options["fileLogObserverFactory"] = lambda file: self._log  # twist is about to call it
         except EchoError as error:
             give_up(error)
 
+    @override
     def _open(self) -> None:
         self._take_signals()
         set_descriptor_limit(self.reactor_name)
@@ -122,8 +125,9 @@ class ServiceForTwistd(EchoService):
             log.critical("{error}", event="failed", error=one_line(str(error)))
         raise StartFailed(error) from error
 
+    @override
     def startService(self) -> None:
-        """Start; when the reactor has stopped and all connections are gone, have the log tell what it left out."""
+        """Start; when the reactor has stopped and all connections are gone, log the counts of suppressed lines."""
         from twisted.internet import reactor
 
         try:
@@ -163,20 +167,20 @@ class ServiceForTwistd(EchoService):
             (signal.SIGUSR2, self._tell),
         ):
             if signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, partial(in_a_turn, call))
+                signal.signal(number, partial(from_signal, call))
         for number in (signal.SIGTERM, signal.SIGINT):
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._asked_to_stop)
 
     def _asked_to_stop(self, number: int, frame: FrameType | None) -> None:
-        """Decide when it comes what a signal means; a busy reactor may act on it later."""
+        """Decide the meaning of a signal when it arrives; a busy reactor may act on it later."""
         now = time.monotonic()
         if self._stop_asked_at is None:
             self._stop_asked_at = now
             call = self._stop
         else:
             call = self._stop_now if now - self._stop_asked_at >= SECOND_SIGNAL_SECONDS else self._go_on_stopping
-        in_a_turn(call, number, frame)
+        from_signal(call, number, frame)
 
     def _stop(self, number: int) -> None:
         from twisted.internet import reactor
@@ -198,9 +202,9 @@ class ServiceForTwistd(EchoService):
 
     def _reload(self, number: int) -> None:
         """
-        Open the log file anew, and hold to the settings and certificates that can be read now.
+        Open the log file anew, and read settings and certificates anew.
 
-        Of the three, each that is bad stays as it was.
+        Each of the three stays as it was if that fails.
         """
         done = [self._reopen_log(), self._reread(), self._renew_certificates()]
         if all(done):
@@ -211,7 +215,7 @@ class ServiceForTwistd(EchoService):
             if self._log_file is not None:
                 self._log_file.reopen()
         except EchoError as error:
-            self._not_reloaded(error)
+            self._not_reloaded(error, "log file")
             return False
         return True
 
@@ -219,7 +223,7 @@ class ServiceForTwistd(EchoService):
         try:
             settings = self.reread()
         except EchoError as error:
-            self._not_reloaded(error)
+            self._not_reloaded(error, "settings")
             return False
         for name in self.apply(settings):
             log.warn("{name} can't change while the service runs; restart it", event="not-reloadable", name=name)
@@ -228,7 +232,7 @@ class ServiceForTwistd(EchoService):
     def _renew_certificates(self) -> bool:
         problems = self.renew_certificates()
         for problem in problems:
-            self._not_reloaded(problem, "the certificates before are kept")
+            self._not_reloaded(problem, "certificates")
         for warning in self.warnings():
             log.warn("{problem}", event="certificate-warning", problem=warning)
         return not problems
@@ -241,31 +245,31 @@ class ServiceForTwistd(EchoService):
         except EchoError as error:
             say_not_rotated(error)
 
-    def _not_reloaded(self, error: EchoError, consequence: str = "what was, is kept") -> None:
+    def _not_reloaded(self, error: EchoError, kept: str) -> None:
         log.error(
-            "Received SIGHUP, but {error}; {consequence}",
+            "Reload failed: {error}; {consequence}",
             event="not-reloaded",
             error=one_line(str(error)),
-            consequence=consequence,
+            consequence=f"keeping the previous {kept}",
         )
 
     def _tell(self, number: int) -> None:
         self.log_counters()
 
     def _logs_elsewhere(self) -> bool:
-        """Whether a line on standard error would not be seen by who reads the log."""
+        """Tell if readers of the log do not see standard error."""
         options = self.runner_options
         return not options.get("nodaemon", True) or options.get("logfile") not in (None, "", "-")
 
 
 def _ignore_signals() -> None:
-    """Let none change the exit status of a service that has stopped: the interpreter, as it ends, would die of one."""
+    """Ignore all signals of the service: one would kill the interpreter as it ends, and change the exit status."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)
 
 
-def in_a_turn(call: Callable[[int], None], number: int, frame: FrameType | None) -> None:
-    """A signal may come at any point of anything; what is to be done about it waits for a turn of the reactor."""
+def from_signal(call: Callable[[int], None], number: int, frame: FrameType | None) -> None:
+    """Call a function in a turn of the reactor, since a signal may arrive at any point of the code."""
     from twisted.internet import reactor
 
     reactor.callFromThread(call, number)  # type: ignore[attr-defined]

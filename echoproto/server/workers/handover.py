@@ -1,9 +1,9 @@
 """
-The sockets that workers serve: how the service opens them, and how a worker takes them over.
+Sockets of workers: the service opens them, and workers take them over.
 
-The service opens all of them before there is any worker, while it may still open privileged ports, and keeps them open
-and unread. So it notices a port in use as ever, all workers have the same port where the system picks one, and a worker
-that is replaced needs no privileges; who waited to be accepted by it is accepted by its successor.
+The service opens all sockets before it starts a worker, while it may still open privileged ports, and keeps them open
+and unread. So it detects a port in use, all workers have the same port where the system picks one, and a new worker
+needs no privileges. Clients that wait to be accepted by a worker are accepted by its successor.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from echoproto.server.sockets.accept import TCPPort, bound_address
 from echoproto.server.sockets.udp import EchoDatagramPort
 
 SHORT_SECONDS = 1
-"""So long, connections may wait for a worker; if it takes longer, they are for the others."""
+"""Time in seconds that connections may wait for a worker; if it takes longer, they are for the others."""
 
 
 def kernel_balances() -> bool:
     """
-    Whether the kernel spreads connections over sockets on one port, by SO_REUSEPORT.
+    Tell if the kernel spreads connections over sockets on one port, by SO_REUSEPORT.
 
-    Other systems than Linux have that option, too, and give all connections to the one socket that came last.
+    Systems other than Linux have that option, too, and give all connections to the socket that came last.
     """
     if not sys.platform.startswith("linux"):
         return False
@@ -43,11 +43,11 @@ def kernel_balances() -> bool:
 
 
 @define
-class _Place:
+class _SharedPort:
     """
-    One place to listen at.
+    A port that workers serve.
 
-    :ivar sockets: one for each worker, or the one for all of them.
+    :ivar sockets: one for each worker, or one for all of them.
     """
 
     port: Any
@@ -64,23 +64,23 @@ class _Place:
 @define
 class Handover:
     """
-    Opens ports for workers.
+    Open ports for workers.
 
-    :ivar workers: how many there are.
-    :ivar balance: whether each has sockets of its own, as far as that can be; see `kernel_balances`.
+    :ivar workers: number of workers.
+    :ivar balance: each worker has sockets of its own, where that is possible; see `kernel_balances`.
     """
 
     workers: int
     balance: bool
-    _places: list[_Place] = field(factory=list)
+    _places: list[_SharedPort] = field(factory=list)
     _resting: set[int] = field(factory=set)
 
     def open(self, port: Any) -> None:
         """
-        Open a port, and leave it to the workers to read from it.
+        Open a port, and leave reading to the workers.
 
         :param port: as an `Opener` has it.
-        :raise CannotListenError: if it can't be opened.
+        :raise CannotListenError: if the port can't be opened.
         """
         group: list[socket.socket] = []
         handed_over = port._preexistingSocket is not None
@@ -92,22 +92,22 @@ class Handover:
         port._shouldShutdown = False  # the workers' are the same sockets, and end by themselves
         if isinstance(port, EchoDatagramPort):
             port.served = False
-        self._places.append(_Place(port, group or [port.socket]))
+        self._places.append(_SharedPort(port, group or [port.socket]))
 
     def descriptors(self, worker: int) -> list[int]:
-        """What a worker is handed, in the order in which the ports were opened."""
+        """Return the sockets of a worker, in the order in which the ports were opened."""
         return [place.of(worker).fileno() for place in self._places]
 
     def ways(self) -> list[str]:
-        """How the workers share each place, in words, in that order."""
+        """Describe the way in which the workers share each port, in that order."""
         return ["each its own socket, by SO_REUSEPORT" if place.own else "one shared socket" for place in self._places]
 
     def rest(self, worker: int) -> None:
         """
-        There is no such worker for a while: have the kernel send nobody to it.
+        Have the kernel send no connections to a worker that is absent for a while.
 
-        Who waits to be accepted is turned away, unless Linux's net.ipv4.tcp_migrate_req moves them to other workers.
-        Of UDP, there is no such thing: datagrams wait for it.
+        Connections that wait to be accepted are refused, unless Linux's net.ipv4.tcp_migrate_req moves them to other
+        workers. Datagrams wait for the worker.
         """
         self._resting.add(worker)
         for place in self._of_tcp():
@@ -115,17 +115,17 @@ class Handover:
                 place.of(worker).shutdown(socket.SHUT_RDWR)
 
     def resume(self, worker: int) -> None:
-        """There is one again."""
+        """Have the kernel send connections to a worker again."""
         if worker in self._resting:
             self._resting.remove(worker)
             for place in self._of_tcp():
                 place.of(worker).listen(place.port.backlog)
 
-    def _of_tcp(self) -> list[_Place]:
+    def _of_tcp(self) -> list[_SharedPort]:
         return [place for place in self._places if place.own and isinstance(place.port, TCPPort)]
 
     def close(self) -> None:
-        """Close what the ports themselves do not."""
+        """Close the sockets that the ports themselves do not."""
         for place in self._places:
             for skt in place.sockets[1:]:
                 skt.close()
@@ -133,14 +133,14 @@ class Handover:
 
 def _open_group(port: Any, count: int) -> list[socket.socket]:
     """
-    Open as many sockets on one address.
+    Open several sockets on one address.
 
-    :raise CannotListenError: if that can't be.
+    :raise CannotListenError: if the address can't be used.
     """
     group: list[socket.socket] = []
     try:
         with port.createInternetSocket() as alone:
-            # Without SO_REUSEPORT, to find out whether another program has it, even one with SO_REUSEPORT, as another
+            # Without SO_REUSEPORT, to detect another program on the port, even one with SO_REUSEPORT, as another
             # instance of this one. (Two that start at the same instant would both get through.)
             alone.bind(bound_address(port, port.port))
             number = alone.getsockname()[1]
@@ -164,9 +164,9 @@ def _open_group(port: Any, count: int) -> list[socket.socket]:
 
 class Inheritance:
     """
-    Opens ports with the sockets that were handed over.
+    Open ports with the sockets that were handed over.
 
-    :param descriptors: theirs, in the order in which the ports are going to be opened.
+    :param descriptors: of the sockets, in the order in which the ports are going to be opened.
     """
 
     def __init__(self, descriptors: Iterable[int]) -> None:
@@ -174,7 +174,7 @@ class Inheritance:
 
     def open(self, port: Any) -> None:
         """
-        Have a port read from the next socket, wherever it was to listen.
+        Have a port read from the next socket, whatever its own address.
 
         :raise CannotListenError: if that socket is of another family, as where a system has no IPv6.
         """

@@ -1,5 +1,5 @@
 """
-How many workers there are, and which part of the settings each of them holds to.
+The number of workers, and the share of each in the limits.
 """
 
 from __future__ import annotations
@@ -14,20 +14,21 @@ from echoproto.server.settings.values import AUTO
 
 def count_of(settings: Settings, processors: int) -> int:
     """
-    How many processes are to serve.
+    Return the number of processes that serve.
 
-    :param processors: how many this process may use, at least 1.
+    :param processors: number that this process may use, at least 1.
     """
     return processors if settings.workers == AUTO else int(settings.workers)
 
 
 def share_of(settings: Settings, number: int, workers: int) -> Settings:
     """
-    The settings of one worker: limits of all together are divided, so that the shares add up to them, but where there
-    is less than one for each, each has one.
+    Return the settings of one worker, with its share of the limits.
 
-    :param number: which one, from 0.
-    :param workers: how many there are, at least 1.
+    The shares add up to the limit; only where there is less than one for each worker, each has one.
+
+    :param number: of the worker, from 0.
+    :param workers: number of workers, at least 1.
     """
 
     def part(whole: int) -> int:
@@ -43,8 +44,8 @@ def share_of(settings: Settings, number: int, workers: int) -> Settings:
 
 
 def _as_handed_over(endpoint: str) -> str:
-    """The sockets of systemd are handed to the process that it starts; a worker has them from there, like others."""
+    """Return a string for a socket that the service hands over: systemd knows only the service's process."""
     if not endpoint.startswith("systemd:"):
         return endpoint
-    domain = re.search(r":(?:domain=)?(INET6?|UNIX)(?=:|$)", endpoint)  # which may be given without its name
+    domain = re.search(r":(?:domain=)?(INET6?|UNIX)(?=:|$)", endpoint)  # the name of the argument may be missing
     return {"UNIX": "unix:systemd", "INET6": "tcp6:0"}.get(domain[1] if domain else "", "tcp:0")

@@ -1,7 +1,7 @@
 """
-A worker: a process that serves sockets which were opened elsewhere, and ends with whoever has started it.
+A worker: a process that serves sockets that the service has opened, and ends with the service.
 
-``python -m echoproto.server.workers.worker NUMBER`` is for `echoproto.server.workers.parent` to run; the number is for
+`echoproto.server.workers.supervisor` runs ``python -m echoproto.server.workers.worker NUMBER``; the number is for
 people who look at the list of processes.
 """
 
@@ -26,6 +26,7 @@ from twisted.logger import (
     LogLevel,
     globalLogBeginner,
 )
+from typing_extensions import override
 from zope.interface import implementer
 
 from echoproto.errors import EchoError
@@ -33,7 +34,7 @@ from echoproto.reactors import selection
 from echoproto.reactors.clock import follow_monotonic_clock
 from echoproto.server.limits.descriptors import set_descriptor_limit
 from echoproto.server.log.observer import BudgetedObserver
-from echoproto.server.runner.process import give_up, in_a_turn
+from echoproto.server.runner.process import from_signal, give_up
 from echoproto.server.service import EchoService
 from echoproto.server.settings.table import Settings
 from echoproto.server.sockets.pemfiles import PEMBlock
@@ -45,35 +46,35 @@ from echoproto.server.workers.shares import share_of
 log = Logger("echoproto")
 
 ORDERS, REPORTS, FIRST_SOCKET = 0, 3, 4
-"""Descriptors: where orders come from, where reports go, and the first socket."""
+"""Descriptors of orders, of reports, and of the first socket."""
 
-PORTION = 1 << 16
-"""Bytes of the first order that are read at once; there may be many certificates in it."""
+READ_SIZE = 1 << 16
+"""Bytes of the first message that are read at a time; it may contain many certificates."""
 
 SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2})
-"""Those that mean something to the service; to a worker, only the first does."""
+"""Signals with a meaning for the service; a worker acts on SIGTERM only."""
 
 REPORT_SECONDS = 1.0
-"""How often the counters are reported; of a worker that is killed, so much is not known."""
+"""Interval in seconds between reports of counters; of a worker that is killed, so much is not known."""
 
 
 @implementer(ILogObserver)
 @frozen
 class Reports:
     """
-    Tells the service what it has to know; if that is gone, nobody.
+    Send reports to the service, if it has not ended.
 
-    :param descriptor: where to. It blocks, as a log does that nobody reads.
+    :param descriptor: of the pipe. It blocks, as a log does without a reader.
     """
 
     descriptor: int
 
     def send(self, kind: str, content: object = None) -> None:
-        """Send a message; see `echoproto.server.workers.messages`."""
+        """Send a message of `echoproto.server.workers.messages`."""
         self._write(messages.line(kind, content))
 
     def __call__(self, event: LogEvent) -> None:
-        """Observe the log."""
+        """Send an event of the log."""
         self._write(messages.event_line(event))
 
     def _write(self, message: bytes) -> None:
@@ -84,28 +85,28 @@ class Reports:
 
 @implementer(ILogObserver)
 @frozen
-class Telling:
+class RelevantEvents:
     """
-    Passes on events of this package, and warnings; what Twisted says of each port would be said by all workers.
+    Pass on events of this package, and warnings; other events of Twisted would be repeated by all workers.
 
-    :param observer: gets them.
+    :param observer: gets the events.
     """
 
     observer: ILogObserver
 
     def __call__(self, event: LogEvent) -> None:
-        """Pass an event on, or not."""
+        """Pass an event on, if it is one of these."""
         if event.get("log_namespace") == messages.OURS or event.get("log_level", LogLevel.info) >= LogLevel.warn:
             self.observer(event)
 
 
 class Worker(EchoService):
     """
-    Serves its share.
+    Serve a share of the connections.
 
-    :param start: what to serve.
-    :param reactor: serves it.
-    :param reports: where to tell of it.
+    :param start: sockets and settings.
+    :param reactor: the reactor.
+    :param reports: pipe to the service.
     """
 
     def __init__(self, start: Start, reactor: Any, reports: Reports) -> None:
@@ -129,22 +130,25 @@ class Worker(EchoService):
     def _share(self, settings: Settings) -> Settings:
         return share_of(settings, self._start.number, self._start.workers)
 
+    @override
     def _log_ports(self) -> None:
-        """The service has said where it listens."""
+        """Log nothing: the service has logged the addresses."""
 
+    @override
     def _apply(self) -> None:
         super()._apply()
         self.events.rate = self.settings.log_rate / self._start.workers
 
+    @override
     def startService(self) -> None:
-        """Serve, take orders, and report."""
+        """Start to serve, to take orders and to report."""
         super().startService()
         ProcessReader(self._reactor, self, ORDERS, ORDERS)
         self._reporting.start(REPORT_SECONDS)
         self._reports.send(messages.READY, os.getpid())
 
     def childDataReceived(self, name: int, data: bytes) -> None:
-        """Take orders."""
+        """Carry out orders, and answer each."""
         for message in self._orders.add(data):
             kind, content = messages.parse(message)
             if kind == messages.SETTINGS:
@@ -163,11 +167,11 @@ class Worker(EchoService):
             credentials.use(blocks)
 
     def childConnectionLost(self, name: int, reason: object) -> None:
-        """Nobody is there any more to give orders: end as at a stop."""
+        """Stop in order, because the service has ended."""
         self.stop()
 
     def stop(self, number: int = signal.SIGTERM) -> None:
-        """Stop in order; to be told so again changes nothing."""
+        """Stop in order; further calls change nothing."""
         if self._stopping:
             return
         self._stopping = True
@@ -189,11 +193,11 @@ class Worker(EchoService):
 
 def main() -> None:
     """Serve until told to stop."""
-    # What a terminal sends to all its processes is for the first of them to act upon.
+    # A terminal's signals go to all its processes; only the service acts on them.
     for number in SIGNALS - {signal.SIGTERM}:
         signal.signal(number, signal.SIG_IGN)
     orders = bytearray()
-    while b"\n" not in (data := os.read(ORDERS, PORTION)):
+    while b"\n" not in (data := os.read(ORDERS, READ_SIZE)):
         if not data:
             raise SystemExit(0)
         orders += data
@@ -206,7 +210,7 @@ def main() -> None:
         follow_monotonic_clock(reactor)
         reports = Reports(REPORTS)
         log_observer = BudgetedObserver(reports)
-        globalLogBeginner.beginLoggingTo([Telling(log_observer)])
+        globalLogBeginner.beginLoggingTo([RelevantEvents(log_observer)])
         set_descriptor_limit(start.reactor)
         worker = Worker(start, reactor, reports)
         worker.privilegedStartService()
@@ -225,8 +229,8 @@ def main() -> None:
 
 
 def _take_signals(worker: Worker) -> None:
-    """Whoever has started this has held them back, since the interpreter would not know yet what to do with them."""
-    signal.signal(signal.SIGTERM, partial(in_a_turn, worker.stop))
+    """Take signals, which the service has blocked for the time in which the interpreter starts."""
+    signal.signal(signal.SIGTERM, partial(from_signal, worker.stop))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 

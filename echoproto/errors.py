@@ -39,7 +39,7 @@ class UnavailableError(EchoError):
 
 
 class OutputError(EchoError):
-    """Standard output can't be written: it is closed, or its disk is full."""
+    """Standard output or a file of results can't be written: it is closed, or its disk is full."""
 
     exit_status = 2
 

@@ -11,6 +11,7 @@ import shlex
 import sys
 from collections.abc import Callable
 from datetime import datetime
+from textwrap import fill
 from typing import Any
 
 import click
@@ -33,12 +34,16 @@ from echoproto.cli.types import (
     schema_option,
     seed_option,
 )
-from echoproto.compare.folder import check_kept, unused
+from echoproto.compare.folder import NAMES as FILES
 from echoproto.compare.plan.presets import DESCRIPTIONS
 from echoproto.errors import ConfigurationError, as_given
+from echoproto.host.files import check_kept, unused
 from echoproto.units import parse_size, parse_time
 
 DEFAULT_PRESET = "quick"
+
+NAME_WIDTH = 24
+"""Columns of a contestant's name in the list."""
 
 EXAMPLES = {
     "echoproto compare": "The preset quick, in less than 2 minutes.",
@@ -90,10 +95,20 @@ def _positive(parse: Callable[[str], float]) -> Callable[[str], float]:
 def _print_contestants(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
     if wanted:
         from echoproto.compare.plan.contestants import catalogue
+        from echoproto.terminal import WORDS, console
 
+        width = max(console().width, NAME_WIDTH + WORDS)
         for entry in catalogue().values():
             why = f" (not possible: {entry.why_not})" if entry.why_not else ""
-            click.echo(f"{entry.name:<24}{entry.description}{why}")
+            click.echo(
+                fill(
+                    f"{entry.description}{why}",
+                    width,
+                    initial_indent=entry.name.ljust(NAME_WIDTH),
+                    subsequent_indent=" " * NAME_WIDTH,
+                    break_on_hyphens=False,
+                )
+            )
         context.exit()
 
 
@@ -152,7 +167,7 @@ def compare(
     if preset is not None and file is not None:
         raise ConfigurationError("--preset and --plan exclude each other")
     if output is not None and not overwrite:
-        check_kept(output)
+        check_kept(output, FILES)
     from echoproto.compare import session
     from echoproto.compare.plan.options import Options
     from echoproto.compare.run.comparison import Task

@@ -7,6 +7,7 @@ Commands are imported when they are used: no command pays for the libraries of a
 from __future__ import annotations
 
 import os
+import re
 from importlib import import_module
 from typing import Any
 
@@ -15,6 +16,9 @@ import click
 from echoproto import __version__
 from echoproto.console import run
 from echoproto.errors import INTERRUPTED, EchoError, InternalError, OutputError, one_line
+
+KEPT_BYTE = re.compile(r"\\udc([89a-f][0-9a-f])")
+"""The escape that click shows for a byte of an argument that is not UTF-8."""
 
 DEBUG = "ECHOPROTO_DEBUG"
 """Environment variable that asks for the traceback of an internal error."""
@@ -88,7 +92,7 @@ def _in_one_line(error: click.UsageError) -> click.ClickException:
     elif not isinstance(error, click.BadParameter):
         path = error.ctx.command_path if error.ctx is not None else "echoproto"
         message = f"{message.rstrip('.')}; see '{path} --help'"
-    return _complaint(message, error.exit_code)
+    return _complaint(KEPT_BYTE.sub(r"\\x\1", message), error.exit_code)
 
 
 def _complaint(message: str, status: int) -> click.ClickException:

@@ -29,7 +29,7 @@ from echoproto.cli.types import (
     seed_option,
     whole,
 )
-from echoproto.load import outputs
+from echoproto.host import files
 from echoproto.load.options import Options
 from echoproto.load.search import parse_aim
 from echoproto.load.target import MAX_UNASKED_BYTES, MAX_UNASKED_CONNECTIONS, MAX_UNASKED_RATE
@@ -117,12 +117,12 @@ def load(
     TARGET is tcp:HOST:PORT, tls:HOST:PORT, udp:HOST:PORT or unix:PATH. Write an IPv6 address in brackets, such as
     tcp:[::1]:8888. unix:@NAME is an abstract socket name (Linux).
     """
-    paths = {name: outputs.named(given.pop(name)) for name in ("json", "html", "hgrm")}
+    paths = {name: files.named(given.pop(name)) for name in ("json", "html", "hgrm")}
     quiet = given.pop("quiet")
     require("load", "hdrh", "psutil")
     if paths["html"] is not None:
         require("html", "altair", "jinja2", "vl_convert", by="--html")
-    outputs.check({f"--{name}": path for name, path in paths.items()}, overwrite=overwrite)
+    files.check({f"--{name}": path for name, path in paths.items()}, overwrite=overwrite)
     options = Options(**given, seed=secrets.randbits(63) if seed is None else seed)
     from echoproto.load import session
 

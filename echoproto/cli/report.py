@@ -56,11 +56,12 @@ def report(
     """
     from echoproto.compare.analysis.joining import join
     from echoproto.compare.analysis.regression import changes
-    from echoproto.compare.folder import check_kept, check_writable
+    from echoproto.compare.folder import NAMES
     from echoproto.compare.report import write
+    from echoproto.host.files import check_folder, check_kept
 
     if output is not None and not overwrite:
-        check_kept(output)
+        check_kept(output, NAMES)
     results = join(
         [write.read_file(file) for file in files],
         different_environments=different_environments,
@@ -71,6 +72,6 @@ def report(
         old = write.read_file(against)
         changed = changes(results, old, tolerance=tolerance / 100, different_environments=different_environments)
     if output is not None:
-        check_writable(output)
+        check_folder(output)
     write.write(results, output, write.console(), changed)
     sys.exit(WORSE if any(change.regression for change in changed or ()) else 0)

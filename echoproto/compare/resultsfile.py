@@ -12,8 +12,8 @@ from typing import Any
 
 from echoproto.compare.results import Calls, Results, Sample, read
 from echoproto.compare.structure import Mismatch, shown
-from echoproto.compare.textfile import read_text
 from echoproto.errors import ConfigurationError, nearest
+from echoproto.host.files import read_text
 
 RESULTS = "results.json"
 

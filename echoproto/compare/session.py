@@ -13,12 +13,12 @@ from echoproto import terminal
 from echoproto.compare.analysis.comparability import check_environments
 from echoproto.compare.analysis.regression import changes
 from echoproto.compare.analysis.verdict import without_figures
-from echoproto.compare.folder import check_writable
 from echoproto.compare.report import write
 from echoproto.compare.results import Results
 from echoproto.compare.run.comparison import Task, measure, prepare
 from echoproto.compare.run.progress import Board, Lines, Silence
 from echoproto.errors import INTERRUPTED, EchoError
+from echoproto.host.files import check_folder
 from echoproto.host.signals import Interruption
 from echoproto.load.errors import GOOD, UNREACHABLE
 
@@ -62,7 +62,7 @@ def run(task: Task, outputs: Outputs) -> int:
     prepared = prepare(task)
     if old is not None:  # at once, not after minutes
         check_environments(prepared.results, old, may_differ=outputs.different_environments)
-    check_writable(outputs.folder)
+    check_folder(outputs.folder)
     with Interruption() as interruption:
         try:
             with _view(quiet=outputs.quiet) as view:

@@ -42,9 +42,10 @@ def shortage(workload: Workload, available: int) -> str | None:
     return (
         f"--connections {workload.connections:,} with --window {workload.window:,} of --size "
         f"{show_size(workload.largest)}, --idle {workload.idle:,} and --processes {workload.processes:,} need up to "
-        f"{_amount(bytes_needed)} of memory, and {_amount(available)} are available: lower one of them"
+        f"{show_memory(bytes_needed)} of memory, and {show_memory(available)} are available: lower one of them"
     )
 
 
-def _amount(count: int) -> str:
+def show_memory(count: int) -> str:
+    """Return a number of bytes in MiB or GiB."""
     return f"{count / GIB:,.1f} GiB" if count >= GIB else f"{count / MIB:,.0f} MiB"

@@ -17,6 +17,7 @@ from rich.text import Text
 from echoproto import terminal
 from echoproto.errors import INTERRUPTED, ConfigurationError
 from echoproto.host.environment import environment
+from echoproto.host.files import STANDARD_OUTPUT, descriptor_of, save, why_not
 from echoproto.host.limits import available
 from echoproto.host.serving import ServerFailed, accepts, free_port, serving
 from echoproto.host.signals import Interruption
@@ -24,7 +25,6 @@ from echoproto.load.address import looked_up
 from echoproto.load.memory import shortage
 from echoproto.load.options import Options, workload_for
 from echoproto.load.outcome import Outcome
-from echoproto.load.outputs import STANDARD_OUTPUT, save, why_not
 from echoproto.load.processes import run as run_processes
 from echoproto.load.report.document import Report, document
 from echoproto.load.report.live import Board, Lines, View
@@ -37,6 +37,9 @@ from echoproto.load.workload import Transport, Workload
 
 PORT = "{port}"
 """In the command of one's own server and in its target: a free port."""
+
+STANDARD_ERROR = 2
+"""Its descriptor: a report that goes there is not mixed with the progress."""
 
 OWN_TARGET = f"tcp:127.0.0.1:{PORT}"
 
@@ -132,7 +135,7 @@ def _words(server: str) -> list[str]:
 
 def _view(outputs: Outputs, workload: Workload) -> View:
     """What shows how it goes, on standard error."""
-    if outputs.quiet:
+    if outputs.quiet or any(descriptor_of(path or "") == STANDARD_ERROR for path in outputs.paths.values()):
         return View()
     console = terminal.console(stderr=True)
     return Board(console, workload) if console.is_terminal else Lines(console)

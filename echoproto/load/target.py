@@ -46,6 +46,10 @@ def parse_target(text: str) -> Target:
     :raises ConfigurationError: with the reason and the expected forms.
     """
     scheme, _, rest = text.partition(":")
+    if not text.strip():
+        raise _wrong(text, "it is blank" if text else "it is empty")
+    if text != text.lstrip():
+        raise _wrong(text, f"it begins with a space{_meant(text.strip()) or _hint(text.strip())}")
     if scheme not in TRANSPORTS:
         raise _wrong(text, f"unknown transport {quoted(scheme)}{_meant(text) or nearest(scheme, TRANSPORTS)}")
     transport = Transport(scheme)
@@ -103,6 +107,11 @@ def _meant(text: str) -> str:
         guess = f"tcp:{LOOPBACK if host in EVERYWHERE else host}:{port or 8888}"
     else:
         guess = f"tcp:[{text}]:8888"
+    return _hint(guess)
+
+
+def _hint(guess: str) -> str:
+    """Offer a target, if it is one."""
     try:
         target = parse_target(guess)
     except ConfigurationError:

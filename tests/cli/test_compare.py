@@ -5,18 +5,19 @@ from unittest.mock import patch
 
 from attrs import fields
 from click.testing import CliRunner, Result
+from rich.console import Console
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.cli import types
 from echoproto.cli.group import main
 from echoproto.compare import session
-from echoproto.compare.folder import check_writable
 from echoproto.compare.plan.options import Options
 from echoproto.compare.plan.presets import DESCRIPTIONS
 from echoproto.compare.run.comparison import Task
 from echoproto.compare.session import Outputs
 from echoproto.errors import ConfigurationError, UnavailableError
 from echoproto.host import limits
+from echoproto.host.files import check_folder
 
 
 def invoke(*words: str) -> Result:
@@ -163,6 +164,15 @@ class CommandTests(SynchronousTestCase):
         self.assertRegex(result.stdout, r"(?m)^threads +a thread for each connection$")
         self.assertRegex(result.stdout, r"(?m)^echo-lean-epoll ")
 
+    def test_the_list_at_a_narrow_terminal(self) -> None:
+        """It wraps between words, beside the names."""
+        for columns, first in ((60, "our service on poll, writing as"), (20, "our service on poll,")):
+            with patch.object(Console, "is_terminal", True), patch.dict(os.environ, {"COLUMNS": str(columns)}):
+                lines = invoke("--list").stdout.splitlines()
+            self.assertLessEqual(max(map(len, lines)), max(columns, 48))
+            start = lines.index(f"{'echo-poll-buffered':<24}{first}")
+            self.assertRegex(lines[start + 1], "^ {24}(writing as )?Twisted does")
+
     def test_the_schema(self) -> None:
         result = invoke("--json-schema")
         self.assertEqual((result.exit_code, json.loads(result.stdout)["type"]), (0, "object"))
@@ -175,7 +185,7 @@ class WritableTests(SynchronousTestCase):
     def test_a_folder_that_is_new_or_there(self) -> None:
         path = os.path.join(self.mktemp(), "new")
         for _ in range(2):
-            check_writable(path)
+            check_folder(path)
             self.assertTrue(os.path.isdir(path))
 
     def test_what_can_not_be_one(self) -> None:
@@ -184,8 +194,8 @@ class WritableTests(SynchronousTestCase):
             pass
         for wrong in (path, os.path.join(path, "x")):
             with self.assertRaises(ConfigurationError) as caught:
-                check_writable(wrong)
+                check_folder(wrong)
             self.assertIn(f"--output {wrong}: can't be made", str(caught.exception))
         with patch.object(os, "access", lambda path, mode: False), self.assertRaises(ConfigurationError) as caught:
-            check_writable(os.path.dirname(path) or ".")
+            check_folder(os.path.dirname(path) or ".")
         self.assertIn("can't be written to", str(caught.exception))

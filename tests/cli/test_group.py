@@ -73,6 +73,27 @@ class UsageTests(SynchronousTestCase):
         ):
             self.assertRegex(self.complaint(*words), expected)
 
+    def test_bytes_that_are_no_text(self) -> None:
+        """Shown as their escapes, by click, too."""
+        for words in (
+            ["compare", "--contestant", "\udcff=x"],
+            ["compare", "--contestants", "\udcff"],
+            ["compare", "--baseline", "\udcff"],
+            ["compare", "--preset", "\udcff"],
+            ["compare", "--sizes", "\udcff"],
+            ["compare", "--rounds", "\udcff"],
+            ["load", "\udcff"],
+            ["load", "--connections", "\udcff", "tcp:h:1"],
+            ["load", "--ca", "/\udcff", "tls:h:1"],
+            ["load", "--find-rate", "\udcff", "tcp:h:1"],
+            ["report", "\udcff"],
+            ["\udcff"],
+            ["load", "--\udcff"],
+        ):
+            line = self.complaint(*words)
+            self.assertNotIn("udc", line)
+            self.assertIn("\\xff", line)
+
     def test_no_command_is_help(self) -> None:
         ended = CliRunner().invoke(main, [], prog_name="echoproto")
         self.assertEqual(ended.exit_code, 2)

@@ -45,6 +45,16 @@ class LoadTests(OutputsCase):
         server = self.serve("--log-connections", "off")
         self.words = ("load", f"tcp:127.0.0.1:{server.port}", *SHORT)
 
+    def test_descriptors_by_name(self) -> None:
+        """Standard error holds the report alone; what a shell has opened is added to, and not cut off."""
+        for name in ("/dev/stderr", "/dev/fd/2", "/proc/self/fd/2"):
+            self.assertEqual(json.loads(self.shell(*self.words, "--json", name).stderr)["exit_status"], 0)
+        self.shell(*self.words, "--json", "/dev/fd/3", streams="3>>kept; printf x >>kept")
+        self.shell(*self.words, "--json", "/dev/fd/3", streams="3>>kept")
+        with open(os.path.join(self.place, "kept"), encoding="utf-8") as file:
+            self.assertEqual(file.read().count('"exit_status": 0'), 2)
+        self.assertIn("it is not open", self.shell(*self.words, "--json", "/dev/fd/9", status=2).stderr)
+
     def test_output_that_can_not_be_printed(self) -> None:
         """The files are there all the same; also if standard output was to have one of them."""
         for streams, why in UNWRITABLE.items():

@@ -62,7 +62,9 @@ class TargetTests(SynchronousTestCase):
 
     def test_refused(self) -> None:
         for text, why in (
-            ("", "TARGET '': unknown transport ''"),
+            ("", "TARGET '': it is empty; expected tcp:HOST:PORT"),
+            (" \t", r"TARGET ' \t': it is blank; expected"),
+            (" tcp:h:0", "TARGET ' tcp:h:0': it begins with a space; expected"),
             ("localhost:8888", "TARGET localhost:8888: unknown transport 'localhost'"),
             ("tpc:localhost:1", "did you mean 'tcp'?"),
             ("tcp:localhost", "missing port, for example tcp:localhost:8888"),
@@ -86,6 +88,9 @@ class TargetTests(SynchronousTestCase):
     def test_what_was_meant(self) -> None:
         for text, meant in (
             ("127.0.0.1:8888", "tcp:127.0.0.1:8888"),
+            (" tcp:127.0.0.1:8888", "tcp:127.0.0.1:8888"),
+            ("\tlocalhost:8888 ", "tcp:localhost:8888"),
+            ("\nunix:/run/echo", "unix:/run/echo"),
             ("0.0.0.0:8888", "tcp:127.0.0.1:8888"),
             ("localhost", "tcp:localhost:8888"),
             ("8888", "tcp:127.0.0.1:8888"),

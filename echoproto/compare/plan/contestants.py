@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from attrs import evolve, field, frozen
 
 from echoproto.compare.results import Cell, Contestant
-from echoproto.errors import ConfigurationError, nearest, not_installed
+from echoproto.errors import ConfigurationError, nearest, not_installed, quoted
 from echoproto.host.limits import Machine
 from echoproto.reactors.selection import auto_name, candidates
 
@@ -175,13 +175,15 @@ def of_command(text: str) -> Entry:
     """
     name, equals, command = text.partition("=")
     if not equals or not name or not name.isprintable():
-        raise ConfigurationError(f"{text!r}: expected NAME=COMMAND, for example mine='./server {{port}}'")
+        raise ConfigurationError(f"{quoted(text)}: expected NAME=COMMAND, for example mine='./server {{port}}'")
     try:
         words = shlex.split(command)
     except ValueError as error:
-        raise ConfigurationError(f"the command of {name!r} is invalid: {error}") from error
+        raise ConfigurationError(f"the command of {quoted(name)} is invalid: {error}") from error
     if not any("{port}" in word for word in words):
-        raise ConfigurationError(f"the command of {name!r} must contain {{port}}, for example './server {{port}}'")
+        raise ConfigurationError(
+            f"the command of {quoted(name)} must contain {{port}}, for example './server {{port}}'"
+        )
     return Entry(name=name, group="command", description=command, commands=dict.fromkeys(ALL, command))
 
 
@@ -211,7 +213,7 @@ def pick(names: Iterable[str], known: Mapping[str, Entry]) -> tuple[Entry, ...]:
     for name in names:
         if name not in known:
             raise ConfigurationError(
-                f"no such contestant: {name!r}{nearest(name, known)}; must be one of {', '.join(known)}"
+                f"no such contestant: {quoted(name)}{nearest(name, known)}; must be one of {', '.join(known)}"
             )
         picked[name] = known[name]
     return tuple(picked.values())

@@ -14,8 +14,8 @@ from echoproto.compare.plan.contestants import Entry, of_command
 from echoproto.compare.plan.plan import Plan, check_cell
 from echoproto.compare.results import Cell
 from echoproto.compare.structure import shown
-from echoproto.compare.textfile import read_text
-from echoproto.errors import ConfigurationError, nearest
+from echoproto.errors import ConfigurationError, nearest, quoted
+from echoproto.host.files import read_text
 from echoproto.units import parse_size, parse_time
 
 LARGEST = 1 << 20
@@ -86,7 +86,7 @@ def plan_of(document: Mapping[str, Any], path: str) -> PlanFile:
     baseline = given.pop("baseline", contestants[0])
     if baseline not in contestants:
         raise ConfigurationError(
-            f"{path}: baseline: {baseline!r}: must be one of the contestants: {', '.join(contestants)}"
+            f"{path}: baseline: {quoted(baseline)}: must be one of the contestants: {', '.join(contestants)}"
         )
     return PlanFile(Plan(contestants=contestants, cells=cells, baseline=baseline, **given), commands)
 

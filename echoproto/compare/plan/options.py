@@ -12,7 +12,7 @@ from attrs import evolve, frozen
 from echoproto.compare.plan.contestants import Entry, of_command, on_reactors, pick
 from echoproto.compare.plan.plan import Plan, check_cell, over
 from echoproto.compare.results import Cell
-from echoproto.errors import ConfigurationError
+from echoproto.errors import ConfigurationError, quoted
 
 
 @frozen(kw_only=True)
@@ -61,7 +61,7 @@ def chosen(
     entries = dict(known)
     for own in (*commands, *added):
         if own.name in entries:
-            raise ConfigurationError(f"contestant {own.name!r} already exists; give yours another name")
+            raise ConfigurationError(f"contestant {quoted(own.name)} already exists; give yours another name")
         entries[own.name] = own
     names = (*on_reactors(options.reactors), *options.contestants) or base.contestants
     picked = pick((*names, *(entry.name for entry in added)), entries)

@@ -13,11 +13,12 @@ from rich.text import Text
 
 from echoproto.compare.analysis.regression import Change
 from echoproto.compare.analysis.verdict import Verdict, verdicts
-from echoproto.compare.folder import PAGE, save
+from echoproto.compare.folder import PAGE
 from echoproto.compare.report.advice import Advice, advise
 from echoproto.compare.report.table import print_changes, print_results
 from echoproto.compare.results import Results, document
 from echoproto.compare.resultsfile import RESULTS, read_file
+from echoproto.host.files import save_whole
 from echoproto.terminal import fitted
 
 __all__ = ["console", "read_file", "write"]
@@ -37,15 +38,14 @@ def write(results: Results, folder: str | None, console: Console, changes: Seque
 
     :param folder: ``None`` if nothing is to be written.
     :param changes: since an earlier run, if there was one.
-    :raise UnavailableError: if a file can't be written.
-    :raise OutputError: if standard output can't be.
+    :raise OutputError: if a file or standard output can't be written.
     """
     said = verdicts(results)
     advice = advise(results, said)
     drawn = all(find_spec(name) is not None for name in ("altair", "hdrh", "jinja2", "vl_convert"))
     try:
         if folder is not None:
-            save(folder, RESULTS, json.dumps(document(results), indent=1) + "\n")
+            save_whole(folder, RESULTS, json.dumps(document(results), indent=1) + "\n")
             if drawn:
                 _draw(results, folder, said, advice, changes or ())
     finally:
@@ -68,7 +68,7 @@ def _draw(
 
     shown = [(picture, vega.svg(picture.specification)) for picture in pictures(results, said)]
     for picture, svg in shown:
-        save(folder, f"{picture.name}.svg", svg)
-        save(folder, f"{picture.name}.png", vega.png(picture.specification))
+        save_whole(folder, f"{picture.name}.svg", svg)
+        save_whole(folder, f"{picture.name}.png", vega.png(picture.specification))
     text = page(results, said, advice, shown=shown, script=vega.script(), versioned=vega.with_version, changes=changes)
-    save(folder, PAGE, text)
+    save_whole(folder, PAGE, text)

@@ -23,12 +23,14 @@ from echoproto.compare.run.environment import environment
 from echoproto.compare.run.progress import Silence, show_left
 from echoproto.compare.run.rounds import Pair, Rounds, sort_out
 from echoproto.compare.run.sample import Conditions
-from echoproto.host.limits import SPARE_DESCRIPTORS, Cores, cores, descriptors, local_ports, machine
+from echoproto.errors import ConfigurationError
+from echoproto.host.limits import SPARE_DESCRIPTORS, Cores, Machine, cores, descriptors, local_ports, machine
 from echoproto.host.signals import StopRequest
 from echoproto.load.address import MANY
 from echoproto.load.errors import ClientLimit
+from echoproto.load.memory import needed, show_memory
 from echoproto.reactors.selection import auto_name
-from echoproto.units import counted
+from echoproto.units import counted, show_size
 
 
 @frozen(kw_only=True)
@@ -102,7 +104,7 @@ def prepare(task: Task) -> Prepared:
     """
     asked, entries = planned(task)
     limits = machine()
-    _check_generator(asked.cells, limits.descriptors)
+    _check_generator(asked.cells, limits)
     pairs, impossible = sort_out(asked, entries, limits)
     seconds = sum(estimate(pair.cell, asked, pair.entry.connecting) for pair in pairs)
     counted = len([pair for pair in pairs if pair.cell == asked.cells[0]]) if asked.calls else 0
@@ -124,19 +126,28 @@ def prepare(task: Task) -> Prepared:
     return Prepared(plan=plan, pairs=pairs, results=results, cores=pinned_to, announcement=announcement)
 
 
-def _check_generator(cells: Iterable[Cell], descriptors: int) -> None:
+def _check_generator(cells: Iterable[Cell], limits: Machine) -> None:
     """
     Check that the generator itself can hold all cells.
 
-    :param descriptors: limit of a process.
-    :raise ClientLimit: if it can't; the message says what to raise, and how.
+    :raise ConfigurationError: if memory can't hold the messages of one.
+    :raise ClientLimit: if descriptors or ports don't suffice; the message says what to raise, and how.
     """
+    for cell in cells:
+        needed_memory = needed(sample.workload_for(cell, 0, Conditions()))
+        if needed_memory > limits.memory:
+            raise ConfigurationError(
+                f"{counted(cell.connections, 'connection')} with messages of {show_size(cell.size)} need up to "
+                f"{show_memory(needed_memory)} of memory, and {show_memory(limits.memory)} are available: take smaller "
+                "--sizes or fewer --connections"
+            )
     most = max(cell.connections + cell.idle for cell in cells)
-    needed = most + SPARE_DESCRIPTORS
-    if needed > descriptors:
+    wanted = most + SPARE_DESCRIPTORS
+    if wanted > limits.descriptors:
         raise ClientLimit(
-            f"{most:,} connections take {needed:,} descriptors, and a process may have {descriptors:,}: raise the hard "
-            f"limit (ulimit -Hn {needed}, as root; or LimitNOFILE= of systemd), or take fewer --connections and --idle"
+            f"{most:,} connections take {wanted:,} descriptors, and a process may have {limits.descriptors:,}: raise "
+            f"the hard limit (ulimit -Hn {wanted}, as root; or LimitNOFILE= of systemd), or take fewer --connections "
+            "and --idle"
         )
     ports = local_ports()
     if ports is not None and ports < most <= MANY:

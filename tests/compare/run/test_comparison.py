@@ -12,9 +12,12 @@ from echoproto.compare.run import sample as sample_module
 from echoproto.compare.run.comparison import Prepared, Task, _check_generator, measure, prepare
 from echoproto.compare.run.progress import Silence
 from echoproto.compare.run.sample import Conditions
+from echoproto.errors import ConfigurationError
 from echoproto.host.limits import Cores, Machine
 from echoproto.host.signals import Interruption
 from echoproto.load.errors import ClientLimit
+
+PLENTY = Machine(descriptors=1 << 20, tasks=1 << 20, memory=1 << 40)
 
 LARGE = Machine(descriptors=20_000, tasks=1 << 20, memory=1 << 40)
 
@@ -101,25 +104,37 @@ class MeasureTests(Case):
 
 
 class GeneratorTests(SynchronousTestCase):
-    def complaint(self, connections: int, descriptors: int = 1 << 20) -> str:
+    def complaint(self, connections: int, descriptors: int = PLENTY.descriptors) -> str:
         with self.assertRaises(ClientLimit) as caught:
-            _check_generator([Cell(), Cell(connections=connections)], descriptors)
+            _check_generator([Cell(), Cell(connections=connections)], evolve(PLENTY, descriptors=descriptors))
         return str(caught.exception)
 
     def test_descriptors(self) -> None:
         """What is too few, how many it takes, and how to have them."""
-        _check_generator([Cell(connections=800, idle=100)], 1_000)
+        _check_generator([Cell(connections=800, idle=100)], evolve(PLENTY, descriptors=1_000))
         said = self.complaint(1_000, 1_000)
         for part in ("1,100 descriptors", "may have 1,000", "ulimit -Hn 1100"):
             self.assertIn(part, said)
 
     def test_ports(self) -> None:
         self.patch(comparison, "local_ports", lambda: 500)
-        _check_generator([Cell(connections=500)], 1 << 20)
+        _check_generator([Cell(connections=500)], PLENTY)
         for part in ("501 connections", "there are 500", "sysctl -w net.ipv4.ip_local_port_range"):
             self.assertIn(part, self.complaint(501))
-        _check_generator([Cell(connections=30_000)], 1 << 20)  # which come from many addresses
+        _check_generator([Cell(connections=30_000)], PLENTY)  # which come from many addresses
 
     def test_another_system(self) -> None:
         self.patch(comparison, "local_ports", lambda: None)
-        _check_generator([Cell(connections=15_000)], 1 << 20)
+        _check_generator([Cell(connections=15_000)], PLENTY)
+
+    def test_memory(self) -> None:
+        """Refused once, before any server is started, and not for each contestant."""
+        _check_generator([Cell(size=20 << 20)], evolve(PLENTY, memory=2 << 30))
+        error = self.assertRaises(
+            ConfigurationError, _check_generator, [Cell(), Cell(size=20_000 << 20)], evolve(PLENTY, memory=2 << 30)
+        )
+        self.assertEqual(
+            str(error),
+            "50 connections with messages of 20000MiB need up to 996.1 GiB of memory, and 2.0 GiB are available: take "
+            "smaller --sizes or fewer --connections",
+        )

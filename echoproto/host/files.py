@@ -1,0 +1,246 @@
+"""
+Files that a command reads and writes: checked before the run, and nothing is overwritten unasked.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import io
+import os
+import re
+import stat
+import sys
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+
+from echoproto.errors import ConfigurationError, OutputError
+
+STANDARD_OUTPUT = "-"
+
+OVERWRITE = "--overwrite"
+"""The option that has files replaced."""
+
+PROBE_FILE = ".echoproto"
+"""Made in a folder, and removed, to see whether files can be made there."""
+
+STANDARD_STREAMS = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
+
+DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/([0-9]{1,9})")
+"""The name of a descriptor that this process was started with, as in ``3>file`` and ``>(gzip)``."""
+
+
+def named(path: str | None) -> str | None:
+    """Return an option's path, or `STANDARD_OUTPUT` for another name of that."""
+    return STANDARD_OUTPUT if path is not None and descriptor_of(path) == 1 else path
+
+
+def descriptor_of(path: str) -> int | None:
+    """Return the descriptor of this process that a path names, or ``None``."""
+    if path in STANDARD_STREAMS:
+        return STANDARD_STREAMS[path]
+    return int(found[1]) if (found := DESCRIPTOR.fullmatch(path)) else None
+
+
+def why_not(path: str) -> str:
+    """
+    Find out why a file can't be written, without changing an existing one.
+
+    :return: the reason, or nothing if it can be.
+    """
+    if (descriptor := descriptor_of(path)) is not None:
+        return _why_not_open(descriptor)
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return _why_not_made(path)
+    except OSError as error:
+        return str(error.strerror)
+    if stat.S_ISDIR(found.st_mode):
+        return "it is a folder"
+    if stat.S_ISREG(found.st_mode):
+        try:
+            os.close(os.open(path, os.O_WRONLY))
+        except OSError as error:
+            return str(error.strerror)
+    return "" if os.access(path, os.W_OK) else os.strerror(errno.EACCES)
+
+
+def _why_not_open(descriptor: int) -> str:
+    try:
+        mode = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE
+    except OSError:
+        return "it is not open"
+    return "it is open for reading only" if mode == os.O_RDONLY else ""
+
+
+def _why_not_made(path: str) -> str:
+    """Make a file, and remove it: nothing else tells whether it can be made."""
+    place = os.path.realpath(path)
+    folder = os.path.dirname(place)
+    if not path:
+        return os.strerror(errno.ENOENT)
+    if not os.path.isdir(folder):
+        return f"there is no folder {folder}"
+    try:
+        os.close(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+        os.unlink(place)
+    except OSError as error:
+        return str(error.strerror)
+    return ""
+
+
+def check(outputs: Mapping[str, str | None], *, overwrite: bool) -> None:
+    """
+    Check that each output has a place of its own, and overwrites nothing unasked.
+
+    :param outputs: options and the paths that they give.
+    :param overwrite: allow to replace files.
+    :raise ConfigurationError: if two of them are one, or a file is there.
+    """
+    places: dict[object, str] = {}
+    given = {option: path for option, path in outputs.items() if path and path != os.devnull}
+    for option, path in given.items():
+        place = _place(path)
+        if place in places:
+            raise ConfigurationError(f"{places[place]} and {option} both write to {path}: give each a file of its own")
+        places[place] = option
+    for option, path in given.items():
+        if os.path.isfile(path) and descriptor_of(path) is None and not overwrite:
+            raise ConfigurationError(f"{option} {path}: is there already; {OVERWRITE} replaces it")
+
+
+def _place(path: str) -> object:
+    """Return a value that is equal for all names of one file."""
+    if path == STANDARD_OUTPUT:
+        return path
+    try:
+        found = os.stat(path)
+    except OSError:
+        return os.path.realpath(path)
+    return found.st_dev, found.st_ino
+
+
+def save(path: str, data: bytes) -> str:
+    """
+    Write a file, or to standard output.
+
+    :return: why it can't be written, or nothing.
+    """
+    if path == STANDARD_OUTPUT:
+        return _print(data)
+    made = not os.path.lexists(path)
+    try:
+        _write(path, data)
+    except OSError as error:
+        if made:
+            with suppress(OSError):  # half a file is none
+                os.unlink(path)
+        return error.strerror or str(error)
+    return ""
+
+
+def _print(data: bytes) -> str:
+    try:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.buffer.write(data)  # whatever text its encoding has
+        else:
+            sys.stdout.write(data.decode())
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise  # the reader is gone, as with a pipe to head(1)
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
+
+
+def _write(path: str, data: bytes) -> None:
+    if (descriptor := descriptor_of(path)) is not None:  # to open it by its name would cut off what it holds
+        with open(os.dup(descriptor), "wb") as file:
+            file.write(data)
+        return
+    # Without O_NONBLOCK, to open a named pipe waits for a reader, who may never come.
+    with open(path, "wb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK, 0o666)) as file:
+        os.set_blocking(file.fileno(), True)
+        file.write(data)
+
+
+def save_whole(folder: str, name: str, data: str | bytes) -> None:
+    """
+    Write a file whole, or not at all: what was there before stays until then.
+
+    :raise OutputError: if that can't be done.
+    """
+    path = os.path.join(folder, name)
+    new = f"{path}.new"
+    try:
+        os.makedirs(folder, exist_ok=True)
+        with open(new, "wb") as file:
+            file.write(data.encode() if isinstance(data, str) else data)
+        os.replace(new, path)
+    except OSError as error:
+        with suppress(OSError):
+            os.unlink(new)
+        raise OutputError(f"{path}: can't be written: {error.strerror or error}") from error
+
+
+def check_kept(folder: str, names: Iterable[str]) -> None:
+    """
+    Check that no file of some names would be overwritten.
+
+    :raise ConfigurationError: if one would be; the error names it.
+    """
+    for name in names:
+        if os.path.lexists(os.path.join(folder, name)):
+            raise ConfigurationError(f"--output {folder}: {name} is there already; {OVERWRITE} replaces it")
+
+
+def check_folder(folder: str) -> None:
+    """
+    Check before the run that results can be written, and create the folder.
+
+    :raise ConfigurationError: if they can't; the error says why.
+    """
+    if not folder:
+        raise ConfigurationError("--output '': names no folder")
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        why = "it is a file" if isinstance(error, FileExistsError) else str(error.strerror)
+        raise ConfigurationError(f"--output {folder}: can't be made: {why}") from error
+    denied = "" if os.access(folder, os.W_OK) else os.strerror(errno.EACCES)
+    if why := denied or why_not(os.path.join(folder, PROBE_FILE)):
+        raise ConfigurationError(f"--output {folder}: can't be written to: {why}")
+
+
+def unused(folder: str) -> str:
+    """Return a folder that does not exist: this one, or the same with a number."""
+    found, number = folder, 1
+    while os.path.lexists(found):
+        number += 1
+        found = f"{folder}-{number}"
+    return found
+
+
+def read_text(path: str, most: int) -> str:
+    """
+    Read a file of UTF-8 text.
+
+    A pipe is read, too, such as that of ``<(zcat results.json.gz)``; a named one without a writer is empty.
+
+    :param most: bytes that it may have.
+    :raise OSError: if it can't be read.
+    :raise ConfigurationError: if it has more bytes.
+    :raise ValueError: if it is not UTF-8.
+    """
+    # Without O_NONBLOCK, to open a named pipe waits for a writer, who may never come.
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        os.set_blocking(file.fileno(), True)
+        large = os.fstat(file.fileno()).st_size > most
+        content = b"" if large else file.read(most + 1)
+    if large or len(content) > most:
+        raise ConfigurationError(f"{path}: is larger than {most >> 20} MiB")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError("it is not UTF-8 text") from error

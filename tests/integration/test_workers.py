@@ -10,7 +10,7 @@ import threading
 
 from echoproto.server.workers.handover import kernel_balances
 from tests.integration.test_stopping import read_to_the_end, send_until_stuck
-from tests.integration.test_unix import ACTIVATED
+from tests.integration.test_unix_stop import ACTIVATED
 from tests.integration.twistd import LISTENING, PATIENCE, REACTOR, Server, script
 from tests.integration.workers import WorkersCase
 from tests.support.clients import TLSClient, exchange, payload, receive

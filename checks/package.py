@@ -26,7 +26,10 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PACKAGED = ("echoproto", "twisted/plugins")
 """Folders of which each file has to be in both, as it is here, where the suite tries it."""
 
-INSTALLED = [f"tests.integration.test_{name}" for name in ("load_html", "reactor_switch", "serving", "starting")]
+INSTALLED = [
+    f"tests.integration.test_{name}"
+    for name in ("commands", "failing", "load_html", "reactor_switch", "serving", "starting")
+]
 """Tests of how it is found, started and drawn with; since the code is the same, others would come to the same."""
 
 LEAST = 45

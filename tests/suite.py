@@ -83,6 +83,7 @@ WITHOUT_REACTOR = (
     *("tests.integration.test_compare_", "tests.integration.test_connection_log", "tests.integration.test_environment"),
     *("tests.integration.test_failing", "tests.integration.test_load_", "tests.integration.test_log_files"),
     *("tests.integration.test_names", "tests.integration.test_outputs", "tests.integration.test_privileges"),
+    *("tests.integration.test_restart", "tests.integration.test_slow_peers"),
     *("tests.integration.test_reloading", "tests.integration.test_runner_options", "tests.integration.test_soak_"),
     *("tests.integration.test_tlserrors", "tests.integration.test_udp_", "tests.integration.test_unix"),
     *("tests.integration.test_unwritable", "tests.integration.test_workers_as_a_service"),

@@ -30,12 +30,14 @@ def mutant(name: str, harm: str) -> tuple[str, str]:
 
 
 class CompareCase(TwistdCase):
-    def compared(self, *words: str, status: int = 0) -> tuple[Results, subprocess.CompletedProcess[str]]:
+    def compared(
+        self, *words: str, status: int = 0, drawn: bool = False
+    ) -> tuple[Results, subprocess.CompletedProcess[str]]:
         """What it has measured, valid by the schema."""
         folder = os.path.join(self.folder(), "out")
-        ended = self.run_to_end(
-            script("echoproto"), "compare", *words, "--output", folder, seconds=SECONDS, cwd=self.folder()
-        )
+        command = (script("echoproto"), "compare", *words, "--output", folder)
+        environment = None if drawn else self.without_pictures()
+        ended = self.run_to_end(*command, seconds=SECONDS, cwd=self.folder(), env=environment)
         self.assertNotIn("Traceback", ended.stdout + ended.stderr)
         self.assertEqual(ended.returncode, status, ended)
         self.results = os.path.join(folder, "results.json")
@@ -52,7 +54,7 @@ class MeasuredTests(CompareCase):
     def test_two_contestants(self) -> None:
         """From the options to results, tables and pictures; and again, beside the first time."""
         names = ("--contestants", "echo-poll,threads", *SMALL, "--rounds", "2")
-        results, ended = self.compared(*names, "--seed", "5")
+        results, ended = self.compared(*names, "--seed", "5", drawn=True)
         taken = [(sample.contestant, sample.round) for sample in results.samples]
         self.assertEqual(sorted(taken), [(name, number) for name in ("echo-poll", "threads") for number in (0, 1)])
         for sample in results.samples:
@@ -124,7 +126,7 @@ class InterruptedTests(CompareCase):
             "--output",
             folder,
         )
-        child = Child(script("echoproto"), "compare", *words, cwd=self.folder())
+        child = Child(script("echoproto"), "compare", *words, cwd=self.folder(), env=self.without_pictures())
         self.addCleanup(child.stop)  # in order, so that its servers end, too
         return child, os.path.join(folder, "results.json")
 

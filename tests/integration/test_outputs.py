@@ -21,10 +21,10 @@ class OutputsCase(TwistdCase):
         self.place = self.folder()
 
     def shell(
-        self, *words: str, streams: str = "", status: int = 0, encoding: str = "utf-8"
+        self, *words: str, streams: str = "", status: int = 0, encoding: str = "utf-8", drawn: bool = True
     ) -> subprocess.CompletedProcess[str]:
         """Run the command with its streams redirected as a shell does."""
-        environment = {**os.environ, "PYTHONIOENCODING": encoding}
+        environment = {**(os.environ if drawn else self.without_pictures()), "PYTHONIOENCODING": encoding}
         shell = ("bash", "-o", "pipefail", "-c", f'"$0" "$@" {streams}')
         ended = self.run_to_end(*shell, script("echoproto"), *words, cwd=self.place, env=environment)
         self.assertNotIn("Traceback", ended.stderr)
@@ -116,7 +116,7 @@ class ReportTests(OutputsCase):
         ended = self.shell("report", self.results, "--output", "out", status=2)
         self.assertEqual(ended.stderr, "Error: --output out: results.json is there already; --overwrite replaces it\n")
         self.assertEqual(self.shell("report", "out", streams=HEAD).stderr, "")
-        ended = self.shell("report", self.results, "--output", "out", "--overwrite", encoding="ascii")
+        ended = self.shell("report", self.results, "--output", "out", "--overwrite", encoding="ascii", drawn=False)
         self.assertRegex(ended.stdout, r"\d us\b")
 
     def test_a_comparison_into_the_same_folder(self) -> None:

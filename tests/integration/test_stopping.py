@@ -11,7 +11,6 @@ import threading
 import time
 from functools import partial
 
-from echoproto.host.serving import free_port
 from tests.integration.twistd import PATIENCE, Server, TwistdCase
 from tests.support.certificates import make_pem
 from tests.support.clients import STALL, TLSClient, not_taken, payload, receive
@@ -63,10 +62,6 @@ class StoppingTests(TwistdCase):
         for client in clients:
             self.assertEqual(read_to_the_end(client), b"")
         return taken
-
-    def test_under_twist(self) -> None:
-        server = self.serve("--log-format", "text", twistd=(), program="twist")
-        self.assertEqual(server.stop(), 0)
 
     def test_bytes_in_flight(self) -> None:
         """O7: what our side had taken at the signal comes back, an exact prefix, then a FIN; nobody new is let in."""
@@ -191,28 +186,3 @@ class StoppingTests(TwistdCase):
                 client.shutdown(socket.SHUT_RDWR)
             sender.join(PATIENCE)
         self.assertEqual(server.end(), 0)
-
-    def test_a_restart_binds_at_once(self) -> None:
-        """C10: though connections that it has closed itself are still in TIME_WAIT on that port."""
-        server = self.serve("--port", str(free_port()))  # one that nobody is given meanwhile
-        client = self.enterContext(server.connect())
-        self.assertEqual(receive(client, 6), b"Hello\n")
-        self.assertEqual(server.stop(), 0)
-        self.assertEqual(receive(client, 1), b"")
-        client.close()
-        again = self.serve("--port", str(server.port))
-        with again.connect() as client:
-            self.assertEqual(receive(client, 6), b"Hello\n")
-
-    def test_an_ignored_signal_stays_ignored(self) -> None:
-        """A shell without job control has its background commands ignore SIGINT."""
-        if not sys.platform.startswith("linux"):
-            self.skipTest("/proc is Linux's")
-        from tests.integration.twistd import REACTOR, script
-
-        command = f"trap '' INT; exec {script('twistd')} -n echo --port 0 --reactor {REACTOR}"
-        server = Server("sh", "-c", command, cwd=self.folder())
-        self.addCleanup(self._end, server)
-        server.listening()
-        ignored = {number for number in range(1, 32) if server.status_mask("SigIgn") >> (number - 1) & 1}
-        self.assertIn(signal.SIGINT, ignored)

@@ -221,6 +221,13 @@ class TwistdCase(SynchronousTestCase):
         """An empty folder that is not the checkout: what is installed has to be enough."""
         return self.enterContext(tempfile.TemporaryDirectory(prefix="echo-"))
 
+    def without_pictures(self) -> dict[str, str]:
+        """Return an environment without what draws, which takes longer than most of what a test is about."""
+        folder = self.folder()
+        with open(os.path.join(folder, "sitecustomize.py"), "w", encoding="ascii") as file:
+            file.write("import sys; sys.modules['altair'] = None")
+        return {**os.environ, "PYTHONPATH": folder}
+
     def serve(
         self, *words: str, twistd: tuple[str, ...] = ("-n",), program: str = "twistd", **options: object
     ) -> Server:

@@ -46,7 +46,7 @@ LONG = (
 )
 """Tests that take longest, for what few changes reach; a quick run leaves them out."""
 
-PROCESSES = ("tests.host", "tests.integration")
+PROCESSES = ("tests.compare.run", "tests.compare.servers", "tests.host", "tests.integration")
 """Tests that start processes. They take most of the time, so they run once on each reactor: under pytest on Twisted's
 default reactor and without a reactor, under trial on the others."""
 

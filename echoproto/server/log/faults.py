@@ -1,7 +1,7 @@
 """
-Faults: exceptions of our own code, and those for want of memory.
+Faults: exceptions of this package's own code, and those for want of memory.
 
-Each costs one connection, or one datagram. It is counted by its name, and is one line of the log, if there is room.
+A fault costs one connection, or one datagram. It is counted by its name, and logged as one line, within the budget.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ log = Logger("echoproto")
 
 def fault_of(connection: Echo, reason: Failure) -> Failure | None:
     """
-    The fault that has ended a connection, if one has.
+    Return the fault that has ended a connection, if one has.
 
-    :param reason: what the transport gave to ``connectionLost``.
+    :param reason: argument of ``connectionLost``.
     """
     if connection.fault is not None:
         return connection.fault
@@ -37,9 +37,9 @@ def end_by_fault(connection: Echo) -> None:
 
 def log_fault(events: EventLog, where: str, failure: Failure, **fields: object) -> None:
     """
-    Log a fault, if there is room.
+    Log a fault, within the budget.
 
-    :param where: what it was in, such as ``a connection``; there are only a few.
+    :param where: part of the service, such as ``a connection``; one of a few.
     """
     if events.room(f"faults in {where}, {type(failure.value).__name__}"):
         log.error(

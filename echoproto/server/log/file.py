@@ -1,5 +1,5 @@
 """
-Files that log lines go to by their names, which are rotated and opened anew.
+Log files, which are rotated and reopened by their names.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ from echoproto.server.paths import absolute
 log = Logger("echoproto")
 
 ROTATE_BYTES = 1_000_000
-"""Size at which a log file is rotated, as twistd has it."""
+"""Size at which a log file is rotated, the same as twistd's."""
 
 DESCRIPTORS = re.compile(r"/proc/(self|\d+)(/task/\d+)?/fd|/dev/fd")
 """Folders of names of open descriptors: /dev/stdout is a link there."""
 
 MAX_LINKS = 40
-"""Symbolic links that are followed one after the other, as the kernel does; more are a circle."""
+"""Symbolic links that are followed one after the other, as many as the kernel follows; more are a circle."""
 
 
 class LogFile(LogStream):
     """
-    Writes lines to a file by its name, and rotates it, or opens it anew, as far as it is a regular file.
+    A file of log lines, which can be rotated and reopened if it is a regular file.
 
-    Of a link, the target is rotated. A file that takes the place of another has the same permissions and owner.
+    The target of a link is rotated. A new file has the permissions and the owner of the previous one.
 
-    :param path: of anything that can be written; a regular file is made if there is nothing.
-    :param rotate_bytes: size at which it is rotated by itself; ``None`` for never.
+    :param path: of a file, a pipe or a device; a missing file is made.
+    :param rotate_bytes: size at which the file is rotated by itself; ``None`` for never.
     :param owner: user and group ID of a file that is made, -1 for those of this process.
-    :raise UnavailableError: if it can't be opened.
+    :raise UnavailableError: if the file can't be opened.
 
-    :ivar has_name: true for a regular file that its name leads to; that of /dev/stdout belongs to another program.
+    :ivar has_name: true for a regular file with a name of its own; that of /dev/stdout belongs to another program.
     """
 
     def __init__(
@@ -70,9 +70,9 @@ class LogFile(LogStream):
     @staticmethod
     def check(path: str) -> None:
         """
-        Find out whether a file can be written, and change nothing.
+        Check that a file can be written, without a change to it.
 
-        :raise UnavailableError: if it can't be opened.
+        :raise UnavailableError: if the file can't be opened.
         """
         try:
             try:
@@ -86,7 +86,7 @@ class LogFile(LogStream):
             raise _unwritable(path, error) from error
 
     def write(self, line: bytes) -> bool:
-        """Write a line, as a stream does; before that, rotate a file that is as large as it may be."""
+        """Write a line; before that, rotate a file that has reached its size."""
         if self._rotate_at is not None and os.fstat(self.descriptor).st_size >= self._rotate_at:
             try:
                 self.rotate()
@@ -97,11 +97,11 @@ class LogFile(LogStream):
 
     def rotate(self) -> None:
         """
-        Rename ``echo.log`` to ``echo.log.1``, that one to ``echo.log.2``, and so on, and go on with a new file.
+        Rename ``echo.log`` to ``echo.log.1``, that one to ``echo.log.2``, and so on, and continue in a new file.
 
-        What is no regular file is left alone.
+        Anything but a regular file stays as it is.
 
-        :raise UnavailableError: if that can't be done; then the log goes on in the file that is open.
+        :raise UnavailableError: if that fails; then the log continues in the open file.
         """
         if not self.has_name:
             return
@@ -124,9 +124,9 @@ class LogFile(LogStream):
 
     def reopen(self) -> None:
         """
-        Open it anew, by its name: another program has moved the file away. What is no regular file is left alone.
+        Open the file anew, by its name: another program has moved it away. Anything but a regular file stays open.
 
-        :raise UnavailableError: if that can't be done; then the log goes on in the file that is open.
+        :raise UnavailableError: if that fails; then the log continues in the open file.
         """
         if not self.has_name:
             return
@@ -151,18 +151,18 @@ class LogFile(LogStream):
 
 
 def say_not_rotated(error: EchoError) -> None:
-    """Log why the log could not be rotated."""
+    """Log the error of a rotation."""
     log.error("{error}", event="log-not-rotated", error=str(error))
 
 
 def _open(path: str) -> int:
     """
-    Open what is there.
+    Open a file that exists.
 
-    :raise OSError: if that can't be; `FileNotFoundError` if there is nothing.
+    :raise OSError: if that fails; `FileNotFoundError` if the file is missing.
     """
     if stat.S_ISFIFO(os.stat(path).st_mode):
-        # As its own reader, too, it can be opened when there is no other, and keeps the lines for one that comes later.
+        # As its own reader, too, it can be opened without another one, and keeps the lines for a later one.
         with suppress(PermissionError):
             return os.open(path, os.O_RDWR | OPEN_FLAGS)
     return os.open(path, os.O_WRONLY | OPEN_FLAGS)
@@ -170,9 +170,9 @@ def _open(path: str) -> int:
 
 def _make(path: str, mode: int) -> int:
     """
-    Make a regular file, with permissions as the umask has them.
+    Make a regular file, with permissions by the umask.
 
-    :raise OSError: if that can't be, or there is something.
+    :raise OSError: if that fails, or the path is taken.
     """
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | OPEN_FLAGS, mode)
 
@@ -181,7 +181,7 @@ def _make_like(path: str, before: os.stat_result) -> int:
     """
     Make a regular file in place of another, with the same permissions and owner, as far as this process may do so.
 
-    :raise OSError: if it can't be made, or there is something.
+    :raise OSError: if that fails, or the path is taken.
     """
     mode = stat.S_IMODE(before.st_mode)
     descriptor = _make(path, mode)
@@ -201,7 +201,7 @@ def _require_regular(found: os.stat_result) -> None:
 
 
 def _numbers(path: str) -> Iterator[int]:
-    """The numbers of files that were rotated before."""
+    """Yield the numbers of files that were rotated before."""
     folder, name = os.path.split(path)
     for each in os.listdir(folder):
         if found := re.fullmatch(rf"{re.escape(name)}\.([1-9]\d*)", each):
@@ -209,7 +209,7 @@ def _numbers(path: str) -> Iterator[int]:
 
 
 def _descriptor_of(path: str) -> int | None:
-    """The descriptor that a path names, or links to, as /dev/stdout does."""
+    """Return the descriptor that a path names, or links to, as /dev/stdout does."""
     for _ in range(MAX_LINKS):
         folder = os.path.realpath(os.path.dirname(path))
         if DESCRIPTORS.fullmatch(folder):

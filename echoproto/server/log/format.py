@@ -1,5 +1,5 @@
 """
-The lines of log events, for people to read, or as JSON for programs.
+Lines of log events: text for people, or JSON for programs.
 """
 
 from __future__ import annotations
@@ -14,29 +14,29 @@ from twisted.python.failure import Failure
 from echoproto.errors import one_line
 
 OURS = "echoproto"
-"""The namespace of the events of this package, which have names of their own."""
+"""Namespace of the events of this package, which have names of their own."""
 
-OF_TWISTED = frozenset({"message", "time", "system", "format", "isError", "failure", "logLevel", "why"})
+LEGACY_KEYS = frozenset({"message", "time", "system", "format", "isError", "failure", "logLevel", "why"})
 """Keys that Twisted's older log puts into an event."""
 
 PLACES = 3
 """Places of a traceback that are named where it is not shown."""
 
 Formatter = Callable[[LogEvent], "str | None"]
-"""Makes a line of an event, with its end; ``None`` for none."""
+"""Function that formats an event as a line, with its end; ``None`` for an event without text."""
 
 
 def text_line(event: LogEvent) -> str | None:
-    """As twistd writes it: time, origin and message; a traceback goes on in lines that begin with a tab."""
+    """Format an event as twistd does: time, origin and message; a traceback follows in lines that begin with a tab."""
     return formatEventAsClassicLogText(event)
 
 
 def json_line(event: LogEvent) -> str | None:
     """
-    One flat JSON object.
+    Format an event as one flat JSON object.
 
     ``time`` (ISO 8601, UTC, with milliseconds), ``level`` and ``event``, which is a name, come first, then the fields
-    of the event. What other packages log is called ``message`` or ``exception``, and has the fields ``logger`` and
+    of the event. An event of another package is called ``message`` or ``exception``, and has the fields ``logger`` and
     ``message``; an exception adds ``exception``, and ``traceback`` or ``places``.
     """
     failure = failure_of(event)
@@ -59,7 +59,7 @@ def json_line(event: LogEvent) -> str | None:
 
 
 def _is_of_log(key: str) -> bool:
-    return key.startswith("log_") or key in OF_TWISTED
+    return key.startswith("log_") or key in LEGACY_KEYS
 
 
 def _time(seconds: float) -> str:
@@ -72,20 +72,20 @@ def _as_text(value: object) -> str:
 
 
 def failure_of(event: LogEvent) -> Failure | None:
-    """The failure that was logged, by Twisted's newer or older log."""
+    """Return the failure of an event of Twisted's newer or older log."""
     found = event.get("log_failure") or event.get("failure")
     return found if isinstance(found, Failure) else None
 
 
 def message_of(event: LogEvent) -> str:
-    """The message of an event, without the traceback that Twisted's older log puts into it."""
+    """Return the message of an event, without the traceback that Twisted's older log puts into it."""
     if "log_message" in event:
         return str(event["log_message"])
     return str(event.get("why") or "Unhandled Error") if "failure" in event else formatEvent(event)
 
 
 def exception_of(failure: Failure) -> str:
-    """The type of an exception, and what it says, in a line."""
+    """Return the type and the text of an exception, in a line."""
     said = failure.getErrorMessage()
     name = getattr(failure.type, "__name__", "Exception")
     return one_line(f"{name}: {said}" if said and said != name else name)

@@ -1,5 +1,5 @@
 """
-The observer of the log: it writes what there is room for, in one of two formats, to wherever the runner has it go.
+The observer of the log: it writes events within their budget, in one of two formats, to the runner's destination.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from echoproto.server.log.stream import LogStream, append_only, open_stream
 
 FORMATS: Mapping[str | None, Formatter] = {"json": json_line, "text": text_line, None: text_line}
 
-FAILURES = 5
-"""Exceptions of one kind that are logged at once, before the rate counts: the first with its traceback."""
+FAILURE_BURST = 5
+"""Exceptions of one kind that are logged before the rate limits them: the first with its traceback."""
 
-KEPT = ("log_level", "log_namespace", "log_system", "log_time")
-"""Keys of an event that say whose it is, and when."""
+ORIGIN_KEYS = ("log_level", "log_namespace", "log_system", "log_time")
+"""Keys of the origin and the time of an event."""
 
 LOGGERS = ("twisted.logger.", "twisted.python.log", "twisted.python.threadable", __name__)
 """Modules between whoever logs something and its observer."""
@@ -46,10 +46,10 @@ LOGGERS = ("twisted.logger.", "twisted.python.log", "twisted.python.threadable",
 @implementer(ILogObserver)
 class LogWriter:
     """
-    Writes log events as lines.
+    Write log events as lines.
 
-    :param stream: takes them; how many it has not taken is logged when it takes lines again.
-    :param line_of: makes them.
+    :param stream: takes the lines; the number of lost ones is logged when it takes lines again.
+    :param line_of: formats an event.
     """
 
     def __init__(self, stream: LogStream, line_of: Formatter) -> None:
@@ -60,14 +60,14 @@ class LogWriter:
     def __call__(self, event: LogEvent) -> None:
         """Write an event."""
         line = self.line_of(event)
-        if line and not (self._told_of_lost() and self._write(line)):
+        if line and not (self._report_lost() and self._write(line)):
             self._lost += 1
 
     def _write(self, line: str) -> bool:
         return self.stream.write(line.encode("utf-8", "backslashreplace"))
 
-    def _told_of_lost(self) -> bool:
-        """Tell of the lines that were lost; whether there is nothing left to tell."""
+    def _report_lost(self) -> bool:
+        """Log the number of lost lines; return true if none is left to be logged."""
         if self._lost:
             lines = "line of the log is" if self._lost == 1 else "lines of the log are"
             line = self.line_of(
@@ -89,14 +89,14 @@ class LogWriter:
 @implementer(ILogObserver)
 class BudgetedObserver:
     """
-    Passes on log events, those of other packages and exceptions only as far as there is room for them.
+    Pass on log events; those of other packages, and exceptions, within a budget.
 
-    What this package logs of peers has asked for room already; the rest of it is of those who run the service. Each
-    place in the code of others that logs, and each kind of exception at a place, has a budget of its own. Of a kind of
-    exception that was not seen for a while, the first has its traceback, the others are a line each.
+    This package's own events about peers have taken room already; its other events are about the operation of the
+    service. Each place in other packages that logs, and each kind of exception at a place, has a budget of its own. The
+    first exception of a kind has its traceback, the next ones are a line each, until none was seen for a while.
 
     :param observer: gets the events.
-    :ivar events: has the budgets; ``None`` before and after the service runs, when all is passed on.
+    :ivar events: the budgets; ``None`` before and after the service runs, when all events are passed on.
     """
 
     def __init__(self, observer: ILogObserver) -> None:
@@ -104,7 +104,7 @@ class BudgetedObserver:
         self.events: EventLog | None = None
 
     def __call__(self, event: LogEvent) -> None:
-        """Pass an event on, if there is room for it."""
+        """Pass an event on, within its budget."""
         events = self.events
         if events is None or "worker" in event:  # a worker has a budget of its own
             self.observer(event)
@@ -112,17 +112,15 @@ class BudgetedObserver:
             place = places_of(failure, 1) or _call_site()
             kind = f"exceptions, {getattr(failure.type, '__name__', '-')} at {place}"
             rested = events.rested(kind)
-            if events.room(kind, FAILURES):
+            if events.room(kind, FAILURE_BURST):
                 self.observer(event if rested else _in_a_line(event, failure))
         elif event.get("log_namespace") == OURS or events.room(f"lines logged at {_call_site()}", BURST):
             self.observer(event)
 
 
 def _in_a_line(event: LogEvent, failure: Failure) -> LogEvent:
-    """An event that says the same without a traceback."""
-    kept: LogEvent = {
-        key: event[key] for key in ("log_level", "log_namespace", "log_system", "log_time") if key in event
-    }
+    """Return the same event without a traceback."""
+    kept: LogEvent = {key: event[key] for key in ORIGIN_KEYS if key in event}
     return {
         **kept,
         "log_format": "{log_message}: {exception}, at {places}",
@@ -133,7 +131,7 @@ def _in_a_line(event: LogEvent, failure: Failure) -> LogEvent:
 
 
 def _call_site() -> str:
-    """The module and line that logs something."""
+    """Return the module and line that logs the current event."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and str(frame.f_globals.get("__name__")).startswith(LOGGERS):
         frame = frame.f_back
@@ -170,7 +168,7 @@ def log_for_twistd(options: Mapping[str, Any], log_format: str | None) -> tuple[
 
 def check_log_for_twistd(options: Mapping[str, Any], log_format: str | None) -> None:
     """
-    Find out whether the log can be written under these options, and change nothing.
+    Check that the log can be written under these options, without a change.
 
     :raise EchoError: as `log_for_twistd` does.
     """
@@ -191,7 +189,7 @@ def _require_format(options: Mapping[str, Any], log_format: str | None) -> None:
 
 
 def _file_of(options: Mapping[str, Any]) -> str | None:
-    """The name of the log file; ``None`` for standard output."""
+    """Return the name of the log file; ``None`` for standard output."""
     name: str | None = options.get("logfile")
     if options.get("nodaemon") and name in (None, "", "-"):
         return None
@@ -199,7 +197,7 @@ def _file_of(options: Mapping[str, Any]) -> str | None:
 
 
 def _owner(options: Mapping[str, Any]) -> tuple[int, int]:
-    """User and group ID that ``twistd`` is going to run as."""
+    """Return the user and group ID that ``twistd`` is going to run as."""
     uid, gid = options.get("uid"), options.get("gid")
     if uid is not None and gid is None:
         with suppress(KeyError):  # twistd is about to say so
@@ -212,7 +210,7 @@ def log_for_twist(options: Mapping[str, Any], log_format: str | None) -> tuple[L
     Choose the destination of the log from options of ``twist``.
 
     :param options: ``logFile`` and ``fileLogObserverFactory`` as ``twist`` parsed them.
-    :param log_format: ``text`` or ``json``; ``None`` for what ``twist`` makes of its own ``--log-format``.
+    :param log_format: ``text`` or ``json``; ``None`` for the one of ``twist``'s own ``--log-format``.
     :return: an observer that writes there; and the file, if it is one.
     :raise UnavailableError: if the file can't be written.
     """

@@ -1,8 +1,8 @@
 """
-Descriptors of any kind for log lines.
+Log lines on descriptors of any kind.
 
-A write never waits. A regular file takes what its disk has room for; a pipe, a terminal or a socket whose reader is
-asleep takes as much as fits in its buffer, and the lines beyond that are lost, rather than time of the echo.
+A write never waits. A regular file takes lines as long as its disk has room; a pipe, a terminal or a socket without an
+active reader takes as much as fits in its buffer, and further lines are lost, so that the echo loses no time.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import socket
 import stat
 
 OPEN_FLAGS = os.O_APPEND | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-"""Other writers may add to a file, or cut it off; to open or write one never waits, and makes no terminal ours."""
+"""Other writers may append or truncate; open and write never wait, nor take a controlling terminal."""
 
 
 class LogStream:
     """
-    Writes lines to a descriptor, without ever waiting.
+    A descriptor for lines, which are written without waiting.
 
-    :param descriptor: closed by whoever opened it.
-    :ivar is_file: whether it is that of a regular file.
+    :param descriptor: is not closed here.
+    :ivar is_file: true for a regular file.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -54,15 +54,15 @@ class LogStream:
         try:
             while self._rest and (count := self._write(self._rest)):
                 self._rest = self._rest[count:]
-        except OSError:  # a full disk, no reader any more: the log is not what the service is there for
+        except OSError:  # a full disk, a reader that is gone: the service goes on without its log
             pass
 
     def _write(self, data: bytes) -> int:
         """
-        Write what can be written now.
+        Write as much as can be written now.
 
         :return: number of bytes written.
-        :raise OSError: if none can.
+        :raise OSError: if that fails.
         """
         if self.is_file:
             return os.write(self.descriptor, data)
@@ -70,14 +70,14 @@ class LogStream:
             return self._socket.send(data, socket.MSG_DONTWAIT)
         if not self._poll.poll(0):
             return 0
-        return os.write(self.descriptor, data[: select.PIPE_BUF])  # so much fits then, also where writing could wait
+        return os.write(self.descriptor, data[: select.PIPE_BUF])  # fits then, even if a write could wait
 
 
 def append_only(descriptor: int) -> None:
     """
-    Have what is written to a regular file go to its end, wherever that is by then, as after ``: > echo.log``.
+    Have each write to a regular file append, also after another program has truncated it (``: > echo.log``).
 
-    :param descriptor: of anything; what is no regular file is left alone.
+    :param descriptor: of any kind; only a regular file changes.
     """
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         fcntl.fcntl(descriptor, fcntl.F_SETFL, fcntl.fcntl(descriptor, fcntl.F_GETFL) | os.O_APPEND)
@@ -87,13 +87,13 @@ def open_stream(descriptor: int) -> LogStream:
     """
     Write lines to an open descriptor, such as standard output.
 
-    :param descriptor: shared with other processes, for which it goes on waiting if it did so before.
+    :param descriptor: shared with other processes, whose writes may wait as before.
     """
     append_only(descriptor)
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode):
         try:
             return LogStream(os.open(f"/dev/fd/{descriptor}", os.O_WRONLY | OPEN_FLAGS))
-        except OSError:  # no reader any more, a terminal of another user, no /dev/fd
+        except OSError:  # the reader is gone, a terminal of another user, no /dev/fd
             pass
     return LogStream(descriptor)

@@ -1,8 +1,8 @@
 """
-Ports that ask who may come in, count whom they turn away, and outlive it when accept(2) fails.
+Ports with admission, which count the connections that they refuse, and survive failures of accept(2).
 
-Twisted's own ports close whom they have no descriptor for without anybody knowing, log a line for each of them, and try
-again at once, and for ever, when accept(2) fails for want of memory (`twisted.internet.tcp._accept`).
+Twisted's own ports close connections without a count if no descriptor is left, log a line for each, and try again at
+once, and forever, when accept(2) fails for want of memory (`twisted.internet.tcp._accept`).
 """
 
 from __future__ import annotations
@@ -24,39 +24,39 @@ from echoproto.server.sockets.connection import TCPConnection
 
 log = Logger("echoproto")
 
-EXHAUSTED = (errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-"""The system has not enough of something; it will not have it the very next moment either (accept(2))."""
+EXHAUSTION_ERRORS = (errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+"""Errors of a system that lacks a resource, and will lack it in the next moment, too (accept(2))."""
 
 PAUSE_SECONDS = 0.1
-"""How long a port rests then."""
+"""Pause of a port after such an error."""
 
-REST_SECONDS = 0.01
-"""How long it rests at least when too many come at once: not a timer for each of thousands a second."""
+MIN_PAUSE_SECONDS = 0.01
+"""Minimum pause above the accept rate, so that thousands of connections a second do not need a timer each."""
 
 
 class Accepting(tcp.Port):
     """
-    What the ports have in common. Set ``admission`` before it listens.
+    Base of the ports. Set ``admission`` before it listens.
 
-    :ivar admission: decides who may come in.
+    :ivar admission: decides which connections are accepted.
     """
 
     admission: Admission
-    _resting: IDelayedCall | None = None
+    _pause: IDelayedCall | None = None
     _spare: int | None = None
 
     def startListening(self) -> None:
-        """Listen, and keep a descriptor in reserve, to turn somebody away with when there is no other left."""
+        """Listen, and keep a spare descriptor, to reject connections with when no other is left."""
         super().startListening()
         self._spare = _reserve()
 
     def doRead(self) -> None:
-        """Accept those who wait, as far as there is room for them now; a fault must not close the port."""
+        """Accept waiting connections, within the accept rate; a fault must not close the port."""
         try:
             self._accept()
         except Exception:
             self._count_fault()
-            self._rest(PAUSE_SECONDS)
+            self._pause_accepting(PAUSE_SECONDS)
 
     def _count_fault(self) -> None:
         failure = Failure()
@@ -72,21 +72,21 @@ class Accepting(tcp.Port):
             except BlockingIOError:
                 break
             except OSError as error:
-                if not self._outlive(error):
+                if not self._handle_accept_error(error):
                     return
             else:
                 self._serve(skt, address)
             accepted += 1
         if accepted == wanted < self.numberAccepts:
-            self._rest(max(REST_SECONDS, self.admission.wait()))
-        else:  # as many as there were are expected next time, and more if that was not enough
+            self._pause_accepting(max(MIN_PAUSE_SECONDS, self.admission.wait()))
+        else:  # the same number is expected next time, and more if it was not enough
             self.numberAccepts = accepted + 20 if accepted == self.numberAccepts else max(1, accepted)
 
     def _serve(self, skt: socket.socket, address: Any) -> None:
-        """Have a connection made of a socket, or close it."""
+        """Make a connection of a socket, or close it."""
         transport = None
         try:
-            host, address = self._who(address)
+            host, address = self._peer(address)
             if not self.admission.admit(host):
                 skt.close()
                 return
@@ -95,7 +95,7 @@ class Accepting(tcp.Port):
             transport = self.transport(skt, protocol, address, self, self.sessionno, self.reactor)
             self.sessionno += 1
             protocol.makeConnection(transport)
-        except Exception:  # it must not take the others with it, nor the port
+        except Exception:  # other connections, and the port, go on
             self._count_fault()
             if transport is None:
                 skt.close()
@@ -103,8 +103,8 @@ class Accepting(tcp.Port):
                 transport.protocol = getattr(protocol, "wrappedProtocol", protocol)  # TLS may be half made
                 transport.abortConnection()
 
-    def _who(self, address: Any) -> tuple[str | None, Any]:
-        """The IP address of a peer, if it has one; and what accept(2) gave, with the link that it belongs to."""
+    def _peer(self, address: Any) -> tuple[str | None, Any]:
+        """Return the IP address of a peer, if it has one, and the address of accept(2), with its interface."""
         if self.addressFamily == socket.AF_INET6:
             if address[3]:
                 name, _ = socket.getnameinfo(address, socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)
@@ -112,9 +112,9 @@ class Accepting(tcp.Port):
             return without_mapping(address[0]), address
         return (address[0] if self.addressFamily == socket.AF_INET else None), address
 
-    def _outlive(self, error: OSError) -> bool:
-        """Count that accept(2) has failed; whether to go on at once."""
-        if error.errno == errno.EMFILE and self._turn_away():
+    def _handle_accept_error(self, error: OSError) -> bool:
+        """Count and log an error of accept(2); return true if the port may go on at once."""
+        if error.errno == errno.EMFILE and self._reject_with_spare_fd():
             return True
         name = errno.errorcode.get(error.errno or 0, type(error).__name__)
         counters = self.admission.counters
@@ -126,13 +126,13 @@ class Accepting(tcp.Port):
                 name=name,
                 reason=error.strerror,
             )
-        if error.errno in EXHAUSTED or error.errno == errno.EMFILE:
-            self._rest(PAUSE_SECONDS)
+        if error.errno in EXHAUSTION_ERRORS or error.errno == errno.EMFILE:
+            self._pause_accepting(PAUSE_SECONDS)
             return False
-        return True  # the connection has failed by itself: ECONNABORTED, EPROTO, EPERM (a packet filter's)
+        return True  # of the connection alone: ECONNABORTED, EPROTO, EPERM (a packet filter's)
 
-    def _turn_away(self) -> bool:
-        """No descriptor is left: use the spare one to accept somebody, and close; whether that could be done."""
+    def _reject_with_spare_fd(self) -> bool:
+        """Accept a connection with the spare descriptor, and close it; return true if that succeeded."""
         if self._spare is None:
             self._spare = _reserve()
             return False
@@ -144,29 +144,29 @@ class Accepting(tcp.Port):
             return isinstance(error, BlockingIOError)  # gone already
         finally:
             self._spare = _reserve()
-        self.admission.refused("descriptors", self._who(address)[0])
+        self.admission.refused("descriptors", self._peer(address)[0])
         return True
 
-    def _rest(self, seconds: float) -> None:
-        """Accept nobody for a while; they wait in the backlog."""
-        if self._resting is None and self.connected and not self.disconnecting:
+    def _pause_accepting(self, seconds: float) -> None:
+        """Accept no connection for a while; they wait in the backlog."""
+        if self._pause is None and self.connected and not self.disconnecting:
             self.stopReading()
             reactor: Any = self.reactor
-            self._resting = reactor.callLater(seconds, self._go_on)
+            self._pause = reactor.callLater(seconds, self._go_on)
 
     def _go_on(self) -> None:
-        self._resting = None
+        self._pause = None
         try:
             self.startReading()
-        except OSError as error:  # no room to watch it (ENOMEM, ENOSPC of epoll_ctl): without a timer, it would be deaf
-            self._outlive(error)
-            self._rest(PAUSE_SECONDS)
+        except OSError as error:  # can't be watched (ENOMEM, ENOSPC of epoll_ctl): try again by a timer
+            self._handle_accept_error(error)
+            self._pause_accepting(PAUSE_SECONDS)
 
     def loseConnection(self, *arguments: Any, **keywords: Any) -> Any:
         """Stop listening."""
-        if self._resting is not None:
-            self._resting.cancel()
-            self._resting = None
+        if self._pause is not None:
+            self._pause.cancel()
+            self._pause = None
         if self._spare is not None:
             os.close(self._spare)
             self._spare = None
@@ -176,13 +176,13 @@ class Accepting(tcp.Port):
 
 
 class TCPPort(Accepting):
-    """A TCP port that says whether its IPv6 socket serves IPv4, too; left alone, that depends on the system."""
+    """A TCP port that sets if its IPv6 socket serves IPv4, too; the default depends on the system."""
 
     ipv6_only = True
     transport = TCPConnection
 
     def createInternetSocket(self) -> socket.socket:
-        """Make the socket, and see to it whom it serves."""
+        """Make the socket, for IPv6 alone or for both."""
         skt: socket.socket = super().createInternetSocket()
         if self.addressFamily == socket.AF_INET6:
             skt.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, self.ipv6_only)
@@ -191,7 +191,7 @@ class TCPPort(Accepting):
 
 def bound_address(port: Any, number: int) -> tuple[Any, ...]:
     """
-    What a port's socket is to be bound to: of a link-local address, such as ``fe80::1%eth0``, the interface, too.
+    Return the address for a port's socket; a link-local one, such as ``fe80::1%eth0``, with its interface.
 
     :param number: of the port.
     """
@@ -202,7 +202,7 @@ def bound_address(port: Any, number: int) -> tuple[Any, ...]:
 
 
 def _reserve() -> int | None:
-    """A descriptor to do without when there is no other left; ``None`` if there is none even now."""
+    """Open a spare descriptor; return ``None`` if none is left."""
     try:
         return os.open(os.devnull, os.O_RDONLY)
     except OSError:

@@ -15,10 +15,10 @@ from twisted.python.systemd import ListenFDs
 from echoproto.errors import ConfigurationError
 
 INITIAL_ENVIRONMENT = "/proc/self/environ"
-"""Of Linux: what this process was started with. Twisted takes from ``os.environ`` what it reads there."""
+"""Environment at the start of this process, on Linux. Twisted removes from ``os.environ`` the variables it reads."""
 
-FIRST = 3
-"""The number of the first descriptor that is handed over."""
+FIRST_DESCRIPTOR = 3
+"""Number of the first descriptor that is handed over."""
 
 MPTCP = 262
 """Protocol number of Multipath TCP, whose sockets are used as those of TCP are."""
@@ -29,10 +29,10 @@ STREAMS = (0, socket.IPPROTO_TCP, MPTCP)
 
 def descriptor_of(index: str, name: str) -> int:
     """
-    A descriptor that was handed over.
+    Return a descriptor that was handed over.
 
-    :param index: which one, from 0, or empty.
-    :param name: its name (FileDescriptorName= of a systemd unit), or empty.
+    :param index: of the descriptor, from 0, or empty.
+    :param name: of the descriptor (FileDescriptorName= of a systemd unit), or empty.
     :raise ConfigurationError: if there is none, or neither or both of the two are given.
     """
     if bool(index) == bool(name):
@@ -47,7 +47,7 @@ def descriptor_of(index: str, name: str) -> int:
 
 
 def _without_names() -> list[int]:
-    """The descriptors that Twisted does not see, since LISTEN_FDNAMES, which may be missing, is."""
+    """Return the descriptors that Twisted does not find if LISTEN_FDNAMES, which is optional, is missing."""
     try:
         with open(INITIAL_ENVIRONMENT, "rb") as file:
             return handed_over(dict(each.partition(b"=")[::2] for each in file.read().split(b"\0")))
@@ -56,11 +56,11 @@ def _without_names() -> list[int]:
 
 
 def handed_over(environment: Mapping[bytes, bytes]) -> list[int]:
-    """The descriptors that an environment says were handed over to this process."""
+    """Return the descriptors that were handed over to this process, according to an environment."""
     count = environment.get(b"LISTEN_FDS", b"")
     if environment.get(b"LISTEN_PID") != b"%d" % os.getpid() or not count.isdigit():
         return []
-    return list(range(FIRST, FIRST + int(count)))
+    return list(range(FIRST_DESCRIPTOR, FIRST_DESCRIPTOR + int(count)))
 
 
 def check_descriptor(descriptor: int, domain: str) -> None:
@@ -70,13 +70,13 @@ def check_descriptor(descriptor: int, domain: str) -> None:
     :param domain: ``INET``, ``INET6`` or ``UNIX``.
     :raise ConfigurationError: if it is something else; the error names it.
     """
-    what = f"descriptor {descriptor}, which was handed over,"
+    subject = f"descriptor {descriptor}, which was handed over,"
     try:
         found = os.fstat(descriptor)
     except OSError as problem:
-        raise ConfigurationError(f"{what} is closed") from problem
+        raise ConfigurationError(f"{subject} is closed") from problem
     if not stat.S_ISSOCK(found.st_mode):
-        raise ConfigurationError(f"{what} is no socket")
+        raise ConfigurationError(f"{subject} is no socket")
     with socket.socket(fileno=os.dup(descriptor)) as skt:
         if skt.type != socket.SOCK_STREAM:
             kind = getattr(skt.type, "name", str(skt.type)).removeprefix("SOCK_")

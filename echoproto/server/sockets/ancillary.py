@@ -1,5 +1,5 @@
 """
-What the system tells of a datagram beside its source (RFC 3542, ip(7)), and what a reply is sent with.
+Ancillary data of datagrams (RFC 3542, ip(7)): destination and mark of a request, source and mark of its reply.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from collections.abc import Sequence
 
 MARK = 7 << 2
 """
-What replies carry in the field that IPv4 calls type of service, and IPv6 traffic class: codepoint 7, which is one of
-those for local use (RFC 2474, pool 2), and has no effect on how they are forwarded. A datagram that has it is a reply.
+Mark of replies, in the field that IPv4 calls type of service, and IPv6 traffic class: codepoint 7, one of those for
+local use (RFC 2474, pool 2), which does not affect forwarding. A datagram with the mark is a reply.
 """
 
 CODEPOINT = 0xFC
-"""The bits of that field; the other two are for congestion (RFC 3168)."""
+"""Bits of the codepoint in that field; the other two are for congestion (RFC 3168)."""
 
 LINUX = sys.platform.startswith("linux")
 
@@ -23,28 +23,28 @@ IPV4_DESTINATION = 8 if LINUX else 7
 """IP_PKTINFO of Linux, else IP_RECVDSTADDR of the BSDs; Python has names for neither before 3.14."""
 
 NAMES_SOURCE = sys.platform != "darwin"
-"""Whether the same option gives a reply of IPv4 its source; macOS lacks IP_SENDSRCADDR."""
+"""True if the same option sets the source of a reply over IPv4; macOS lacks IP_SENDSRCADDR."""
 
 IPV4_GROUPS = 224
-"""First bytes of IPv4 addresses that are no host's begin here: multicast, reserved, broadcast."""
+"""Lowest first byte of IPv4 addresses of no host: multicast, reserved, broadcast."""
 
-MAPPED = bytes(10) + b"\xff\xff"
-"""How an IPv4 address begins as one of IPv6 (RFC 4291)."""
+MAPPED_PREFIX = bytes(10) + b"\xff\xff"
+"""Prefix of an IPv4 address that is mapped into IPv6 (RFC 4291)."""
 
-ROOM = 256
-"""Bytes of ancillary data that are taken: two addresses and the mark need about 120."""
+BUFFER_SIZE = 256
+"""Bytes of ancillary data that are received: two addresses and the mark need about 120."""
 
 Control = tuple[tuple[int, int, bytes], ...]
 
 
 def ask(skt: socket.socket, *, wildcard: bool, ipv4: bool) -> bool:
     """
-    Have a socket mark what it sends, and tell of each datagram the mark and, on a wildcard, where it was sent to.
+    Have a socket mark its replies, and report the mark of each datagram and, on a wildcard address, its destination.
 
-    :param skt: of UDP, bound to nothing yet.
-    :param wildcard: whether it is going to be bound to all addresses.
-    :param ipv4: whether it is going to serve IPv4.
-    :return: whether replies are going to leave from the address that was asked.
+    :param skt: UDP socket that is not bound yet.
+    :param wildcard: true if it is going to be bound to all addresses.
+    :param ipv4: true if it is going to serve IPv4.
+    :return: true if replies leave from the address that was asked.
     """
     if skt.family == socket.AF_INET6:
         skt.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, MARK)
@@ -65,11 +65,11 @@ def ask(skt: socket.socket, *, wildcard: bool, ipv4: bool) -> bool:
 
 def read(control: Sequence[tuple[int, int, bytes]]) -> tuple[str | None, Control]:
     """
-    Read what came with a datagram.
+    Read the ancillary data of a datagram.
 
-    :param control: the ancillary data that ``recvmsg`` gave.
-    :return: why it gets no reply, a key of `echoproto.datagram.REFUSALS`, or ``None``; and what a reply has to be sent
-        with to leave from the address that the datagram was sent to.
+    :param control: from ``recvmsg``.
+    :return: the reason for no reply, a key of `echoproto.datagram.REFUSALS`, or ``None``; and ancillary data with which
+        a reply leaves from the address that the datagram was sent to.
     """
     why = None
     reply: Control = ()
@@ -95,17 +95,17 @@ _DESTINATIONS = {socket.IPPROTO_IP: IPV4_DESTINATION, socket.IPPROTO_IPV6: socke
 
 
 def _ipv4(data: bytes) -> tuple[bytes, bool]:
-    """What a reply is sent with, and whether the datagram was sent to a group. No interface is named for replies."""
+    """Return the data for a reply, without an interface, and true if the datagram was sent to a group."""
     if not LINUX:
         return data if NAMES_SOURCE else b"", data[0] >= IPV4_GROUPS
-    # struct in_pktinfo: the interface, our address there, and the one in the datagram; only of a group do they differ.
+    # struct in_pktinfo: the interface, our address there, and the one in the datagram; these differ for a group only.
     ours, sent_to = data[4:8], data[8:12]
     return bytes(4) + ours + bytes(4), ours != sent_to
 
 
 def _ipv6(data: bytes) -> tuple[bytes, bool]:
-    """The same; struct in6_pktinfo is an address, and the interface, which only link-local addresses need."""
-    if data.startswith(MAPPED):  # the option of IPv4 tells how to reply
+    """Return the same; struct in6_pktinfo is an address and the interface, which only link-local addresses need."""
+    if data.startswith(MAPPED_PREFIX):  # the option of IPv4 tells how to reply
         return b"", data[12] >= IPV4_GROUPS
     link_local = data.startswith(b"\xfe\x80")
     return data if link_local else data[:16] + bytes(4), data.startswith(b"\xff")

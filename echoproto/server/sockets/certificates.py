@@ -1,5 +1,5 @@
 """
-Certificates of a TLS endpoint: which key belongs to which, what is sent with them, and whom they are for.
+Certificates of a TLS endpoint: their keys, their chains and their names.
 
 A pool of PEM blocks, in any order and with any duplicates, becomes identities: each is a private key, its certificate,
 and the certificates of authorities between that one and a root. A root is not sent, since a peer that trusts it has it
@@ -29,7 +29,7 @@ KEY_SUFFIX = "PRIVATE KEY"
 """End of the labels of blocks that hold a private key."""
 
 DEFAULT_FILE = "DEFAULT.pem"
-"""Name of the file with the identity of an endpoint for all names that it has none for."""
+"""Name of the file with the identity for unknown names."""
 
 UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension)
 """Exceptions of ``cryptography`` for unreadable input."""
@@ -40,11 +40,11 @@ T = TypeVar("T")
 @frozen(eq=False)
 class Certificate:
     """
-    A certificate, and where it was found first.
+    A certificate, and the file where it was found first.
 
-    :ivar names: DNS names and IP addresses that it is for, in lower case.
+    :ivar names: its DNS names and IP addresses, in lower case.
     :ivar key: its public key, in DER.
-    :ivar authority: whether it may sign others, and is for no host.
+    :ivar authority: true if it may sign others, and is for no host.
     """
 
     file: str
@@ -55,11 +55,11 @@ class Certificate:
 
     @property
     def self_signed(self) -> bool:
-        """True if it is its own issuer."""
+        """Tell if it is its own issuer."""
         return self.x509.issuer == self.x509.subject
 
     def is_issued_by(self, issuer: Certificate) -> bool:
-        """Return whether another certificate's key has signed it."""
+        """Tell if another certificate's key has signed it."""
         try:
             self.x509.verify_directly_issued_by(issuer.x509)
         except (*UNREADABLE, InvalidSignature):
@@ -67,7 +67,7 @@ class Certificate:
         return True
 
     def when_not_valid(self, now: datetime) -> str:
-        """Explain in words why it is not valid now; empty if it is."""
+        """Explain why it is not valid now; empty if it is."""
         if now > self.x509.not_valid_after_utc:
             return f"expired on {self.x509.not_valid_after_utc:%Y-%m-%d at %H:%M} UTC"
         if now < self.x509.not_valid_before_utc:
@@ -83,7 +83,7 @@ class Identity:
     """
     A certificate that is served.
 
-    :ivar private_key: belongs to it.
+    :ivar private_key: of the certificate.
     :ivar chain: certificates sent with it: each followed by its issuers, without roots.
     """
 
@@ -97,8 +97,8 @@ class Pool:
     """
     Certificates and keys that were found together.
 
-    :ivar where: where they were found, for messages.
-    :ivar keys: by their public keys, in DER: the file, and the key.
+    :ivar where: file or folder, for messages.
+    :ivar keys: file and private key, by the public key in DER.
     """
 
     where: str
@@ -118,9 +118,9 @@ class Pool:
     @classmethod
     def from_blocks(cls, where: str, blocks: Sequence[PEMBlock]) -> Pool:
         """
-        Read certificates and keys; other blocks, such as parameters of keys, are left out.
+        Read certificates and keys; other blocks, such as parameters of keys, are ignored.
 
-        :raise ConfigurationError: which names the file with one that can't be read.
+        :raise ConfigurationError: with the file of a block that can't be read.
         """
         certificates: dict[x509.Certificate, Certificate] = {}
         keys: dict[bytes, tuple[str, PrivateKeyTypes]] = {}
@@ -140,8 +140,8 @@ class Pool:
         """
         Join keys and certificates.
 
-        :return: at least one; the first is for names that none is for.
-        :raise ConfigurationError: which names the file of a key or certificate that is left over.
+        :return: at least one; the first is for unknown names.
+        :raise ConfigurationError: with the file of a key or certificate that is left over.
         """
         public = {each.key for each in self.certificates}
         for key, (file, _) in self.keys.items():
@@ -161,14 +161,14 @@ class Pool:
         ]
 
     def _issuers(self, certificate: Certificate) -> list[Certificate]:
-        """All issuers, nearest first; each once, though authorities may have signed each other."""
+        """Return all issuers, nearest first; each once, though authorities may have signed each other."""
         found = [certificate]
         for issued in found:
             found += [each for each in self._direct_issuers(issued) if each not in found]
         return found[1:]
 
     def _direct_issuers(self, issued: Certificate) -> list[Certificate]:
-        """Those that have signed one; to find that out takes most of the time that a pool takes."""
+        """Return the certificates that have signed one; most of a pool's time goes into this."""
         if issued not in self._known_issuers:
             candidates = [] if issued.self_signed else self._by_subject.get(issued.x509.issuer, [])
             self._known_issuers[issued] = [each for each in candidates if issued.is_issued_by(each)]
@@ -190,9 +190,9 @@ class Pool:
 @frozen
 class ByName(Generic[T]):
     """
-    A choice by the name that a peer asks for (SNI, RFC 6066, section 3).
+    Values by the name that a peer asks for (SNI, RFC 6066, section 3).
 
-    :ivar default: for all other names, and for none.
+    :ivar default: for unknown names, and without a name.
     """
 
     default: T
@@ -213,9 +213,9 @@ class ByName(Generic[T]):
 
 def by_name(identities: Sequence[tuple[Identity, T]], now: datetime) -> ByName[T]:
     """
-    Make a choice among identities; of two for one name, the one that is valid, or was renewed last, is taken.
+    Map names to values; of two identities for one name, the valid one counts, or the one that was renewed last.
 
-    :param identities: with what is to be chosen; the first is the default.
+    :param identities: each with its value; the first is the default.
     """
     found: dict[str, T] = {}
 
@@ -241,7 +241,7 @@ def _certificate(block: PEMBlock) -> Certificate:
 
 
 def _names(certificate: x509.Certificate) -> tuple[str, ...]:
-    """Whom it is for; where it does not say so as it is done today (RFC 9525), its common name."""
+    """Return the alternative names (RFC 9525); without those, the common name."""
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
@@ -264,7 +264,7 @@ def _is_authority(certificate: x509.Certificate) -> bool:
 def _private_key(block: PEMBlock) -> PrivateKeyTypes:
     if block.label.startswith("ENCRYPTED") or b"Proc-Type: 4,ENCRYPTED" in block.content:
         raise ConfigurationError(
-            f"{block.file}: its private key is encrypted, and nobody is asked for a passphrase; "
+            f"{block.file}: its private key is encrypted, which is not supported; "
             "store it decrypted, as 'openssl pkey -in ENCRYPTED.pem' prints it"
         )
     try:

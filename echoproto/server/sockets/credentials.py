@@ -30,12 +30,12 @@ class Credentials:
     """
     Certificates and keys of one endpoint.
 
-    :param source: where they are.
-    :param blocks: in place of what is there now.
+    :param source: the PEM files.
+    :param blocks: in place of the present content of the files.
     :param method: name of one of OpenSSL's methods, or empty for TLS 1.2 and 1.3.
-    :param dh_parameters: name of a file with parameters for the exchange of keys, or empty.
-    :raise ConfigurationError: if they can't be used.
-    :ivar blocks: their source.
+    :param dh_parameters: name of a file with parameters for the key exchange, or empty.
+    :raise ConfigurationError: if the certificates and keys can't be used.
+    :ivar blocks: the blocks of certificates and keys in use.
     """
 
     def __init__(
@@ -58,15 +58,15 @@ class Credentials:
 
     def renew(self) -> None:
         """
-        Read them anew, for connections to come.
+        Read the files anew, for future connections.
 
-        :raise ConfigurationError: if they can't be used; then those before stay.
+        :raise ConfigurationError: if they can't be used; then the previous ones stay.
         """
         self.use(self._source.read())
 
     def use(self, blocks: Sequence[PEMBlock]) -> None:
         """
-        Use these from here on; see `renew`.
+        Use other certificates and keys for future connections; see `renew`.
 
         :param blocks: content of the files; at least one.
         """
@@ -84,7 +84,7 @@ class Credentials:
         return self._pool.warnings(datetime.now(UTC))
 
     def _check_parameters(self) -> None:
-        """Twisted reads their file anew with each context."""
+        """Check the file of parameters, which Twisted reads anew with each context."""
         if not self._dh_name:
             return
         try:
@@ -121,5 +121,5 @@ def _chooser(contexts: ByName[Context]) -> Any:
 
 
 def _no_protocol(connection: Connection, offered: Sequence[bytes]) -> Any:
-    """Go on without one: an echo is none of those that a peer offers (RFC 7301). Twisted's own ends the handshake."""
+    """Accept a peer that offers protocols (RFC 7301), none of them an echo; Twisted would end the handshake."""
     return SSL.NO_OVERLAPPING_PROTOCOLS

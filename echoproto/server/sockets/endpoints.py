@@ -1,5 +1,5 @@
 """
-Endpoints made of endpoint strings: on ports of ours, over TLS that loses no tail.
+Endpoints of TCP, TLS, Unix sockets and UDP, made from endpoint strings and settings.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from echoproto.server.sockets.credentials import Credentials
 
 WITHOUT_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EINVAL, errno.ENOPROTOOPT)
-"""Errors of a system that has no IPv6, has it switched off, or keeps it apart from IPv4 (OpenBSD)."""
+"""Errors of a system without IPv6, or one that keeps it apart from IPv4 (OpenBSD)."""
 
 
 @implementer(IStreamServerEndpoint)
@@ -122,7 +122,7 @@ def open_on(interface: str, open_port: Callable[..., IListeningPort]) -> IListen
     Open one port, on both IPv6 and IPv4 where no interface is named and the system has both.
 
     :param interface: an IP address; ``0.0.0.0`` for all of IPv4, ``::`` for all of IPv6, empty for both at once.
-    :param open_port: takes an address, and ``ipv6_only``: whether a socket of IPv6 is to leave IPv4 alone.
+    :param open_port: takes an address, and ``ipv6_only``, by which an IPv6 socket does not serve IPv4.
     """
     if interface:
         return open_port(interface, ipv6_only=True)
@@ -140,10 +140,10 @@ def make_endpoint(
     """
     Make an endpoint; nothing is opened yet.
 
-    :param backlog: where the string does not say it.
-    :param mode: permissions of a Unix socket, in octal, where the string does not say them.
-    :param blocks: in place of what the files of a TLS endpoint hold.
-    :raise ConfigurationError: if a file, path or descriptor that it names can't be used.
+    :param backlog: default of the string's.
+    :param mode: permissions of a Unix socket, in octal; default of the string's.
+    :param blocks: in place of the content of a TLS endpoint's files.
+    :raise ConfigurationError: if a file, path or descriptor can't be used.
     :raise UnavailableError: if the extra for TLS is missing.
     """
     backlog = int(words["backlog"] or backlog)

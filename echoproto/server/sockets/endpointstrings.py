@@ -1,7 +1,7 @@
 """
-Endpoint strings, such as ``tcp:8888:interface=127.0.0.1``: their grammar is Twisted's, and so are their arguments.
+Endpoint strings, such as ``tcp:8888:interface=127.0.0.1``, in Twisted's grammar and with Twisted's arguments.
 
-Twisted's own parsers leave it to the socket to find what is wrong with a value, or never find it.
+Twisted's own parsers check no values: an error comes from the socket, or never.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from echoproto.errors import ConfigurationError, nearest, quoted
 from echoproto.server.settings.values import Choice, Kind, Mode, WholeNumber
 
 TLS_TYPES = ("ssl", "tls")
-"""Those that have certificates."""
+"""Types with certificates."""
 
 ARGUMENTS: Mapping[str, Sequence[str]] = {
     "tcp": ("port", "interface", "backlog"),
@@ -25,10 +25,10 @@ ARGUMENTS: Mapping[str, Sequence[str]] = {
     "unix": ("address", "mode", "backlog", "lockfile"),
     "systemd": ("domain", "index", "name"),
 }
-"""The names of the arguments of each type, in the order in which they may be given without a name."""
+"""Names of the arguments of each type, in the order in which they may be given without a name."""
 
 DEFAULTS: Mapping[str, Mapping[str, str]] = {
-    "tcp": {"interface": "0.0.0.0"},  # noqa: S104 - all of IPv4, which is what Twisted's has
+    "tcp": {"interface": "0.0.0.0"},  # noqa: S104 - all of IPv4, as Twisted's
     "tcp6": {"interface": "::"},
     "ssl": {"interface": "0.0.0.0", "privateKey": "server.pem"},  # noqa: S104
     "tls": {"interface": "", "port": "443"},
@@ -54,20 +54,20 @@ KINDS: Mapping[str, Kind] = {
     "domain": Choice(("INET", "INET6", "UNIX")),
     "index": WholeNumber(0, 65535),
 }
-"""Arguments that are not any text."""
+"""Kinds of arguments; others are any text."""
 
 
 class UnknownArgumentError(ConfigurationError):
-    """An argument by a name that its type does not have; the text says which it has."""
+    """An unknown argument; the text lists the known ones."""
 
 
 @frozen
 class EndpointString:
     """
-    An endpoint string that was read.
+    A valid endpoint string.
 
     :ivar type: one of `ARGUMENTS`.
-    :ivar given: its arguments; those that are of a kind are allowed by it.
+    :ivar given: its arguments, checked by their kinds.
     """
 
     type: str
@@ -81,7 +81,7 @@ class EndpointString:
         """
         Read an endpoint string.
 
-        :raise ConfigurationError: which says what is wrong with it, and does not repeat it.
+        :raise ConfigurationError: with the error, but without the string.
         """
         (type_, *positional), named = _parse(text)
         if type_ not in ARGUMENTS:

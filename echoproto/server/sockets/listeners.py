@@ -1,5 +1,5 @@
 """
-Where the service listens: endpoints made of the settings, and opening all of them or none.
+Listeners of the service, made from the settings, and opened all together or not at all.
 """
 
 from __future__ import annotations
@@ -55,9 +55,9 @@ LINK_LOCAL = re.compile("fe[89ab][0-9a-f]:", re.IGNORECASE)
 @frozen
 class Listener:
     """
-    One place to listen at.
+    An endpoint, and its description.
 
-    :ivar description: what a person calls it: ``port 8888 on all addresses``, or the endpoint string.
+    :ivar description: for people: ``port 8888 on all addresses``, or the endpoint string.
     """
 
     description: str
@@ -73,10 +73,10 @@ def listeners(
     settings: Settings, reactor: PortReactor, certificates: Sequence[Sequence[PEMBlock]] | None = None
 ) -> list[Listener]:
     """
-    Where the settings say to listen; nothing is opened yet.
+    Make the listeners of the settings; nothing is opened yet.
 
-    :param certificates: of each TLS listener, in their order, in place of what their files hold.
-    :raise ConfigurationError: if an endpoint string can't be understood, or what it names can't be used.
+    :param certificates: of each TLS listener, in their order, in place of the content of their files.
+    :raise ConfigurationError: if an endpoint string is invalid, or a file, path or descriptor in it can't be used.
     """
     given = iter(certificates) if certificates is not None else None
     found = [_from_string(reactor, description, settings, given) for description in settings.listen]
@@ -141,15 +141,15 @@ def _grammar(description: str, problem: ConfigurationError) -> str:
 
 def open_all(listeners: Sequence[Listener], factory: IProtocolFactory) -> list[IListeningPort]:
     """
-    Listen everywhere, or nowhere.
+    Open all listeners, or none.
 
     :return: the open ports, in the order of the listeners.
-    :raise UnavailableError: if one can't be opened; those that were are being closed.
+    :raise UnavailableError: if one can't be opened; then the others are closed.
     """
     ports: list[IListeningPort] = []
     try:
         for listener in listeners:
-            ports.append(_open(listener, factory))  # noqa: PERF401 - what is open has to be known if one fails
+            ports.append(_open(listener, factory))  # noqa: PERF401 - if one fails, the open ones have to be known
     except EchoError:
         for port in ports:
             port.stopListening()
@@ -170,7 +170,7 @@ def _open(listener: Listener, factory: IProtocolFactory) -> IListeningPort:
 
 
 def _reason(problem: BaseException | None) -> str:
-    """Why, without the numbers and the names of functions that exceptions are full of."""
+    """Describe an error, without the numbers and the names of functions in exceptions."""
     interface = ""
     if isinstance(problem, error.CannotListenError):
         interface, problem = problem.interface or "", problem.socketError

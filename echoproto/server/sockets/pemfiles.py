@@ -1,5 +1,5 @@
 """
-The PEM files of a TLS endpoint: which there are, and the blocks in them.
+PEM files of a TLS endpoint, and the blocks in them.
 
 Nothing here knows of certificates, OpenSSL or Twisted.
 """
@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from attrs import field, frozen
+from typing_extensions import override
 
 from echoproto.errors import ConfigurationError
 from echoproto.server.paths import absolute
@@ -20,8 +21,8 @@ from echoproto.server.paths import absolute
 SUFFIX = ".pem"
 """End of the names of files in a folder that are read."""
 
-LARGEST_FILE = 16 << 20
-"""Bytes; the certificates of all public authorities take a quarter of a MiB."""
+MAX_FILE_SIZE = 16 << 20
+"""Maximum size in bytes; the certificates of all public authorities take a quarter of a MiB."""
 
 BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTALL)
 """A block of PEM, with its label (RFC 7468)."""
@@ -48,23 +49,23 @@ class PEMSource(Protocol):
     """Source of PEM files, which may change."""
 
     def __str__(self) -> str:
-        """The name for messages."""
+        """Return the name for messages."""
 
     def read(self) -> list[PEMBlock]:
         """
-        Read them as they are now.
+        Read the present content.
 
         :return: the blocks of all files, in the order of the files.
-        :raise ConfigurationError: which names the file that can't be used.
+        :raise ConfigurationError: with the file that can't be used.
         """
 
 
 @frozen
-class PEMFolder:
+class PEMFolder(PEMSource):
     """
-    The files of a folder that end in ``.pem``, in the order of their names; folders in it are not looked into.
+    The files of a folder that end in ``.pem``, in the order of their names, without folders in it.
 
-    :ivar path: of the folder, as it was given; it is found again when the process has changed to another one.
+    :ivar path: of the folder, as it was given; it stays valid when the process changes to another folder.
     """
 
     path: str
@@ -77,8 +78,8 @@ class PEMFolder:
     def __str__(self) -> str:
         return self.path
 
+    @override
     def read(self) -> list[PEMBlock]:
-        """Read them as they are now; see `PEMSource`."""
         try:
             names = sorted(name for name in os.listdir(self._at) if name.endswith(SUFFIX))
         except OSError as problem:
@@ -93,7 +94,7 @@ class PEMFolder:
 
 
 @frozen
-class PEMFiles:
+class PEMFiles(PEMSource):
     """
     Files by name.
 
@@ -110,8 +111,8 @@ class PEMFiles:
     def __str__(self) -> str:
         return ", ".join(dict.fromkeys(self.paths))
 
+    @override
     def read(self) -> list[PEMBlock]:
-        """Read them as they are now; see `PEMSource`."""
         files = dict(zip(self._at, self.paths, strict=True))
         return [block for at, path in files.items() for block in read_blocks(path, at=at)]
 
@@ -146,7 +147,7 @@ def _read(path: str) -> bytes:
         found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode):
             raise ValueError("is not a regular file")
-        content = file.read(LARGEST_FILE + 1)
-    if len(content) > LARGEST_FILE:
-        raise ValueError(f"is larger than {LARGEST_FILE >> 20} MiB")
+        content = file.read(MAX_FILE_SIZE + 1)
+    if len(content) > MAX_FILE_SIZE:
+        raise ValueError(f"is larger than {MAX_FILE_SIZE >> 20} MiB")
     return content

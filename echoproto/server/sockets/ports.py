@@ -1,5 +1,5 @@
 """
-What endpoints listen with: the reactor, but for the ports, which are ours.
+The reactor as endpoints see it, with this package's ports.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ from echoproto.server.sockets.connection import BufferedTCPConnection, BufferedU
 from echoproto.server.sockets.unix import MODE, UnixPort
 
 Opener = Callable[[Any], None]
-"""Opens a port that was made: a `TCPPort`, `AdmittingUnixPort` or `EchoDatagramPort`."""
+"""Function that opens a port: a `TCPPort`, `AdmittingUnixPort` or `EchoDatagramPort`."""
 
 
 def start_listening(port: Any) -> None:
-    """Open a port as ever, and read from it."""
+    """Open a port, and read from it."""
     port.startListening()
 
 
 class AdmittingUnixPort(Accepting, UnixPort):
-    """A `UnixPort` that asks who may come in."""
+    """A `UnixPort` with admission."""
 
     transport = UnixConnection
 
 
 class PortReactor:
     """
-    Stands in for a reactor where an endpoint listens.
+    A reactor whose ports are this package's own.
 
-    :param reactor: has everything else.
-    :param admission: decides for all ports who may come in.
-    :param at_once: whether connections write at once, or as Twisted's own do.
-    :param owner: user and group ID of the files of Unix sockets, as `UnixPort` has them.
-    :param put_back: whether stale files of Unix sockets are put back at the end, as `UnixPort` has it.
-    :param open_port: how ports are opened.
+    :param reactor: for everything else.
+    :param admission: of all ports.
+    :param at_once: connections write at once, rather than in the next turn as Twisted's do.
+    :param owner: user and group ID of the files of Unix sockets, see `UnixPort`.
+    :param put_back: put stale files of Unix sockets back at the end, see `UnixPort`.
+    :param open_port: opens a port.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class PortReactor:
     def listenTCP(
         self, port: int, factory: IProtocolFactory, backlog: int = 50, interface: str = "", *, ipv6_only: bool = True
     ) -> IListeningPort:
-        """See `twisted.internet.interfaces.IReactorTCP`; an IPv6 socket serves IPv4, too, if it is asked to."""
+        """Listen as `IReactorTCP` has it; an IPv6 socket serves IPv4, too, unless it is ``ipv6_only``."""
         made = TCPPort(port, factory, backlog, interface, self._reactor)
         made.ipv6_only = ipv6_only
         return self._start(made)
@@ -79,9 +79,9 @@ class PortReactor:
         wantPID: bool = False,
     ) -> IListeningPort:
         """
-        See `twisted.internet.interfaces.IReactorUNIX`.
+        Listen as `IReactorUNIX` has it.
 
-        :param wantPID: of no use: whether a server lives is asked of its socket, not of a lock file.
+        :param wantPID: ignored: a connection attempt tells if a server lives, not a lock file.
         """
         return self._start(
             AdmittingUnixPort(
@@ -92,7 +92,7 @@ class PortReactor:
     def adoptStreamPort(
         self, fileDescriptor: int, addressFamily: socket.AddressFamily, factory: IProtocolFactory
     ) -> IListeningPort:
-        """See `twisted.internet.interfaces.IReactorSocket`; the file of a Unix socket is left alone."""
+        """Adopt a port as `IReactorSocket` has it; the file of a Unix socket stays as it is."""
         if addressFamily == socket.AF_UNIX:
             return self._start(AdmittingUnixPort._fromListeningDescriptor(self._reactor, fileDescriptor, factory))
         return self._start(TCPPort._fromListeningDescriptor(self._reactor, fileDescriptor, addressFamily, factory))
@@ -103,6 +103,6 @@ class PortReactor:
             port.transport = BufferedUnixConnection if isinstance(port, UnixPort) else BufferedTCPConnection
         self._open_port(port)
         if self._at_once and not isinstance(port, UnixPort):
-            # What is written at once is to leave at once, and not wait as Nagle has it; connections inherit that.
+            # No delay by Nagle's algorithm for data that is written at once; connections inherit the option.
             port.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return port

@@ -1,11 +1,11 @@
 """
-The file of a Unix stream socket: made where nobody listens, with its permissions from the first instant, and removed
+The file of a Unix stream socket: made where no server listens, with its permissions from the first instant, and removed
 only while it is still ours.
 
-A process that is killed leaves its file behind, and ``bind(2)`` refuses a path where anything is. So what is there is
-looked at, and removed if it is a socket that nobody listens on. A lock of the folder is held meanwhile: of two that
-start at once, neither may remove what the other has just made, which looks as dead until it listens. It is
-``flock(2)`` on the folder's descriptor, which leaves nothing behind, neither a file nor, after SIGKILL, a lock.
+A process that is killed leaves its file behind, and ``bind(2)`` refuses a path that is taken. So a file on the path is
+removed if it is a socket without a server. A lock of the folder is held during this: of two servers that start at once,
+neither may remove the file that the other has just made, which looks stale until it listens. The lock is ``flock(2)``
+on the folder's descriptor, which leaves no file behind and, after SIGKILL, no lock.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ log = Logger("echoproto")
 
 LOCK_ATTEMPTS = 100
 LOCK_PAUSE_SECONDS = 0.01
-"""A second in all; who holds the lock as we do needs it for about a millisecond."""
+"""One second in all; a server holds the lock for about a millisecond."""
 
 WITHOUT_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS)
-"""How a file system answers that can't lock a folder."""
+"""Errors of a file system that can't lock a folder."""
 
 KINDS = {stat.S_IFREG: "a regular file", stat.S_IFLNK: "a symbolic link", stat.S_IFDIR: "a directory"}
 
 MAX_ID = 2**32 - 2
-"""Largest user or group ID; the number above it is -1, which has chown(2) leave things as they are."""
+"""Largest user or group ID; the number above it is -1, by which chown(2) changes nothing."""
 
 Identity = tuple[int, int]
 """Device and inode."""
@@ -46,10 +46,10 @@ Identity = tuple[int, int]
 
 class SocketFile:
     """
-    A path for a Unix socket, and what we have made there.
+    The file of a Unix socket.
 
-    :param path: where.
-    :param put_back: whether a stale file that was there is put back at the end.
+    :param path: of the file.
+    :param put_back: put a stale file of the same path back at the end.
     """
 
     def __init__(self, path: bytes, *, put_back: bool = False) -> None:
@@ -60,12 +60,12 @@ class SocketFile:
 
     def listen(self, skt: socket.socket, backlog: int, mode: int, owner: tuple[int, int] | None = None) -> None:
         """
-        Bind a socket to the path, and listen; if that fails, nothing of ours is left there.
+        Bind a socket to the path, and listen; if that fails, no file is left there.
 
-        :param backlog: as ``listen(2)`` has it.
-        :param mode: permissions, 0 to 0o777; nobody ever has more.
-        :param owner: user and group ID, -1 for one that stays as it is; nobody gets in before it is theirs.
-        :raise UnavailableError: if the path is taken, by a server or by what is no socket.
+        :param backlog: of ``listen(2)``.
+        :param mode: permissions, 0 to 0o777, from the first instant.
+        :param owner: user and group ID, -1 for one that stays as it is; set before any client may connect.
+        :raise UnavailableError: if the path is taken, by a server or by a file of another kind.
         :raise OSError: if the system does not allow it.
         """
         with self._locked_folder():
@@ -86,7 +86,7 @@ class SocketFile:
         The socket has to be open: as long as it is, no other file has its inode.
 
         :raise OSError: if the system does not allow it.
-        :raise UnavailableError: if the lock can't be had.
+        :raise UnavailableError: if another process keeps the folder locked.
         """
         with suppress(FileNotFoundError), self._locked_folder():  # else the folder is gone, and the file with it
             self._remove()
@@ -96,7 +96,7 @@ class SocketFile:
         try:
             folder = os.open(os.path.dirname(self.path) or b".", os.O_RDONLY | os.O_DIRECTORY)
         except PermissionError:
-            # One may be allowed to make files in a folder, and not to read it, which locking takes.
+            # A user may be allowed to make files in a folder, but not to read it, which a lock takes.
             yield
             return
         try:
@@ -129,7 +129,7 @@ class SocketFile:
             self._bind(skt, umask)
 
     def _bind(self, skt: socket.socket, umask: int) -> None:
-        """Bind, and note what that made."""
+        """Bind, and note the identity of the file."""
         before = os.umask(umask)  # of the whole process, so it is put back at once
         try:
             skt.bind(self.path)
@@ -141,7 +141,7 @@ class SocketFile:
         self._made = _identity(found)
 
     def _clear(self) -> None:
-        """Remove what is on the path, if it is a socket that nobody listens on."""
+        """Remove a stale socket from the path."""
         try:
             found = os.lstat(self.path)
         except FileNotFoundError:
@@ -185,7 +185,7 @@ class SocketFile:
             else:
                 os.unlink(self.path)
         elif aside is not None:
-            os.unlink(aside)  # another server has come meanwhile, and would have removed it
+            os.unlink(aside)  # another server has started since, and would have removed it
 
 
 def _identity(found: os.stat_result) -> Identity:
@@ -194,7 +194,7 @@ def _identity(found: os.stat_result) -> Identity:
 
 def owner_ids(owner: str) -> tuple[int, int] | None:
     """
-    Look up the owner of a file in the lists of users and groups.
+    Look up an owner in this system's lists of users and groups.
 
     :param owner: ``USER``, ``USER:GROUP`` or ``:GROUP``, names or numbers; a number need not be in the lists.
     :return: user and group ID as ``chown(2)`` takes them, -1 for one that is not given; ``None`` of an empty text.

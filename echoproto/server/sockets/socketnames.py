@@ -1,7 +1,7 @@
 """
-The names of Unix sockets: paths, and on Linux abstract names, which have no file (unix(7)).
+Names of Unix sockets: paths and, on Linux, abstract names, which have no file (unix(7)).
 
-Abstract names are written with ``@`` in place of the NUL that they begin with, as other programs have it.
+An abstract name is written with ``@`` in place of its first NUL, as in other programs.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import sys
 from echoproto.errors import ConfigurationError, one_line
 
 PATH_LIMIT = 103 if sys.platform == "darwin" or "bsd" in sys.platform else 107
-"""Bytes that a path may have: what ``sun_path`` holds beside the NUL at its end (unix(7), on BSD unix(4))."""
+"""Maximum length of a path in bytes: ``sun_path`` without the NUL at its end (unix(7), on BSD unix(4))."""
 
 
 def socket_name(text: str) -> bytes:
     """
-    The name of a Unix socket, as ``bind(2)`` takes it.
+    Encode the name of a Unix socket for ``bind(2)``.
 
-    :param text: a path, or an abstract name with a leading ``@`` (or NUL); of a file, ``./@name`` is a path.
+    :param text: a path, or an abstract name with a leading ``@`` (or NUL); ``./@name`` is a path.
     """
     name = os.fsencode(text)
     return b"\0" + name[1:] if name.startswith(b"@") else name
@@ -27,7 +27,7 @@ def socket_name(text: str) -> bytes:
 
 def shown_name(name: bytes) -> str:
     """
-    The name of a Unix socket as one word that stands for no other name.
+    Show the name of a Unix socket as one word that stands for no other name.
 
     :return: input for `socket_name`, with a doubled backslash, and an escape for each space, unprintable character
         and byte that is not UTF-8.
@@ -42,9 +42,9 @@ def shown_name(name: bytes) -> str:
 
 def check_path(path: bytes) -> None:
     """
-    Refuse a path that no socket can have; ``bind`` says it badly, or cuts it at its first NUL.
+    Refuse a path that no socket can have; ``bind`` would give a poor error, or cut it at its first NUL.
 
-    :param path: of a file, or, on Linux, with a leading NUL an abstract name, which may be longer by that.
+    :param path: of a file or, on Linux, with a leading NUL, an abstract name, which may be longer by that byte.
     :raise ConfigurationError: if it is empty, too long, or has a NUL in it.
     """
     abstract = path.startswith(b"\0")

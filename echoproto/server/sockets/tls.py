@@ -1,5 +1,5 @@
 """
-TLS that loses no tail: what stock Twisted would drop of an echo when the peer ends the stream.
+TLS without a lost end: stock Twisted drops the last part of an echo when the peer ends the stream.
 
 `twisted.protocols.tls.BufferingTLSTransport` parks small writes until the next turn of the reactor; when the peer's
 close_notify arrives with its last data, the echo of that data is dropped. And no TLS transport of Twisted's lets the
@@ -21,13 +21,13 @@ from zope.interface import implementer
 from echoproto.protocol import Echo, IEchoTransport
 
 HEADER = 5
-"""Bytes before those that a record of TLS holds; the last two say how many those are."""
+"""Length of the header of a TLS record in bytes; the last two are the length of the content."""
 
 HANDSHAKE_ROOM = 1 << 20
-"""Bytes: one handshake takes a tenth of that."""
+"""Memory in bytes that must be free for a handshake, which takes a tenth of it."""
 
 UNKNOWN = -1
-"""In place of where the next record begins: a header came in two pieces."""
+"""In place of the position of the next record, after a header in two pieces."""
 
 
 @implementer(IHalfCloseableProtocol, IEchoTransport)
@@ -35,7 +35,7 @@ class EchoTLS(TLSMemoryBIOProtocol):
     """
     TLS without aggregation of writes (an echo writes once per read), which flushes before it closes.
 
-    :ivar truncated: whether the peer has closed without a close_notify, so that its data may not be all of it.
+    :ivar truncated: true if the peer has closed without a close_notify, so that its data may be incomplete.
     """
 
     transport: IEchoTransport
@@ -45,12 +45,12 @@ class EchoTLS(TLSMemoryBIOProtocol):
     _ahead = 0
 
     def makeConnection(self, transport: ITransport) -> None:
-        """Begin, if there is memory for it."""
+        """Begin, if there is memory for a handshake."""
         require_memory()
         super().makeConnection(transport)
 
     def dataReceived(self, data: bytes) -> None:
-        """Decrypt; if that ended the stream, see to it that what is buffered gets out."""
+        """Decrypt; at the end of the stream, have the buffer flushed."""
         if (
             self._is_one_record(data)
             and self._handshakeDone
@@ -67,7 +67,7 @@ class EchoTLS(TLSMemoryBIOProtocol):
             self.transport.unregisterProducer()
 
     def _is_one_record(self, data: bytes) -> bool:
-        """Whether these bytes are a record of TLS, from its first to its last (RFC 8446, section 5.1)."""
+        """Tell if these bytes are exactly one record of TLS (RFC 8446, section 5.1)."""
         ahead, size = self._ahead, len(data)
         if ahead == 0 and size > HEADER and size == HEADER + (data[3] << 8 | data[4]):
             return True
@@ -77,7 +77,7 @@ class EchoTLS(TLSMemoryBIOProtocol):
         return False
 
     def _record_received(self, data: bytes) -> None:
-        """What Twisted does for any bytes, without asking OpenSSL for more when there is no more."""
+        """Decrypt one record as Twisted does, without a second call of OpenSSL, which would find no data."""
         self._tlsConnection.bio_write(data)
         try:
             plain = self._tlsConnection.recv(len(data))
@@ -102,9 +102,9 @@ class EchoTLS(TLSMemoryBIOProtocol):
 
     def drain(self, count: int) -> None:
         """
-        Decrypt no more than some bytes of what is still to come, send back what is in them, then close.
+        Decrypt and echo no more than a number of further bytes, then close.
 
-        :param count: of the TCP connection, 0 or more; a record of which only a part is within them is not opened.
+        :param count: bytes of the TCP connection, 0 or more; a record that is only partly within them is not opened.
         """
         self._owed = count
         self.dataReceived = self._drain_received  # type: ignore[method-assign]
@@ -121,7 +121,7 @@ class EchoTLS(TLSMemoryBIOProtocol):
             EchoTLS.dataReceived(self, rest)
 
     def _drained(self) -> None:
-        """Close; what comes from here on is for TLS itself, whose end the peer has to confirm; none of it goes back."""
+        """Close; further bytes are for TLS alone, whose end the peer has to confirm, and are not echoed."""
         del self.dataReceived
         self.transport.unregisterProducer()
         self.transport.resumeProducing()
@@ -134,7 +134,7 @@ class EchoTLS(TLSMemoryBIOProtocol):
         self.transport.abortConnection()
 
     def readConnectionLost(self) -> None:
-        """The peer has closed its side of the TCP connection, with or without a close_notify: flush, then close."""
+        """Flush, then close: the peer has closed its side of the TCP connection, with or without a close_notify."""
         self.truncated = not self.transport.disconnecting
         self.transport.loseConnection()
 
@@ -142,7 +142,7 @@ class EchoTLS(TLSMemoryBIOProtocol):
         """``connectionLost`` follows."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """End; what is wrapped is told so in any case, also if OpenSSL has no memory to finish."""
+        """End, and tell the wrapped protocol in any case, also if OpenSSL has no memory to finish."""
         try:
             super().connectionLost(reason)
         except Exception:
@@ -151,7 +151,7 @@ class EchoTLS(TLSMemoryBIOProtocol):
 
 def require_memory() -> None:
     """
-    Find out whether there is memory for a handshake: without, OpenSSL does not fail, but takes the process with it.
+    Check that there is memory for a handshake: without it, OpenSSL does not fail, but ends the process.
 
     :raise MemoryError: if a limit of memory leaves too little.
     """
@@ -164,6 +164,6 @@ def require_memory() -> None:
 
 
 class EchoTLSFactory(TLSMemoryBIOFactory):
-    """Makes an `EchoTLS` for each connection."""
+    """Make an `EchoTLS` for each connection."""
 
     protocol = EchoTLS

@@ -1,9 +1,9 @@
 """
 The UDP port of the echo: fair to its neighbours, whole datagrams, replies from the address that was asked.
 
-Twisted's own `udp.Port` reads on until 256 KiB of payload are in, which a flood of empty datagrams never are; forgets
-which interface an IPv6 peer, or its own address, is on (Twisted #6826); and has the system pick the address that a
-reply leaves from.
+Twisted's own `udp.Port` reads until it has 256 KiB of payload, which a flood of empty datagrams never reaches; forgets
+the interface of an IPv6 peer, and of its own address (Twisted #6826); and has the system pick the source address of a
+reply.
 """
 
 from __future__ import annotations
@@ -33,23 +33,23 @@ from echoproto.server.sockets.accept import bound_address
 
 log = Logger("echoproto")
 
-BATCH = 32
+BATCH_SIZE = 32
 """
-Datagrams that are read in one turn of the reactor, as libuv has it, too; then others have theirs. Small ones take 7 µs
-each. With 64, clients over TCP waited twice as long under a flood (``python -m checks.flood``).
+Datagrams that are read in one turn of the reactor, as many as libuv reads. Small ones take 7 µs each. With 64, clients
+over TCP waited twice as long under a flood (``python -m checks.flood``).
 """
 
 BATCH_BYTES = 256 * 1024
-"""Bytes after which a turn ends, too; this many are what Twisted reads of any transport."""
+"""Bytes after which a batch ends, too, as many as Twisted reads from any transport."""
 
-LARGEST = 65536
-"""More than the largest payload of a datagram, which is 65,507 bytes over IPv4 and 65,527 over IPv6."""
+MAX_PACKET_SIZE = 65536
+"""Size of the buffer; the largest payload of a datagram is 65,507 bytes over IPv4 and 65,527 over IPv6."""
 
-READINGS = 1024
-"""How many different ancillary data are remembered; each is a mark, of 256, and one of the host's few addresses."""
+CACHE_SIZE = 1024
+"""Different ancillary data that are remembered; each is one of 256 marks, and one of the host's few addresses."""
 
-DISCARD = 9
-"""A port that nothing is sent to (RFC 863): asking for the way to an address takes one."""
+DISCARD_PORT = 9
+"""Port of the discard service (RFC 863), for a route lookup; nothing is sent to it."""
 
 LISTENING_FOR_UDP = "Listening for UDP, socket fd is {fd}, address {address}, port {port}"
 
@@ -57,7 +57,7 @@ PAUSE_SECONDS = 0.1
 """Pause of the port after a fault, in seconds."""
 
 SO_MEMINFO, DROPS = 55, 8
-"""Linux: what a socket uses, as numbers of 32 bits, and which of them says how many datagrams it has dropped."""
+"""Linux: the option for a socket's memory use, and the index of the dropped datagrams in its 32-bit numbers."""
 
 
 class EchoDatagramPort(udp.Port):
@@ -65,11 +65,11 @@ class EchoDatagramPort(udp.Port):
     A UDP port for an `EchoDatagram`.
 
     :param interface: an IP address, or ``0.0.0.0`` or ``::`` for all of a family.
-    :param ipv6_only: whether a socket of IPv6 leaves IPv4 alone.
-    :param reactor: watches its socket.
-    :param events: how much may be logged of errors of our own.
+    :param ipv6_only: an IPv6 socket does not serve IPv4.
+    :param reactor: watches the socket.
+    :param events: budget for log lines about faults.
 
-    :ivar served: whether datagrams are read here; else other processes read them, from the same socket.
+    :ivar served: true if this process reads the datagrams, rather than others, from the same socket.
     """
 
     protocol: EchoDatagram
@@ -87,20 +87,20 @@ class EchoDatagramPort(udp.Port):
         reactor: IReactorTime,
         events: EventLog,
     ) -> None:
-        super().__init__(port, protocol, interface, LARGEST, reactor)
+        super().__init__(port, protocol, interface, MAX_PACKET_SIZE, reactor)
         self.counters = counters
         self._ipv6_only = ipv6_only
         self._events = events
-        self._read = lru_cache(READINGS)(ancillary.read)  # what comes with one is mostly what came with the last
+        self._read = lru_cache(CACHE_SIZE)(ancillary.read)  # mostly the same as of the last datagram
         self._reply_control: ancillary.Control = ()
         self._made: Socket | None = None
         self._clock = reactor
-        self._resting: IDelayedCall | None = None
+        self._pause: IDelayedCall | None = None
         self._drops = 0
         self._tells_drops = sys.platform.startswith("linux")
 
     def createInternetSocket(self) -> Socket:
-        """Make the socket, and have the system tell of each datagram what the reply depends on."""
+        """Make the socket, and have the system report the data of each datagram that the reply depends on."""
         self._made = skt = super().createInternetSocket()
         ipv4 = self.addressFamily == socket.AF_INET or not self._ipv6_only
         if self.addressFamily == socket.AF_INET6:
@@ -117,7 +117,7 @@ class EchoDatagramPort(udp.Port):
         """
         Bind, and begin to read.
 
-        :raise CannotListenError: if the port can't be had.
+        :raise CannotListenError: if the port can't be opened.
         :raise UnavailableError: if the address is that of a group.
         """
         _require_one_host(self.interface)
@@ -126,10 +126,10 @@ class EchoDatagramPort(udp.Port):
             self._preexistingSocket = self._bound()  # type: ignore[assignment]
         super().startListening()
         if adopted and self._tells_drops:
-            self._drops = self._dropped()  # those are not of our time
+            self._drops = self._dropped()  # those before do not count
 
     def _bound(self) -> Socket:
-        """A socket that is bound; Twisted would leave it to be found as garbage if that fails."""
+        """Return a bound socket, and close it if that fails, which Twisted leaves to the garbage collector."""
         try:
             skt = self.createInternetSocket()
             skt.bind(bound_address(self, self.port))
@@ -140,29 +140,29 @@ class EchoDatagramPort(udp.Port):
         return skt
 
     def doRead(self) -> None:
-        """Take what has come, but no more than is fair to other transports; a fault must not close the port."""
+        """Read a batch, so that other transports have their turn; a fault must not close the port."""
         try:
             self._take_batch()
         except Exception:
             failure = Failure()
             self.counters.count_error(type(failure.value).__name__)
             log_fault(self._events, "reading datagrams", failure)
-            self._rest()
+            self._pause_reading()
 
-    def _rest(self) -> None:
-        """Read nothing for a while: the datagram that is next would bring about the same fault again at once."""
+    def _pause_reading(self) -> None:
+        """Pause reading: the next datagram would probably cause the same fault at once."""
         self.stopReading()
-        self._resting = self._clock.callLater(PAUSE_SECONDS, self._go_on)
+        self._pause = self._clock.callLater(PAUSE_SECONDS, self._go_on)
 
     def _go_on(self) -> None:
-        self._resting = None
+        self._pause = None
         self.startReading()
 
     def _take_batch(self) -> None:
         left = BATCH_BYTES
-        for _ in range(BATCH):
+        for _ in range(BATCH_SIZE):
             try:
-                datagram, control, _flags, addr = self.socket.recvmsg(LARGEST, ancillary.ROOM)
+                datagram, control, _flags, addr = self.socket.recvmsg(MAX_PACKET_SIZE, ancillary.BUFFER_SIZE)
             except BlockingIOError:
                 break
             except OSError as problem:
@@ -187,9 +187,9 @@ class EchoDatagramPort(udp.Port):
 
     def write(self, datagram: bytes, addr: Any = None) -> None:
         """
-        Reply to the datagram that is being handled.
+        Reply to the present datagram.
 
-        :raise OSError: if the system does not take it.
+        :raise OSError: if the system does not take the reply.
         """
         if self._reply_control:
             self.socket.sendmsg((datagram,), self._reply_control, 0, addr)
@@ -197,14 +197,14 @@ class EchoDatagramPort(udp.Port):
             self.socket.sendto(datagram, addr)
 
     def _count_drops(self) -> None:
-        """Have those counted that came while the socket's buffer was full; after such, there is always a turn."""
+        """Count datagrams that arrived while the socket's buffer was full; such a buffer always brings a turn."""
         if self._tells_drops:
             drops = self._dropped()
             self.counters.datagrams_dropped += (drops - self._drops) & 0xFFFFFFFF  # as wide as the system counts
             self._drops = drops
 
     def _dropped(self) -> int:
-        """How many the socket has dropped in all, as far as the system tells."""
+        """Return the number of datagrams that the socket has dropped in all, as far as the system tells."""
         try:
             use = self.socket.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, 4 * (DROPS + 1))
         except OSError:  # Linux before 4.12
@@ -213,10 +213,10 @@ class EchoDatagramPort(udp.Port):
         return int.from_bytes(use[4 * DROPS :], sys.byteorder)
 
     def connectionLost(self, reason: Any = None) -> None:
-        """Close, and tell what it has come to."""
-        if self._resting is not None:
-            self._resting.cancel()
-            self._resting = None
+        """Close, and log the totals."""
+        if self._pause is not None:
+            self._pause.cancel()
+            self._pause = None
         super().connectionLost(reason)
         if not self.served:
             return
@@ -239,19 +239,19 @@ def _in_words(counted: Mapping[str, int]) -> str:
 
 
 def _require_one_host(interface: str) -> None:
-    """A socket can be bound to the address of a group, and would reply to whatever is sent to all of the group."""
+    """Refuse the address of a group: a socket can be bound to it, and would reply to datagrams for the whole group."""
     address = ip_address(interface)
     group = address.is_multicast
     if isinstance(address, IPv4Address):
         with Socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            # Without SO_BROADCAST, this is how the system says that an address is a broadcast one of its networks.
-            group = group or probe.connect_ex((interface, DISCARD)) == EACCES
+            # Without SO_BROADCAST, the system refuses the broadcast addresses of its networks in this way.
+            group = group or probe.connect_ex((interface, DISCARD_PORT)) == EACCES
     if group:
         raise UnavailableError("that is the address of a group, not of this host")
 
 
 def limit(protocol: EchoDatagram, settings: Settings) -> None:
-    """Set the limits that the settings ask for; also while it runs."""
+    """Set the limits of a protocol, which may be in use."""
     protocol.privileged_sources = settings.udp_privileged_sources
     protocol.source_rate = settings.udp_source_rate
     protocol.rate = settings.udp_rate

@@ -22,25 +22,25 @@ from echoproto.server.sockets.socketnames import check_path, shown_name
 log = Logger("echoproto")
 
 MODE = 0o660
-"""Who runs the server, and their group; Twisted's own 0o666 lets everybody in."""
+"""Permissions for the server's user and group; Twisted's 0o666 lets all users in."""
 
 
 class UnixPort(unix.Port):
     """
-    A Unix stream socket whose file has its permissions from the first instant, takes the place of a stale one only,
-    and is removed at a stop, unless it is another's by then.
+    A Unix stream socket whose file has its permissions from the first instant, replaces only a stale one, and is
+    removed at a stop, unless it is another's by then.
 
-    Twisted's own makes it for all to use, and changes that afterwards; it removes whatever is on the path when it
-    stops, also of a socket that was handed over; and it tells a stale file by a symbolic link beside it, which is
-    wrong in containers, where all servers have the same process ID.
+    Twisted's own port makes the file for all users, and changes that afterwards; it removes any file on the path when
+    it stops, also that of a socket that was handed over; and it finds a stale file by a symbolic link beside it, which
+    fails in containers, where all servers have the same process ID.
 
-    :param path: where; on Linux, with a leading NUL, an abstract name, which has no file.
-    :param factory: as ever.
-    :param backlog: as ``listen(2)`` has it.
+    :param path: of the file; on Linux, with a leading NUL, an abstract name, which has no file.
+    :param factory: makes the protocols.
+    :param backlog: of ``listen(2)``.
     :param mode: permissions, 0 to 0o777.
-    :param reactor: the real one.
-    :param owner: user and group ID of the file, -1 for one that stays as it is; ``None`` for whoever runs this.
-    :param put_back: whether a stale file that it takes the place of is put back at the end; to try a start out.
+    :param reactor: watches the socket.
+    :param owner: user and group ID of the file, -1 for one that stays as it is; ``None`` for the user of the process.
+    :param put_back: put a stale file back at the end, for a trial start.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class UnixPort(unix.Port):
         """
         Listen.
 
-        :raise CannotListenError: if that can't be; its ``socketError`` is an `OSError` or an `EchoError`.
+        :raise CannotListenError: if that fails; its ``socketError`` is an `OSError` or an `EchoError`.
         """
         tcp._reservedFD.reserve()
         skt = self._preexistingSocket
@@ -74,7 +74,7 @@ class UnixPort(unix.Port):
             except (OSError, EchoError) as problem:
                 raise CannotListenError(None, self.path, problem) from problem
         else:
-            # Whoever handed it over has given it its file and backlog, and goes on with it after us.
+            # The process that handed it over has set file and backlog, and continues to use it.
             self._preexistingSocket = None
             self._shouldShutdown = False
         self.factory.doStart()  # type: ignore[union-attr]
@@ -102,9 +102,9 @@ class UnixPort(unix.Port):
 
     def loseConnection(self, *reason: Failure) -> Any:
         """
-        Stop listening; the file is gone at once, the socket is closed in the reactor's next turn.
+        Stop listening: remove the file now, and close the socket in the reactor's next turn.
 
-        :return: a Deferred that fires when it is closed, if it was open.
+        :return: a Deferred that fires when the socket is closed, if it was open.
         """
         self._remove_file()
         return super().loseConnection(*reason)
@@ -112,9 +112,9 @@ class UnixPort(unix.Port):
     stopListening = loseConnection
 
     def connectionLost(self, reason: Failure) -> None:
-        """Close the socket; a reactor that ends does this to all that was not stopped."""
+        """Close the socket, also at the end of the reactor."""
         self._remove_file()
-        tcp.Port.connectionLost(self, reason)  # unix.Port's own removes whatever is on the path
+        tcp.Port.connectionLost(self, reason)  # unix.Port's own removes any file on the path
 
     def _logConnectionLostMsg(self) -> None:
         twisted_log.msg(f"(UNIX Port {shown_name(self.path)} Closed)")

@@ -2,7 +2,7 @@ from twisted.internet.task import Clock
 from twisted.logger import formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.server.log.budget import BURST, MOST_KINDS, EventLog, LineBudget
+from echoproto.server.log.budget import BURST, MAX_KINDS, EventLog, LineBudget
 from echoproto.server.settings.table import table
 from tests.support.logs import record_log
 
@@ -143,11 +143,11 @@ class EventLogTests(SynchronousTestCase):
 
     def test_of_more_kinds_than_there_can_be(self) -> None:
         """E4: the others are one kind, at the rate that holds by then."""
-        self.assertEqual(MOST_KINDS, 200)
-        for number in range(MOST_KINDS):
+        self.assertEqual(MAX_KINDS, 200)
+        for number in range(MAX_KINDS):
             self.assertTrue(self.events.room(f"kind {number}"))
         self.events.rate = 2
-        self.assertEqual([self.events.room(f"kind {MOST_KINDS + number}") for number in range(3)], [True, False, False])
+        self.assertEqual([self.events.room(f"kind {MAX_KINDS + number}") for number in range(3)], [True, False, False])
         self.clock.advance(1)
         self.assertEqual(formatEvent(self.logged[-1]), "2 more events of other kinds, not logged one by one")
         self.assertTrue(self.events.room("yet another"))

@@ -17,7 +17,7 @@ from echoproto.server.log.budget import BURST, EventLog
 from echoproto.server.log.file import LogFile
 from echoproto.server.log.format import failure_of, json_line, text_line
 from echoproto.server.log.observer import (
-    FAILURES,
+    FAILURE_BURST,
     BudgetedObserver,
     LogWriter,
     check_log_for_twistd,
@@ -114,7 +114,7 @@ class BudgetedObserverTests(SynchronousTestCase):
         """E4: the first has its traceback, those that follow are a line each, then one a second."""
         for _ in range(100):
             self.log.failure("Handling {x}", self.failure(), x="a\nb")
-        self.assertEqual(len(self.passed), FAILURES)
+        self.assertEqual(len(self.passed), FAILURE_BURST)
         self.assertIsNotNone(failure_of(self.passed[0]))
         line = text_line(self.passed[1])
         assert line is not None
@@ -131,7 +131,7 @@ class BudgetedObserverTests(SynchronousTestCase):
 
     def test_an_exception_after_a_while(self) -> None:
         """It has its traceback again."""
-        for seconds in (0, 0, 1, FAILURES + 1):
+        for seconds in (0, 0, 1, FAILURE_BURST + 1):
             self.clock.advance(seconds)
             self.log.failure("", self.failure())
         self.assertEqual([failure_of(event) is not None for event in self.passed], [True, False, False, True])
@@ -141,7 +141,7 @@ class BudgetedObserverTests(SynchronousTestCase):
         self.patch(older, "msg", older.LogPublisher(publishPublisher=self.observer).msg)
         for _ in range(100):
             older.err(self.failure(), "While reading")
-        self.assertEqual(len(self.passed), FAILURES)
+        self.assertEqual(len(self.passed), FAILURE_BURST)
         self.assertIn("While reading: ValueError", formatEvent(self.passed[1]))
 
     def test_an_exception_that_was_never_raised(self) -> None:

@@ -141,14 +141,14 @@ class AcceptingBuilder(EchoReactorBuilder):
             self.connect()
         for _ in range(100):
             self.reactor.iterate(0.01)
-            if self.port._resting is not None:
+            if self.port._pause is not None:
                 break
-        resting, spare = self.port._resting, self.port._spare
+        resting, spare = self.port._pause, self.port._spare
         assert resting is not None
         assert spare is not None
         os.fstat(spare)
         self.port.stopListening()
-        self.assertEqual((self.port._resting, self.port._spare, resting.active()), (None, None, False))
+        self.assertEqual((self.port._pause, self.port._spare, resting.active()), (None, None, False))
         self.assertRaises(OSError, os.fstat, spare)
         while self.port.connected:
             self.reactor.iterate(0.01)

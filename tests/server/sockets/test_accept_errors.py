@@ -129,7 +129,7 @@ class AcceptErrorsTests(AcceptCase):
             self.assertEqual(self.read(MemoryError()), 1)
             self.assertEqual(self.counters.errors, {"MemoryError": count})
             self.assertEqual(len(self.lines()), 1)
-            [call] = [each for each in self.clock.getDelayedCalls() if each is self.port._resting]
+            [call] = [each for each in self.clock.getDelayedCalls() if each is self.port._pause]
             self.assertAlmostEqual(call.getTime() - self.clock.seconds(), 0.1)
             self.clock.advance(0.1)
         self.assertEqual(self.read((near := self.socket(), ("192.0.2.7", 1))), 2)
@@ -186,7 +186,7 @@ class AcceptTests(AcceptCase):
         self.assertEqual(self.port.numberAccepts, 21)
         self.assertEqual(self.read(*[EPROTO] * 30), 21)
         self.assertEqual(self.port.numberAccepts, 41)
-        self.assertIsNone(self.port._resting)
+        self.assertIsNone(self.port._pause)
 
     def test_each_is_served(self) -> None:
         transport = self.port.transport = mock.Mock()
@@ -206,9 +206,9 @@ class AcceptTests(AcceptCase):
 
     def rests(self) -> float:
         """Seconds for which it rests."""
-        resting: IDelayedCall = self.port._resting
+        resting: IDelayedCall = self.port._pause
         resting.cancel()
-        self.port._resting = None
+        self.port._pause = None
         return resting.getTime() - self.clock.seconds()
 
     def test_too_many_a_second(self) -> None:
@@ -222,8 +222,8 @@ class AcceptTests(AcceptCase):
         self.assertEqual(self.rests(), 0.5)
 
     def test_one_rest_at_a_time(self) -> None:
-        self.port._rest(1)
-        self.port._rest(2)
+        self.port._pause_accepting(1)
+        self.port._pause_accepting(2)
         self.assertEqual(self.rests(), 1)
         self.reactor.removeReader.assert_called_once_with(self.port)
 
@@ -236,9 +236,9 @@ class AcceptTests(AcceptCase):
     def test_a_port_that_is_closed_does_not_rest(self) -> None:
         """It would listen again."""
         self.port.disconnecting = True
-        self.port._rest(1)
+        self.port._pause_accepting(1)
         self.port.disconnecting, self.port.connected = False, False
-        self.port._rest(1)
+        self.port._pause_accepting(1)
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.reactor.removeReader.assert_not_called()
 
@@ -246,18 +246,18 @@ class AcceptTests(AcceptCase):
 class AddressTests(AcceptCase):
     def test_a_peer(self) -> None:
         """Only peers over IP have an address that tells them from others."""
-        self.assertEqual(self.port._who(("192.0.2.7", 1)), ("192.0.2.7", ("192.0.2.7", 1)))
+        self.assertEqual(self.port._peer(("192.0.2.7", 1)), ("192.0.2.7", ("192.0.2.7", 1)))
         self.port.addressFamily = socket.AF_UNIX
-        self.assertEqual(self.port._who("/run/peer"), (None, "/run/peer"))
+        self.assertEqual(self.port._peer("/run/peer"), (None, "/run/peer"))
 
     def test_a_peer_of_a_link(self) -> None:
         """Its address is only whole with the name of the link."""
         self.port.addressFamily = socket.AF_INET6
         with mock.patch.object(socket, "getnameinfo", return_value=("fe80::1%eth0", "1")) as called:
-            who = self.port._who(("fe80::1", 1, 0, 2))
+            who = self.port._peer(("fe80::1", 1, 0, 2))
         called.assert_called_once_with(("fe80::1", 1, 0, 2), socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)
         self.assertEqual(who, ("fe80::1%eth0", ("fe80::1%eth0", 1, 0, 2)))
-        self.assertEqual(self.port._who(("::ffff:192.0.2.7", 1, 0, 0))[0], "192.0.2.7")
+        self.assertEqual(self.port._peer(("::ffff:192.0.2.7", 1, 0, 0))[0], "192.0.2.7")
 
     def test_ipv6_alone(self) -> None:
         """Left alone, the system decides if a socket of IPv6 serves IPv4, too."""

@@ -102,7 +102,7 @@ class PoolTests(SynchronousTestCase):
         secret = serialization.BestAvailableEncryption(b"secret")
         for kind in (serialization.PrivateFormat.PKCS8, serialization.PrivateFormat.TraditionalOpenSSL):
             key = LEAF.key.private_bytes(serialization.Encoding.PEM, kind, secret)
-            self.assertIn("a: its private key is encrypted, and nobody is asked", self.complaint(a=LEAF.pem + key))
+            self.assertIn("a: its private key is encrypted, which is not supported", self.complaint(a=LEAF.pem + key))
 
     def test_blocks_that_hold_something_else(self) -> None:
         def block(label: str) -> bytes:

@@ -4,7 +4,7 @@ import tempfile
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.errors import ConfigurationError
-from echoproto.server.sockets.pemfiles import LARGEST_FILE, PEMFiles, PEMFolder, PEMSource
+from echoproto.server.sockets.pemfiles import MAX_FILE_SIZE, PEMFiles, PEMFolder, PEMSource
 from tests.support.certificates import issue
 
 PEM = issue("localhost").both
@@ -78,7 +78,7 @@ class PEMFolderTests(PEMCase):
 
     def test_a_file_without_end(self) -> None:
         path = self.write("x.pem")
-        os.truncate(path, LARGEST_FILE + 1)
+        os.truncate(path, MAX_FILE_SIZE + 1)
         self.assertEqual(self.complaint(PEMFolder(self.folder)), f"{path}: is larger than 16 MiB")
 
     def test_one_that_may_not_be_read(self) -> None:

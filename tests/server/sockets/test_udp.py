@@ -18,7 +18,7 @@ from echoproto.server.log.budget import EventLog
 from echoproto.server.settings.table import Settings
 from echoproto.server.sockets import ancillary
 from echoproto.server.sockets.listeners import open_all, udp_listeners
-from echoproto.server.sockets.udp import BATCH, EchoDatagramPort, limit
+from echoproto.server.sockets.udp import BATCH_SIZE, EchoDatagramPort, limit
 from tests.integration.twistd import tool
 from tests.support.clients import PATIENCE, payload
 from tests.support.logs import record_log
@@ -236,7 +236,7 @@ class EchoDatagramPortBuilder(EchoReactorBuilder):
         """U7: datagrams without a byte do not keep the turn, either."""
         for size in (0, 1):
             port = self.open()
-            self.assertEqual(self.turn(port, [b"x" * size] * (BATCH + 10)), (BATCH, 10))
+            self.assertEqual(self.turn(port, [b"x" * size] * (BATCH_SIZE + 10)), (BATCH_SIZE, 10))
 
     def test_large_ones_end_it_sooner(self) -> None:
         """U7."""
@@ -253,7 +253,7 @@ class EchoDatagramPortBuilder(EchoReactorBuilder):
         client = self.client()
         for _ in range(50):
             client.send(bytes(100))
-        for _ in range(50 // BATCH + 1):
+        for _ in range(50 // BATCH_SIZE + 1):
             port.doRead()
         snapshot = self.counters.snapshot(())
         self.assertGreater(snapshot.datagrams_dropped, 20)
@@ -328,8 +328,8 @@ class EchoDatagramPortBuilder(EchoReactorBuilder):
     def test_closed_while_it_rests(self) -> None:
         """Nothing is left behind in the reactor."""
         port = self.open()
-        port._rest()
-        resting = port._resting
+        port._pause_reading()
+        resting = port._pause
         port.connectionLost()
         self.assertFalse(resting.active())
 

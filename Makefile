@@ -1,4 +1,4 @@
-# make run, make test: on a fresh machine with Python 3.11 or later, these set up what they need.
+# On a fresh machine with Python 3.11 or later, make run and make test install their own requirements.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -7,7 +7,7 @@ REACTOR ?= auto
 MINUTES ?= 30
 
 bin := $(VENV)/bin
-# A folder with the day's downloads is no reason to install again, but another list of dependencies is.
+# Install again when the list of dependencies changes.
 stamp = $(VENV)/.installed-$(1)
 
 .PHONY: help run test test-all coverage figures soak bench conformance mutation lint types private-names package docs hooks clean
@@ -18,33 +18,33 @@ help: ## Show this list
 run: $(call stamp,run) ## Serve an echo (PORT=8888 REACTOR=auto)
 	$(bin)/twistd -n echo --port $(PORT) --reactor $(REACTOR)
 
-test: $(call stamp,dev) ## Run the tests once, on the platform's default reactor, in less than 5 minutes
+test: $(call stamp,dev) ## Run the tests once, on the default reactor, in less than 5 minutes
 	$(bin)/python -m tests.suite --quick
 
-test-all: $(call stamp,dev) ## Run the whole suite, on every reactor that this platform has, and under pytest
+test-all: $(call stamp,dev) ## Run the whole suite, on every reactor of this platform, and under pytest
 	$(bin)/python -m tests.suite --coverage
 
-coverage: $(call stamp,dev) ## Report the coverage of the last "make test-all"; what has no I/O has to be covered whole
+coverage: $(call stamp,dev) ## Report the coverage of the last "make test-all"; 100 % for modules without I/O
 	$(bin)/coverage report
 	$(bin)/coverage report --include='$(shell $(bin)/python -m tests.without_io)' --fail-under=100
 
-figures: $(call stamp,dev) ## Measure the figures to hold, on a machine that does nothing else (REACTOR=auto)
+figures: $(call stamp,dev) ## Measure the figures to hold, on an idle machine (REACTOR=auto)
 	$(bin)/python -m checks.figures --reactor $(REACTOR)
 	$(bin)/python -m checks.flood --reactor $(REACTOR)
 
-soak: $(call stamp,dev) ## Put mixed load and faults on the service for long (MINUTES=30 REACTOR=auto)
+soak: $(call stamp,dev) ## Run mixed load and faults for a long time (MINUTES=30 REACTOR=auto)
 	$(bin)/python -m checks.soak --minutes $(MINUTES) --reactor $(REACTOR)
 
-bench: $(call stamp,dev) ## Measure our servers beside others, in 10 minutes (BENCH='--full --resume' for all, in hours)
+bench: $(call stamp,dev) ## Measure our servers beside others, in 10 minutes (BENCH='--full --resume': all, in hours)
 	$(bin)/python -m checks.bench $(BENCH)
 
-conformance: $(call stamp,dev) ## Run Twisted's own tests on the lean reactors, and on those that they are made of
+conformance: $(call stamp,dev) ## Run Twisted's own reactor tests on the lean reactors and on Twisted's
 	$(bin)/python -m checks.conformance
 
-mutation: $(call stamp,dev) ## Change the code, and see which changes no test notices (MODULE=server/limits/drain; all of them in 15 minutes)
+mutation: $(call stamp,dev) ## Find changes of the code that no test notices, in 15 minutes (MODULE=server/limits/drain)
 	$(bin)/python -m checks.mutation $(MODULE)
 
-lint: $(call stamp,dev) ## Check the style, the hosted CI's workflow, and that each promise has its proof in the guide
+lint: $(call stamp,dev) ## Check style, the CI workflow, and the proofs of all promises
 	$(bin)/ruff format --check .
 	$(bin)/ruff check .
 	$(bin)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
@@ -56,16 +56,16 @@ types: $(call stamp,dev) ## Check the types
 private-names: $(call stamp,dev) ## Check that the oldest Twisted that is allowed has each private name that we use
 	$(bin)/python -m checks.private_names
 
-package: $(call stamp,dev) ## Build wheel and sdist, and try the wheel in a clean environment
+package: $(call stamp,dev) ## Build wheel and sdist, and test the wheel in a clean environment
 	$(bin)/python -m checks.package
 
 docs: $(call stamp,dev) ## Write the generated parts of the guide anew
 	$(bin)/python -m tools.docs
 
-hooks: $(call stamp,dev) ## Have git check style and types before each commit
+hooks: $(call stamp,dev) ## Make git check style and types before each commit
 	$(bin)/pre-commit install
 
-clean: ## Remove what these commands have made
+clean: ## Remove all files that these commands create
 	rm -rf $(VENV) dist build .coverage* _suite _trial_temp* .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/bin/python:

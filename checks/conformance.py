@@ -1,9 +1,9 @@
 """
-Twisted's own tests of reactors, on its reactors and on the lean ones side by side: they must come to the same.
+Run Twisted's own reactor tests on its reactors and on the lean ones; the results must be the same.
 
-``python -m checks.conformance [--short] [NAME ...]`` runs them with trial, once on each of a pair (``lean-epoll``
-beside ``epoll``, and so on; on Linux, kqueue is emulated), and says of each test that comes to something else what.
-Exit status 1 if there is one, or if too few were run. ``--short`` leaves out what takes long.
+``python -m checks.conformance [--short] [NAME ...]`` runs them with trial, once on each of a pair (``lean-epoll`` and
+``epoll``, and so on; on Linux, kqueue is emulated), and prints each test whose results differ. The exit status is 1 if
+one differs, or if too few tests ran. ``--short`` skips the slow tests.
 """
 
 from __future__ import annotations
@@ -104,9 +104,9 @@ def differences(stock: dict[str, str], lean: dict[str, str]) -> list[str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m checks.conformance", description=(__doc__ or "").strip())
-    parser.add_argument("--short", action="store_true", help="leave out what takes long")
+    parser.add_argument("--short", action="store_true", help="skip the slow tests")
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"of {', '.join(PAIRS)}; default: those of this platform"
+        "names", nargs="*", metavar="NAME", help=f"one of {', '.join(PAIRS)} (default those of this platform)"
     )
     arguments = parser.parse_args()
     modules = SHORT if arguments.short else LONG

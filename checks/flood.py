@@ -1,15 +1,15 @@
 """
-What a flood of datagrams does to the neighbours over TCP: ``python -m checks.flood [--seconds N] [--reactor R]``.
+Measure the effect of a flood of datagrams on TCP clients: ``python -m checks.flood [--seconds N] [--reactor R]``.
 
-Starts the installed ``twistd`` with UDP, and 50 clients over TCP that each send 32 bytes 50 times a second and take the
-time until they are back: in peace, and while another process sends empty datagrams as fast as it can, in ten rounds of
-both in turn, so that whatever else this machine does befalls both alike. The sender gives way to the clients (nice 19).
+Starts the installed ``twistd`` with UDP, and 50 TCP clients. Each sends 32 bytes 50 times per second and measures the
+time until they are back: in calm, and while another process sends empty datagrams as fast as it can. Ten rounds of both
+alternate, so that other load on the machine affects both. The sender gives way to the clients (nice 19).
 
-The verdict, by the medians of the rounds: the 99th percentile under the flood is at most twice that in peace and 10 ms
-more, and the longest that a client waits is at most 100 ms more than in peace. The 10 ms are what the scheduler takes:
-the server, the sender and the system's own work on the packets share two processors in slices of 3 ms. (Measured there,
-on a quiet machine: p50 0.65 and 0.85 ms, p99 1.3 and 5 ms; without a bound to the batch, 100 and 425 ms.) Exit status 1
-if that does not hold, or if nothing was flooded.
+The verdict uses the medians of the rounds: under the flood, p99 is at most twice the calm value plus 10 ms, and the
+longest wait is at most 100 ms longer than in calm. The 10 ms are the scheduler's: the server, the sender and the
+kernel's work on the packets share two processors in slices of 3 ms. (Measured on a quiet machine: p50 0.65 and 0.85 ms,
+p99 1.3 and 5 ms; without a limit on the batch, 100 and 425 ms.) The exit status is 1 if the verdict fails, or if no
+flood took place.
 
 Proves U7.
 """
@@ -138,8 +138,10 @@ def run_rounds(host: str, port: str, pingers: list[Pinger], seconds: float) -> t
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m checks.flood", description=(__doc__ or "").split("\n\n")[1])
-    parser.add_argument("--seconds", type=float, default=10.0, help="of each of the two measurements")
-    parser.add_argument("--reactor", default="auto")
+    parser.add_argument(
+        "--seconds", type=float, default=10.0, help="duration of each measurement, calm and flood (default 10)"
+    )
+    parser.add_argument("--reactor", default="auto", help="reactor of the server (default auto)")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended before its time"))  # and the server with it
     with tempfile.TemporaryDirectory(prefix="echo-flood-") as folder:

@@ -1,14 +1,14 @@
 """
-The "nothing lost" check: many connections at once, each with a schedule of its own, every byte compared.
+Check that nothing is lost: many connections at once, each with its own schedule, and every byte compared.
 
 ``python -m checks.nothing_lost [--gib N] [--seed S] [--reactor R ...]`` starts the installed ``twistd`` on each
-reactor, and sends N GiB through it: over TCP, over TLS with close_notify, and over a Unix socket, a third each; half
-of the connections through a proxy with a fault. Then a smaller run over all three, in which the service gets SIGTERM.
+reactor, and sends N GiB through it: a third each over TCP, over TLS with close_notify, and over a Unix socket; half of
+the connections pass a proxy with a fault. A smaller run over all three follows, in which the service gets SIGTERM.
 
-``python -m checks.nothing_lost --one-connection`` sends 4.5 GiB through one TCP connection (T4), and watches the memory
-of the server, which must not grow.
+``python -m checks.nothing_lost --one-connection`` sends 4.5 GiB through one TCP connection (T4), and checks that the
+server's memory does not grow.
 
-The seed is printed, and repeats the schedules and faults. Exit status 1 if a byte is lost or harmed.
+The seed is printed, and repeats the schedules and faults. The exit status is 1 if a byte is lost or corrupted.
 
 Proves T1, T4, T6, T9, O7.
 """
@@ -195,10 +195,14 @@ def main() -> int:
         description=(__doc__ or "").strip(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--gib", type=float, help="how much to send on each reactor (default 1, or 4.5)")
-    parser.add_argument("--seed", type=int, default=randbits(31), help="to repeat a run")
-    parser.add_argument("--reactor", action="append", metavar="R", help="one of them; default: all of this platform")
-    parser.add_argument("--one-connection", action="store_true", help="all of it through one connection (T4)")
+    parser.add_argument("--gib", type=float, help="GiB to send on each reactor (default 1; 4.5 with --one-connection)")
+    parser.add_argument(
+        "--seed", type=int, default=randbits(31), help="seed of the schedules, to repeat a run (default random)"
+    )
+    parser.add_argument(
+        "--reactor", action="append", metavar="R", help="reactor; may be repeated (default all of this platform)"
+    )
+    parser.add_argument("--one-connection", action="store_true", help="send all data through one connection (T4)")
     arguments = parser.parse_args()
     signal(SIGTERM, lambda *_: sys.exit("ended before its time"))  # and the server with it
     kind, gib = (check_one_connection, 4.5) if arguments.one_connection else (check, 1.0)

@@ -1,9 +1,10 @@
 """
-A server against itself: ``python -m checks.same_against_same [--runs N] [--rounds N] [--duration S] [--first SEED]``.
+Compare a server with itself:
+``python -m checks.same_against_same [--runs N] [--rounds N] [--duration S] [--first SEED]``.
 
-Each run is a whole comparison of two contestants that are started by the same command. Of 20 runs, 2 at the most may
-call a difference: an interval of 95 % is wrong once in 20 times, and three such in 20 come by chance once in 13 times.
-Exits with 1 if there are more, or if all were too noisy to tell. ``--first`` goes on where an earlier call has ended.
+Each run is a complete comparison of two contestants with the same command. At most 2 of 20 runs may find a difference:
+a 95 % interval is wrong once in 20 times, and 3 of 20 are wrong by chance once in 13 times. The exit status is 1 if
+there are more, or if all runs were too noisy. To continue an earlier call, give its next seed with ``--first``.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from echoproto.compare.run.progress import Silence
 from echoproto.host.signals import Interruption
 
 NAME, TWIN = "twisted-epoll", "twin"
-"""Not one of the fastest, of which the generator would be the limit."""
+"""A server of medium speed; with the fastest, the generator would be the limit."""
 
 RUNS = 20
 ROUNDS = 7
@@ -50,11 +51,15 @@ def compare(seed: int, rounds: int, duration: float) -> Verdict:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m checks.same_against_same")
-    parser.add_argument("--runs", type=int, default=RUNS, help=f"how many (default {RUNS})")
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"in each of them (default {ROUNDS})")
-    parser.add_argument("--duration", type=float, default=DURATION, help=f"seconds of a sample (default {DURATION:g})")
-    parser.add_argument("--first", type=int, default=1, help="seed of the first (default 1)")
+    parser = argparse.ArgumentParser(
+        prog="python -m checks.same_against_same", description=(__doc__ or "").split("\n\n")[1]
+    )
+    parser.add_argument("--runs", type=int, default=RUNS, help=f"number of comparisons (default {RUNS})")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"rounds of each comparison (default {ROUNDS})")
+    parser.add_argument(
+        "--duration", type=float, default=DURATION, help=f"measuring time of a sample in seconds (default {DURATION:g})"
+    )
+    parser.add_argument("--first", type=int, default=1, help="seed of the first comparison (default 1)")
     arguments = parser.parse_args()
     kinds: Counter[Kind] = Counter()
     for seed in range(arguments.first, arguments.first + arguments.runs):

@@ -1,11 +1,11 @@
 """
-A long run of mixed load and faults on one installed ``twistd``:
+Run mixed load and faults against the installed ``twistd`` for a long time:
 ``python -m checks.soak [--minutes N] [--reactor R] [--seed S] [--sighup]``.
 
-All at once, and over and over: connections whose every byte is compared (with late readers, half-closes and resets),
-churn, peers that never read, idle ones, garbage instead of a TLS handshake, and floods of connects. Exit status 1 if a
-byte is lost or harmed, a well-behaved client is refused, a traceback is logged, descriptors do not come back, or the
-memory grows. It needs /proc, and so Linux.
+Repeats, all at once: connections with every byte compared (with late readers, half-closes and resets), churn, peers
+that never read, idle connections, garbage in place of a TLS handshake, and floods of connects. The exit status is 1 if
+a byte is lost or corrupted, a well-behaved client is refused, a traceback is logged, descriptors are not released, or
+memory grows. Needs Linux (/proc).
 
 Proves T1, T9.
 """
@@ -251,10 +251,12 @@ def soaked(server: Server, tls: int, seconds: float, seed: int, *, sighup: bool)
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m checks.soak", description=(__doc__ or "").split("\n\n")[1])
-    parser.add_argument("--minutes", type=float, default=30.0, help="how long (default 30)")
-    parser.add_argument("--reactor", default=AUTO, choices=(AUTO, *KNOWN), help="that the server is to run on")
-    parser.add_argument("--seed", type=int, default=randbits(31), help="to repeat the schedules of a run")
-    parser.add_argument("--sighup", action="store_true", help="have the server reload now and then")
+    parser.add_argument("--minutes", type=float, default=30.0, help="duration in minutes (default 30)")
+    parser.add_argument("--reactor", default=AUTO, choices=(AUTO, *KNOWN), help="reactor of the server (default auto)")
+    parser.add_argument(
+        "--seed", type=int, default=randbits(31), help="seed of the schedules, to repeat a run (default random)"
+    )
+    parser.add_argument("--sighup", action="store_true", help="make the server reload from time to time")
     arguments = parser.parse_args()
     signal(SIGTERM, lambda *_: sys.exit("ended before its time"))  # and the server with it
     reactor = auto_name() if arguments.reactor == AUTO else arguments.reactor

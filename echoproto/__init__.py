@@ -1,7 +1,7 @@
 """
 An echo service for Twisted that people can trust.
 
-What is named here is the public interface for any Twisted program; it needs neither ``twistd`` nor the plugin::
+These names are the public interface for any Twisted program; it needs neither ``twistd`` nor the plugin::
 
     from twisted.internet import endpoints, reactor
     from echoproto import EchoFactory
@@ -41,10 +41,10 @@ _HOMES = {
 
 def __getattr__(name: str) -> object:
     """
-    Each name is imported when it is asked for.
+    Import a public name on first use.
 
-    Without the extra ``tls``, there is no pyOpenSSL to import; and what has to do without Twisted, as the load
-    generator and servers that are compared with this one, would else have to pay for it.
+    Without the extra ``tls``, pyOpenSSL can't be imported; and the load generator and the servers to compare with do
+    not use Twisted, so that they should not import it.
     """
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)

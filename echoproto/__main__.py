@@ -1,4 +1,4 @@
-"""``python -m echoproto`` is the command ``echoproto``."""
+"""``python -m echoproto``, an alias of the command ``echoproto``."""
 
 from echoproto.cli.group import main
 

@@ -1,7 +1,7 @@
 """
-The standard streams of a command: text that they can't encode, and output that they can't take.
+Standard streams of a command, guarded against text that they can't encode and failures to write.
 
-`run` is for a command line; ``twistd`` has streams of its own, which the other functions keep usable.
+`run` is for a command line; the other functions keep the standard streams of ``twistd`` usable.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from echoproto.errors import OutputError, one_line
 NUMBERS = {"stdin": 0, "stdout": 1, "stderr": 2}
 
 DEFAULTS = ("strict", "surrogateescape", "backslashreplace")
-"""Error handlers that Python gives to standard streams; anything else was chosen by the user."""
+"""Python's default error handlers for standard streams; the user has chosen any other."""
 
 IN_ASCII = {"µ": "u", "×": "x", "–": "-", "…": "...", "“": '"', "”": '"'}
-"""Signs of our own texts, as they are written where an encoding lacks them: a time is "12 us"."""
+"""ASCII replacements for the special characters of our own texts: a time becomes "12 us"."""
 
 ESCAPING = "echoproto.escape"
 """Name of the error handler for characters that an encoding lacks."""
@@ -31,16 +31,16 @@ ESCAPING = "echoproto.escape"
 CLOSED = "it is closed"
 
 PIPE_WIDTH = 500
-"""Columns: whoever reads a table through a pipe wants each row whole, on one line."""
+"""Width of a table in a pipe, in columns, so that each row is one line."""
 
 
 class Substitute(io.TextIOWrapper):
-    """/dev/null, in place of a standard stream that was closed when this process was started."""
+    """/dev/null in place of a standard stream that was closed at the start of this process."""
 
 
 def fill_standard_streams() -> None:
     """
-    Open /dev/null in place of a standard stream that was closed when this process was started.
+    Open /dev/null in place of a standard stream that was closed at the start of this process.
 
     Else the next descriptors that are opened, such as a reactor's own, take these places: a daemon closes them, and
     whoever writes to standard output writes to a peer.
@@ -79,7 +79,7 @@ codecs.register_error(ESCAPING, _escape)
 
 
 def escape_unencodable(stream: IO[str] | None) -> None:
-    """Have a stream never raise: it writes what its encoding lacks in ASCII where we know how, else as an escape."""
+    """Make a stream replace characters that its encoding lacks, by ASCII or by escapes, instead of raising."""
     if isinstance(stream, io.TextIOWrapper) and stream.errors in DEFAULTS:
         stream.reconfigure(errors=ESCAPING)
 
@@ -112,7 +112,7 @@ def print_out(*lines: str) -> None:
 
 
 def print_error(message: str) -> None:
-    """Print one line to the real standard error, which a log may have taken the place of; it may also be unusable."""
+    """Print one line to the real standard error, even if a log has replaced it; ignore that it can't be written."""
     if sys.__stderr__ is not None:
         try:
             print(one_line(message), file=sys.__stderr__, flush=True)
@@ -128,15 +128,15 @@ def _unwritable(reason: OSError | str) -> OutputError:
 
 class _Stream(io.FileIO):
     """
-    A standard stream; one that does not block, as some terminals, is waited for.
+    A standard stream; writing waits for a non-blocking one, such as some terminals.
 
-    :ivar missing: whether it was closed when this process was started.
+    :ivar missing: true if it was closed at the start of this process.
     """
 
     missing = False
 
     def write(self, data: Any) -> int:
-        """Write all of it, and take what follows a failure for written."""
+        """Write all data; after a failure, discard the rest."""
         if self.missing:
             self.missing = False
             return self._failed(OSError(errno.EBADF, ""), len(data))
@@ -158,7 +158,7 @@ class _Stream(io.FileIO):
 
 
 class _Output(_Stream):
-    """Standard output; its failures are told from those of other files, but a reader that has seen enough is none."""
+    """Standard output; a failure has its own error type, but the end of a pipe's reader is no failure."""
 
     def _failed(self, error: OSError, size: int) -> int:
         if error.errno == errno.EPIPE:
@@ -167,14 +167,14 @@ class _Output(_Stream):
 
 
 class _Errors(_Stream):
-    """Standard error; a command goes on without it."""
+    """Standard error; a command continues without it."""
 
     def _failed(self, error: OSError, size: int) -> int:
         return size
 
 
 def _guard(name: str, kind: type[_Stream]) -> None:
-    """Put a stream of a kind in place of a standard stream, unless a caller has put its own there."""
+    """Replace a standard stream, unless the caller has already replaced it."""
     stream, number = getattr(sys, name), NUMBERS[name]
     if stream is not getattr(sys, f"__{name}__"):
         return
@@ -196,12 +196,12 @@ def _guard(name: str, kind: type[_Stream]) -> None:
 
 def run(command: Callable[[], object]) -> NoReturn:
     """
-    Run a command to its end, and end the process: with one line and status 2 if its output can't be written.
+    Run a command and end the process; if its output can't be written, end it with one line and status 2.
 
-    Text that standard output can't encode is escaped. Standard error that can't be written is done without, as is
-    standard output that is a pipe whose reader has ended, such as head(1): the command ends as it would have.
+    Text that standard output can't encode is escaped. The command ignores that standard error can't be written, or
+    that the reader of its output has ended, such as head(1); its exit status stays the same.
 
-    :param command: may raise `SystemExit`; what it returns is no exit status.
+    :param command: may raise `SystemExit`; its return value is ignored.
     """
     if sys.stdin is None:
         _fill(NUMBERS["stdin"])

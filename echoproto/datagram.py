@@ -1,9 +1,9 @@
 """
-The echo of datagrams, as RFC 862 has it for UDP, and the rule of which sources get no reply.
+Echo of datagrams by RFC 862, and the rules for sources that get no reply.
 
-Nothing here knows of settings, plugins, files or options of sockets. The source of a datagram can be forged. So
-whoever answers can be made to send to a third party (an echo never more than it was sent), and two servers that answer
-each other can be made to do so for ever, by one datagram (CVE-1999-0103, CVE-2024-2169).
+This module knows nothing of settings, plugins, files or socket options. The source of a datagram can be forged: a
+forged datagram makes the service send to a third party (never more than it received), and makes two servers that
+answer each other do so forever (CVE-1999-0103, CVE-2024-2169).
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from echoproto.addresses import source_of
 from echoproto.tokenbucket import TokenBucket
 
 SERVICE_PORTS = frozenset({7, 9, 13, 17, 19, 37, 2049})
-"""Ports of services that may answer whatever they are sent: echo, discard, daytime, qotd, chargen, time (the small
-services of inetd, as its guards have them) and NFS."""
+"""Ports of services that may answer any datagram: echo, discard, daytime, qotd, chargen, time (the small services of
+inetd, which have the same guard) and NFS."""
 
 PRIVILEGED_PORTS = 1024
-"""Ports below this one are those of services; a client has one only if it asks for it."""
+"""First unprivileged port; lower ones belong to services, and to clients only by request."""
 
 MULTICAST, RESERVED = 224, 240
-"""First bytes of IPv4 addresses that are no host's: from the one on multicast, from the other on reserved."""
+"""First bytes at which the multicast and the reserved addresses of IPv4 begin; none of them belongs to a host."""
 
 HEX_DIGITS = 4
-"""Hex digits of the first group of a multicast address of IPv6 (ff00::/8): ``ff02::1`` is one; ``ff::1``, which is
-00ff::1, is not."""
+"""Hex digits in the first group of an IPv6 multicast address (ff00::/8): ``ff02::1`` is one, ``ff::1`` (00ff::1) is
+not."""
 
 MOST_SOURCES = 10_000
-"""How many sources a table remembers; with their names, that is about 2 MiB."""
+"""Maximum number of sources in a table; with their names, about 2 MiB."""
 
 REFUSALS = {
     "source port 0": "nothing can be sent to port 0",
@@ -50,14 +50,14 @@ REFUSALS = {
     "source rate": "over the budget of its source",
     "total rate": "over the budget of all sources",
 }
-"""Why a datagram gets no reply, and the same in words; ``datagrams_refused`` is counted under these."""
+"""Reasons for no reply, and their descriptions; the keys of ``datagrams_refused``."""
 
 _own_ports: Counter[int] = Counter()
-"""The port numbers on which this process echoes datagrams, and how many sockets have each."""
+"""Number of sockets of this process for each port on which it echoes datagrams."""
 
 
 class DatagramCounters(TypingProtocol):
-    """What is counted; each datagram once, in one of the three."""
+    """Counters; each datagram counts once, in one of the three."""
 
     datagrams_echoed: int
     datagrams_refused: Counter[str]
@@ -66,12 +66,12 @@ class DatagramCounters(TypingProtocol):
 
 def why_not_address(host: str) -> str | None:
     """
-    Why nothing may be sent to an address, whoever has it.
+    Return the reason for which nothing may be sent to an address.
 
-    Broadcast addresses of this host's networks look like any other; to those, the system sends nothing for a socket
-    without ``SO_BROADCAST`` (it says ``EACCES``).
+    Broadcast addresses of this host's networks look like any other; the system refuses to send to them on a socket
+    without ``SO_BROADCAST`` (``EACCES``).
 
-    :param host: an IP address as sockets give it, without a scope; IPv4 may be mapped into IPv6.
+    :param host: an IP address from a socket, without a scope; IPv4 may be mapped into IPv6.
     :return: a key of `REFUSALS`, or ``None``.
     """
     if ":" in host:
@@ -88,12 +88,12 @@ def why_not_address(host: str) -> str | None:
 
 class Budgets:
     """
-    Token buckets: how many replies each source may still have. A bucket holds one second's worth, and begins full.
+    Token buckets with the remaining replies of each source; a bucket holds those of one second, and is full at first.
 
-    The table is bounded: when it is full, the source goes that has been quiet for longest.
+    The table is bounded: when it is full, it drops the source that has been quiet for the longest time.
 
-    :param seconds: a clock, in seconds, that never runs backwards.
-    :param most: how many sources are remembered, at least 1.
+    :param seconds: a monotonic clock, in seconds.
+    :param most: maximum number of sources, at least 1.
     """
 
     def __init__(self, seconds: Callable[[], float], most: int = MOST_SOURCES) -> None:
@@ -106,9 +106,9 @@ class Budgets:
 
     def take(self, source: str, rate: int) -> bool:
         """
-        Whether a source may have one more reply.
+        Take one reply from the budget of a source; return false if it is used up.
 
-        :param rate: replies a second, at least 1; it may differ from one call to the next.
+        :param rate: replies per second, at least 1; it may change between calls.
         """
         bucket = self._buckets.get(source)
         if bucket is None:
@@ -123,18 +123,18 @@ class Budgets:
 
 class EchoDatagram(DatagramProtocol):
     """
-    Send each datagram back to where it came from, unless its source is one that must get no reply.
+    Send each datagram back to its source, unless the source must get no reply.
 
-    A reply is as long as its datagram. One that can't be sent is counted, and forgotten: UDP may lose it anyway.
+    A reply is as long as its datagram. A reply that can't be sent is counted and dropped: UDP may lose it anyway.
 
-    :param counters: where each datagram is counted, by what became of it.
-    :param seconds: a clock, in seconds, that never runs backwards.
+    :param counters: counters of the datagrams by result.
+    :param seconds: a monotonic clock, in seconds.
 
     The limits may be changed at any time:
 
-    :ivar privileged_sources: whether sources with a port below 1024 get a reply, `SERVICE_PORTS` excepted.
-    :ivar source_rate: replies a second that one source may have, see `echoproto.addresses.source_of`; 0 for no limit.
-    :ivar rate: replies a second that all sources together may have; 0 for no limit.
+    :ivar privileged_sources: true to reply to ports below 1024, except `SERVICE_PORTS`.
+    :ivar source_rate: maximum replies per second to one source (`echoproto.addresses.source_of`); 0 for no limit.
+    :ivar rate: maximum replies per second to all sources together; 0 for no limit.
     """
 
     noisy = False
@@ -149,21 +149,21 @@ class EchoDatagram(DatagramProtocol):
         self._total = Budgets(seconds, most=1)
 
     def startProtocol(self) -> None:
-        """From now on, no echo of this process replies to this port number."""
+        """Make all echoes of this process refuse this port number as a source."""
         self._port = self.transport.getHost().port  # type: ignore[union-attr]
         _own_ports[self._port] += 1
 
     def stopProtocol(self) -> None:
-        """The port is closed: its number is nobody's again."""
+        """Release the port number."""
         _own_ports[self._port] -= 1
         if not _own_ports[self._port]:
             del _own_ports[self._port]
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
         """
-        Send it back.
+        Send a datagram back.
 
-        :param addr: as sockets give it: a host, a port, and of IPv6 the flow and the scope.
+        :param addr: address from a socket: host, port, and for IPv6 flow and scope.
         """
         why = self.why_not(addr[0], addr[1])
         if why is not None:
@@ -173,15 +173,14 @@ class EchoDatagram(DatagramProtocol):
             self.transport.write(datagram, addr)  # type: ignore[union-attr]
         except OSError as problem:
             self.fail(errorcode.get(problem.errno or 0, type(problem).__name__))
-        except MessageLengthError:  # Twisted's own port has it in place of the OSError
+        except MessageLengthError:  # raised by Twisted's own port instead of the OSError
             self.fail("EMSGSIZE")
         else:
             self.counters.datagrams_echoed += 1
 
     def why_not(self, host: str, port: int) -> str | None:
         """
-        Why a source gets no reply now; if it gets one, that is taken from its budget.
-
+        Return the reason for which a source gets no reply; if there is none, take a reply from its budget.
         :return: a key of `REFUSALS`, or ``None``.
         """
         if why := self._why_not_port(port) or why_not_address(host):

@@ -1,5 +1,5 @@
 """
-Output for people: tables that fit a terminal of any width, and text that is never taken for markup.
+Tables that fit a terminal of any width, with all text shown literally, never as markup.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from echoproto.console import PIPE_WIDTH
 from echoproto.errors import one_line
 
 GAP = 2
-"""Columns between two of a table, as rich has it."""
+"""Distance between two columns of a table, rich's own."""
 
-NARROW = 8
-"""Columns that anything which goes on in the next line has at least."""
+MIN_NAME_WIDTH = 8
+"""Minimum width of wrapped text."""
 
-WORDS = 24
-"""Columns that words which wrap have at least, beside figures; with fewer, they go below them."""
+MIN_PROSE_WIDTH = 24
+"""Minimum width of wrapped words beside figures; with less room, they go into the next block."""
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A standard stream; one that is no terminal has room for whole rows."""
+    """Return a console for a standard stream, with room for whole rows if it is no terminal."""
     return fitted(Console(stderr=stderr, highlight=False, markup=False, emoji=False))
 
 
 def fitted(made: Console) -> Console:
-    """The same with room for whole rows, if it is no terminal."""
+    """Give a console room for whole rows, unless it is a terminal."""
     if not made.is_terminal:
         made.width = PIPE_WIDTH
     return made
@@ -42,8 +42,8 @@ class Column:
     """
     One column of a table.
 
-    :ivar right: whether it holds figures, which stand at its right.
-    :ivar wraps: whether it holds words, which may go on in the next line; all else stays whole.
+    :ivar right: true for figures, which are aligned to the right.
+    :ivar wraps: true for words, which may wrap; other text stays on one line.
     """
 
     title: str
@@ -56,11 +56,11 @@ Row = Sequence[str | Text]
 
 def print_table(console: Console, columns: Sequence[Column], rows: Sequence[Row], *, indent: int = 0) -> None:
     """
-    Print a table; columns for which there is no room go below, each time beside the names of the rows.
+    Print a table; columns without room go into further blocks below, which repeat the row names.
 
-    :param columns: the first one names the rows.
-    :param rows: texts, which may be anything, or texts with a style.
-    :param indent: columns that it is moved to the right.
+    :param columns: the first one contains the row names.
+    :param rows: plain text, shown literally, or styled text.
+    :param indent: indentation of the table, in columns.
     """
     texts = [[_text(each) for each in row] for row in rows]
     room = console.width - indent
@@ -68,11 +68,12 @@ def print_table(console: Console, columns: Sequence[Column], rows: Sequence[Row]
         max([_text(column.title).cell_len, *(row[index].cell_len for row in texts)])
         for index, column in enumerate(columns)
     ]
-    # A name for which there is no room beside the widest figure goes on in the next line; words can be narrow.
+    # A name without room beside the widest figure wraps; words can be narrow.
     widest = max(
-        min(NARROW, width) if column.wraps else width for column, width in zip(columns[1:], widths[1:], strict=True)
+        min(MIN_NAME_WIDTH, width) if column.wraps else width
+        for column, width in zip(columns[1:], widths[1:], strict=True)
     )
-    widths[0] = min(widths[0], max(NARROW, room - GAP - widest))
+    widths[0] = min(widths[0], max(MIN_NAME_WIDTH, room - GAP - widest))
     for block in _blocks(columns, widths, room):
         console.print(Padding(_table(columns, texts, block, widths[0]), (0, 0, 0, indent), expand=False))
 
@@ -82,11 +83,11 @@ def _text(given: str | Text) -> Text:
 
 
 def _blocks(columns: Sequence[Column], widths: Sequence[int], room: int) -> Iterator[list[int]]:
-    """Split the columns into blocks that fit side by side; each block repeats the first, which is left out here."""
+    """Split the columns, without the first, into blocks that fit side by side with it."""
     block: list[int] = []
     used = widths[0]
     for index, column in list(enumerate(columns))[1:]:
-        needed = GAP + (min(WORDS, widths[index]) if column.wraps else widths[index])
+        needed = GAP + (min(MIN_PROSE_WIDTH, widths[index]) if column.wraps else widths[index])
         if block and used + needed > room:
             yield block
             block, used = [], widths[0]
@@ -97,8 +98,7 @@ def _blocks(columns: Sequence[Column], widths: Sequence[int], room: int) -> Iter
 
 def _table(columns: Sequence[Column], rows: Sequence[Sequence[Text]], block: Sequence[int], named: int) -> Table:
     """
-    One block.
-
+    Make the table of one block.
     :param named: width of the first column.
     """
     table = Table(box=None, pad_edge=False, header_style="bold")

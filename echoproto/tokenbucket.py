@@ -1,5 +1,5 @@
 """
-A token bucket: a rate in the long run, and a burst at once.
+Token bucket: a limit on a rate that allows bursts.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from collections.abc import Callable
 
 class TokenBucket:
     """
-    Tokens that come at a rate, up to a burst; at first, the bucket is full.
+    Tokens that arrive at a rate, up to a burst; the bucket is full at first.
 
-    :param seconds: a clock, in seconds, that never runs backwards.
-    :param rate: tokens a second, above 0.
+    :param seconds: a monotonic clock, in seconds.
+    :param rate: tokens per second, above 0.
     :param burst: tokens that the bucket holds, at least 1.
 
     Rate and burst may be changed at any time.
 
-    :ivar tokens: in the bucket at the last call; a user may take more than there are.
+    :ivar tokens: tokens at the last call; a user may overdraw them.
     """
 
     __slots__ = ("_filled_at", "_seconds", "burst", "rate", "tokens")

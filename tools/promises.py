@@ -1,5 +1,5 @@
 """
-Which promise is proved by what: of promises.toml and of the docstrings of the tests, which are read, not imported.
+Promises and their proofs, from promises.toml and the docstrings of the tests, which are parsed, not imported.
 
 A docstring that begins with codes, as ``O6, O7: …`` does, says that this test, or each test of this class, proves these
 promises; ``C8 (select): …``, that only its run on this reactor does. A command is a module of checks/ with a ``main``,
@@ -32,22 +32,22 @@ GIVEN = "the reactor that is given"
 PREFACE = """\
 # Promises
 
-<!-- Written by "make docs", of promises.toml and the docstrings of the tests. -->
+<!-- Written by "make docs" from promises.toml and the docstrings of the tests. -->
 
-What an echo service that people may trust must keep, and what proves each of it: a test, or a command that measures.
-A test runs on every reactor (`make test-all`: select, poll, epoll, lean-epoll, asyncio and uvloop; kqueue on macOS and
-BSD, and on Linux [emulated](reactors.md#kqueue)), unless the list says that only its run on some proves the promise, or
-that it has nothing to do with a reactor. A command runs on the reactor that is given to it.
+The promises of a trustworthy echo service, each with its proofs: tests, or commands that measure. Tests run on every
+reactor (`make test-all`: select, poll, epoll, lean-epoll, asyncio and uvloop; kqueue on macOS and BSD, and on Linux
+[emulated](reactors.md#kqueue)), unless the list names the reactors that count, or the test has nothing to do with a
+reactor. Commands run on the reactor that you name.
 """
 
 
 FIGURES = """\
 ## Figures
 
-What time, memory and load have to hold to on a machine that does nothing else, and the command that measures it, on the
-reactor that it is given; `make figures` measures all but the first.
+Limits of time, memory and load on an idle machine, each with the command that measures it on a reactor of your choice;
+`make figures` measures all but the first.
 
-| | holds | measured by |
+| | limit | command |
 |---|---|---|
 """
 
@@ -55,11 +55,11 @@ reactor that it is given; `make figures` measures all but the first.
 @frozen
 class Figure:
     """
-    What has to hold of time, memory and load.
+    A limit of time, memory or load.
 
-    :ivar measure: what it is.
-    :ivar hold: what it has to be.
-    :ivar command: that measures it.
+    :ivar measure: the quantity.
+    :ivar hold: the limit.
+    :ivar command: the command that measures it.
     """
 
     measure: str
@@ -70,12 +70,12 @@ class Figure:
 @frozen
 class Promises:
     """
-    What is promised.
+    The promises.
 
-    :ivar titles: of the sections, by their letter.
-    :ivar texts: of the promises, by their code.
-    :ivar pending: codes whose proof is still being built.
-    :ivar later: codes of what is not built yet.
+    :ivar titles: titles of the sections, by letter.
+    :ivar texts: texts of the promises, by code.
+    :ivar pending: codes without a proof yet.
+    :ivar later: codes of features that are not built yet.
     :ivar figures: in the order of the guide.
     """
 

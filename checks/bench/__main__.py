@@ -1,11 +1,10 @@
 """
-Measures our servers beside those of others: ``make bench``, or ``python -m checks.bench [--full] [--output DIR]``.
+Measure our servers beside others: ``make bench``, or ``python -m checks.bench [--full] [--output DIR]``.
 
-Stock Twisted, asyncio, uvloop, and servers in C and Go where there is a compiler, are put under the same load in turns,
-by `echoproto.compare`. It takes at most 10 minutes, in which C stands for the others that are not in Python; with
---full, it is the whole matrix of connections, sizes of messages and idle connections, which takes hours, and goes on
-where it was left with --resume, if machine and versions are the same. Ends with the figures that are to be reached;
-exit status 1 if one of them is not. It wants a machine that does nothing else.
+Puts stock Twisted, asyncio, uvloop, and servers in C and Go (if there is a compiler) under the same load in turns, with
+`echoproto.compare`. Takes at most 10 minutes, with C for all servers that are not in Python. ``--full`` measures the
+whole matrix of connections, message sizes and idle connections in hours; ``--resume`` continues it, if machine and
+versions are the same. Prints the targets at the end; the exit status is 1 if one is missed. Needs an idle machine.
 """
 
 from __future__ import annotations
@@ -98,11 +97,13 @@ def show(reached: list[Row], console: Console) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m checks.bench", description=(__doc__ or "").split("\n\n")[1])
-    parser.add_argument("--full", action="store_true", help="the whole matrix, which takes hours")
-    parser.add_argument("--resume", action="store_true", help="keep the parts that were measured already")
-    parser.add_argument("--different-environments", action="store_true", help="also if those were measured in another")
-    parser.add_argument("--output", default="bench", help="folder for what is measured (default bench)")
-    parser.add_argument("--seed", type=int, default=1, help="of the order of rounds (default 1)")
+    parser.add_argument("--full", action="store_true", help="measure the whole matrix, in hours")
+    parser.add_argument("--resume", action="store_true", help="keep the parts that are already measured")
+    parser.add_argument(
+        "--different-environments", action="store_true", help="resume even if machine or versions differ"
+    )
+    parser.add_argument("--output", default="bench", help="folder for the results (default bench)")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the order of rounds (default 1)")
     arguments = parser.parse_args()
     folder = os.path.join(arguments.output, "parts")
     os.makedirs(folder, exist_ok=True)

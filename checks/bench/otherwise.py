@@ -72,7 +72,7 @@ class Bare:
 
     def doIteration(self, timeout: float) -> None:
         """Echo."""
-        for descriptor, _ in self._epoll.poll(timeout, leanepoll.MOST_EVENTS):
+        for descriptor, _ in self._epoll.poll(timeout, leanepoll.MAX_EVENTS_PER_TURN):
             if connection := self._connections.get(descriptor):
                 connection.send(connection.recv(reading.SMALL_READ))
             else:
@@ -124,12 +124,12 @@ def large_reads(_: Setting) -> None:
 
 def few_events(_: Setting) -> None:
     """epoll_wait(2) for 64 events at a time"""
-    leanepoll.MOST_EVENTS = 64
+    leanepoll.MAX_EVENTS_PER_TURN = 64
 
 
 def many_events(_: Setting) -> None:
     """epoll_wait(2) for 4,096 events at a time"""
-    leanepoll.MOST_EVENTS = 4096
+    leanepoll.MAX_EVENTS_PER_TURN = 4096
 
 
 def garbage_frozen(setting: Setting) -> None:

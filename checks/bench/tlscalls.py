@@ -1,9 +1,9 @@
 """
-What an echo over TLS takes in each of Python's wrappers of OpenSSL: ``python -m checks.bench.tlscalls``.
+Measure the cost of a TLS echo in each of Python's OpenSSL bindings: ``python -m checks.bench.tlscalls``.
 
-Twisted's TLS is made of pyOpenSSL, which reaches OpenSSL by cffi; asyncio's and uvloop's of the interpreter's own
-``ssl``, which is C. Both do the same in memory, without a socket: a record in, its text out; a text in, its record out.
-Version and cipher are the same; OpenSSL itself is what each of them was built with.
+Twisted's TLS uses pyOpenSSL, which calls OpenSSL through cffi; asyncio and uvloop use the interpreter's ``ssl`` module,
+which is C. Both do the same work in memory, without a socket: decrypt a record, encrypt the reply. Version and cipher
+are the same; each uses the OpenSSL that it was built with.
 """
 
 from __future__ import annotations
@@ -128,9 +128,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m checks.bench.tlscalls", description=(__doc__ or "").split("\n\n")[1]
     )
-    parser.add_argument("--size", type=int, default=64, help="bytes of a message (default 64)")
-    parser.add_argument("--rounds", type=int, default=9, help="how many (default 9)")
-    parser.add_argument("--echoes", type=int, default=5_000, help="in each (default 5000)")
+    parser.add_argument("--size", type=int, default=64, help="message size in bytes (default 64)")
+    parser.add_argument("--rounds", type=int, default=9, help="number of rounds (default 9)")
+    parser.add_argument("--echoes", type=int, default=5_000, help="echoes per round (default 5000)")
     arguments = parser.parse_args()
     sides = {"pyOpenSSL": ByPyOpenSSL, "ssl": BySsl}
     found: dict[str, list[list[float]]] = {name: [] for name in sides}

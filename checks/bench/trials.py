@@ -1,10 +1,11 @@
 """
-What was tried to make an echo cheaper: ``python -m checks.bench.trials [--size BYTES] [--connections N] [TRIAL ...]``.
+Try variants that could make an echo cheaper:
+``python -m checks.bench.trials [--size BYTES] [--connections N] [TRIAL ...]``.
 
-Each trial is our service's echo on ``lean-epoll`` with one thing done otherwise, beside the echo as it is; that is
-there twice, which tells how much is chance. Clients and server are in one process, and only the reactor's turns are
-timed: so nearly all is left out that others do to a server. Each trial has a process of its own in each round, in
-random order. It needs Linux, and wants a machine that does nothing else.
+Each trial changes one detail of our service's echo on ``lean-epoll``, and is compared with the echo as it is; that runs
+twice, to show the size of chance. Clients and server share one process, and only the reactor's turns are timed, which
+excludes most other influences. Each trial has its own process in each round, in random order. Needs Linux and an idle
+machine.
 """
 
 from __future__ import annotations
@@ -89,12 +90,12 @@ def _sample_of_a_process(name: str, arguments: argparse.Namespace) -> float:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m checks.bench.trials", description=(__doc__ or "").split("\n\n")[1])
-    parser.add_argument("--size", type=int, default=64, help=f"bytes of a message, up to {LARGEST} (default 64)")
-    parser.add_argument("--connections", type=int, default=50, help="how many (default 50)")
-    parser.add_argument("--rounds", type=int, default=9, help="how many (default 9)")
-    parser.add_argument("--turns", type=int, default=TURNS, help=f"of each in a round (default {TURNS})")
+    parser.add_argument("--size", type=int, default=64, help=f"message size in bytes, up to {LARGEST} (default 64)")
+    parser.add_argument("--connections", type=int, default=50, help="concurrent connections (default 50)")
+    parser.add_argument("--rounds", type=int, default=9, help="number of rounds (default 9)")
+    parser.add_argument("--turns", type=int, default=TURNS, help=f"reactor turns per trial and round (default {TURNS})")
     parser.add_argument("--sample", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("trials", nargs="*", metavar="TRIAL", help=f"of: {'; '.join(TRIALS)} (default all)")
+    parser.add_argument("trials", nargs="*", metavar="TRIAL", help=f"one of: {'; '.join(TRIALS)} (default all)")
     arguments = parser.parse_args()
     if unknown := set(arguments.trials) - {*TRIALS, *AS_IT_IS}:
         parser.error(f"there is no trial {min(unknown)!r}")

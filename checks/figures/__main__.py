@@ -1,9 +1,9 @@
 """
-Measures the figures to hold, and the promises about time, processor and load, against the installed ``twistd``:
+Measure the figures to hold, and the promises about time, CPU and load, with the installed ``twistd``:
 ``python -m checks.figures [NAME ...] [--reactor R]``.
 
-A line for each: what was measured, what has to hold, and whether it does. Exit status 1 if one does not. It needs
-/proc, and so Linux, and a machine that does nothing else.
+Prints a line for each figure: the measurement, its limit, and the result. The exit status is 1 if one misses its limit.
+Needs Linux (/proc) and an idle machine.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ def measure(name: str, reactor: str) -> bool:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m checks.figures", description=(__doc__ or "").strip())
-    parser.add_argument("--reactor", default=AUTO, choices=(AUTO, *KNOWN), help="that the server is to run on")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(FIGURES)}; default: all")
+    parser.add_argument("--reactor", default=AUTO, choices=(AUTO, *KNOWN), help="reactor of the server (default auto)")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(FIGURES)} (default all)")
     arguments = parser.parse_args()
     if unknown := set(arguments.names) - set(FIGURES):
-        parser.error(f"there is no figure {', '.join(sorted(unknown))}")
+        parser.error(f"no such figure: {', '.join(sorted(unknown))}")
     signal(SIGTERM, lambda *_: sys.exit("ended before its time"))  # and the server with it
     reactor = auto_name() if arguments.reactor == AUTO else arguments.reactor
     print(f"reactor {reactor}, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f} at the start", flush=True)

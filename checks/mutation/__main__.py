@@ -1,9 +1,9 @@
 """
-Changes the code, and sees which changes no test notices: ``python -m checks.mutation [MODULE ...]``.
+Change the code, and find changes that no test notices: ``python -m checks.mutation [MODULE ...]``.
 
-Prints each survivor as a diff, and how many were caught of each module. Exits with 1 if that is less than 95 % of a
-module's, changes that make no difference (``equivalents.toml``) not counted, or if that list is not true any more.
-Another module is tried with ``python -m checks.mutation FILE --tests TESTS``.
+Prints each surviving change as a diff, and the share caught in each module. The exit status is 1 if a module has less
+than 95 %, without the equivalent changes listed in ``equivalents.toml``, or if that list is out of date. For a module
+that is not in the list: ``python -m checks.mutation FILE --tests TESTS``.
 """
 
 from __future__ import annotations
@@ -25,17 +25,19 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 def arguments() -> argparse.ArgumentParser:
     """Make the parser of the command's arguments."""
     parser = argparse.ArgumentParser(prog="python -m checks.mutation", description=(__doc__ or "").split("\n\n")[1])
-    parser.add_argument("--jobs", type=int, default=2, metavar="N", help="tests that are run at a time (default 2)")
-    parser.add_argument("--tests", action="append", metavar="TESTS", help="test module for a MODULE that has none here")
+    parser.add_argument("--jobs", type=int, default=2, metavar="N", help="parallel test processes (default 2)")
+    parser.add_argument(
+        "--tests", action="append", metavar="TESTS", help="test module of a MODULE that is not in the list"
+    )
     parser.add_argument(
         "--spare",
         type=float,
         default=run.SPARE_SECONDS,
         metavar="SECONDS",
-        help=f"time for tests with a mutant, beside {run.TIMES} times what they take without (default %(default)s)",
+        help=f"extra time for the tests of a change, beyond {run.TIMES} times their usual time (default %(default)s)",
     )
     names = ", ".join(each.name for each in TARGETS)
-    parser.add_argument("modules", nargs="*", metavar="MODULE", help=f"one of {names}; default: all of them")
+    parser.add_argument("modules", nargs="*", metavar="MODULE", help=f"one of {names} (default all)")
     return parser
 
 

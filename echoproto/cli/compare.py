@@ -95,9 +95,9 @@ def _positive(parse: Callable[[str], float]) -> Callable[[str], float]:
 def _print_contestants(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
     if wanted:
         from echoproto.compare.plan.contestants import catalogue
-        from echoproto.terminal import WORDS, console
+        from echoproto.terminal import MIN_PROSE_WIDTH, console
 
-        width = max(console().width, NAME_WIDTH + WORDS)
+        width = max(console().width, NAME_WIDTH + MIN_PROSE_WIDTH)
         for entry in catalogue().values():
             why = f" (not possible: {entry.why_not})" if entry.why_not else ""
             click.echo(

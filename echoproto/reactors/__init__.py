@@ -1,1 +1,1 @@
-"""Which event loop: the names there are, what this platform has of them, and how one gets installed."""
+"""Reactors: selection by name, lean variants, and connections that write at once."""

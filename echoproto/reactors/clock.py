@@ -14,13 +14,13 @@ from twisted.internet.interfaces import IReactorTime
 
 def follow_monotonic_clock(reactor: IReactorTime) -> bool:
     """
-    Have the reactor's timers follow the monotonic clock, if none was set by the wall clock yet.
+    Make the reactor's timers follow the monotonic clock, unless a timer was already set by the wall clock.
 
-    :param reactor: a reactor that was installed, but on which nothing is scheduled.
-    :return: whether they do from now on; with timers pending, nothing is changed.
+    :param reactor: an installed reactor, before anything is scheduled on it.
+    :return: true if the timers follow the monotonic clock from now on; false, and no change, with timers pending.
     """
     if reactor.getDelayedCalls():
         return False
-    # An instance attribute hides the class's staticmethod; DelayedCall is handed whatever stands here.
+    # An instance attribute hides the class's staticmethod; DelayedCall receives this attribute.
     vars(reactor)["seconds"] = time.monotonic
     return True

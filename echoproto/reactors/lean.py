@@ -1,16 +1,16 @@
 """
-Reactors that do less for each event: ``lean-epoll``, ``lean-poll`` and ``lean-kqueue``, for any service of twistd's.
+Reactors with less work per event: ``lean-epoll``, ``lean-poll`` and ``lean-kqueue``, for any service of ``twistd``.
 
-They are Twisted's own, but for four things:
+They differ from Twisted's own in four points:
 
 - Their TCP and Unix connections write at once (see `transports`).
-- Twisted runs each event within `twisted.python.log.callWithLogger`, which builds a log context for it, whether
-  something is logged or not (Twisted #2534, #12338). Here, there is one context for all events of a turn, which works
-  out the prefix of a log line when there is one.
-- A turn in which no timer is due looks at the first one, and at no more.
-- Their timers follow the monotonic clock, whatever is done to the wall clock (see `clock`).
+- Twisted runs each event within `twisted.python.log.callWithLogger`, which builds a log context even if nothing is
+  logged (Twisted #2534, #12338). Here, all events of a turn share one context, which computes the prefix of a log line
+  on demand.
+- A turn in which no timer is due looks only at the first timer.
+- Their timers follow the monotonic clock, not the wall clock (see `clock`).
 
-Each has a module of its own, since no system has all of what they need.
+Each has its own module, since no system can import all three.
 """
 
 from __future__ import annotations
@@ -24,19 +24,20 @@ from twisted.internet import unix
 from twisted.internet.posixbase import _NO_FILEDESC, PosixReactorBase
 from twisted.logger import Logger
 from twisted.python import context, log
+from typing_extensions import override
 
 from echoproto.reactors.transports import TCPConnector, TCPServer, UnixConnector, UnixServer
 
 _log_of_twisted = Logger("twisted.internet.base")
 
-LONGEST = 86_400.0
-"""Seconds to wait for events without a look at the timers; poll(2) takes 24 days at the most."""
+MAX_WAIT = 86_400.0
+"""Maximum wait for events without a look at the timers, in seconds; poll(2) accepts at most 24 days."""
 
-FEW_CANCELLED = 50
-"""Timers that were cancelled, and are kept; if there are more of them, Twisted may drop them."""
+MAX_CANCELLED_TIMERS = 50
+"""Number of cancelled timers beyond which Twisted gets a turn to drop them."""
 
 BUGGY = "(buggy logPrefix method)"
-"""What Twisted calls those who can't say what they are called."""
+"""Twisted's log prefix for an object whose logPrefix raises."""
 
 
 class _Buggy:
@@ -47,9 +48,9 @@ class _Buggy:
 
 class LogContext(dict[Any, Any]):
     """
-    The log context of whoever is being served, made when somebody asks for it.
+    Log context of the current event, made on demand.
 
-    :ivar owner: whose event it is.
+    :ivar owner: the object that handles the event.
     """
 
     owner: Any = None
@@ -58,19 +59,19 @@ class LogContext(dict[Any, Any]):
         if key is not log.ILogContext:
             raise KeyError(key)
         contexts = context.theContextTracker.currentContext().contexts
-        made = dict(next(each[key] for each in reversed(contexts) if key in each))  # which this one says it is not
+        made = dict(next(each[key] for each in reversed(contexts) if key in each))  # of an outer context
         try:
             made["system"] = self.owner.logPrefix()
-        except Exception:  # it may be anybody's
+        except Exception:  # logPrefix is foreign code
             made["system"] = BUGGY
-            owner, self.owner = self.owner, _Buggy  # who logs this asks here, too
+            owner, self.owner = self.owner, _Buggy  # logging this error also asks for the prefix
             log.err()
             self.owner = owner
         return made
 
 
 class Lean(PosixReactorBase):
-    """What the three have in common."""
+    """Common base of the three."""
 
     seconds = staticmethod(time.monotonic)
 
@@ -79,70 +80,70 @@ class Lean(PosixReactorBase):
         super().__init__(*arguments)
 
     def mainLoop(self) -> None:
-        """Take turns until it is stopped."""
+        """Run turns until the reactor stops."""
         while self._started:
             try:
                 while self._started:
                     self._turn()
-            except BaseException:  # as Twisted has it: whatever it is, the others are to be served
+            except BaseException:  # as in Twisted: other connections must be served after any exception
                 _log_of_twisted.failure("Unexpected error in main loop")
         _log_of_twisted.info("Main loop terminated.")
 
     def _turn(self) -> None:
-        """Wait for events, and have them handled; before that, see to timers and calls of threads, if there are any."""
+        """Run due timers and calls of threads, then wait for events and handle them."""
         timers = self._pendingTimedCalls
-        wait = timers[0].time - self.seconds() if timers else LONGEST
+        wait = timers[0].time - self.seconds() if timers else MAX_WAIT
         if (
-            not 0 < wait <= LONGEST
+            not 0 < wait <= MAX_WAIT
             or self._newTimedCalls
             or self.threadCallQueue
             or self._justStopped
-            or self._cancellations > FEW_CANCELLED
+            or self._cancellations > MAX_CANCELLED_TIMERS
         ):
             self.runUntilCurrent()
             self.doIteration(self.running and self.timeout())
         else:
             self.doIteration(wait)
 
+    @override
     def listenTCP(self, port: int, factory: Any, backlog: int = 50, interface: str = "") -> Any:
-        """See `twisted.internet.interfaces.IReactorTCP`."""
         made = super().listenTCP(port, factory, backlog, interface)
-        made.transport = TCPServer  # nobody is accepted before the next turn
+        made.transport = TCPServer  # in time: accepting begins in the next turn
         return made
 
+    @override
     def connectTCP(
         self, host: str, port: int, factory: Any, timeout: float = 30.0, bindAddress: Any = None
     ) -> TCPConnector:
-        """See `twisted.internet.interfaces.IReactorTCP`."""
         connector = TCPConnector(host, port, factory, timeout, bindAddress, self)
         connector.connect()
         return connector
 
+    @override
     def listenUNIX(
         self, address: Any, factory: Any, backlog: int = 50, mode: int = 0o666, wantPID: bool = False
     ) -> Any:
-        """See `twisted.internet.interfaces.IReactorUNIX`."""
         made = super().listenUNIX(address, factory, backlog, mode, wantPID)
         made.transport = UnixServer
         return made
 
+    @override
     def connectUNIX(self, address: Any, factory: Any, timeout: float = 30, checkPID: bool = False) -> UnixConnector:
-        """See `twisted.internet.interfaces.IReactorUNIX`."""
         connector = UnixConnector(address, factory, timeout, self, checkPID)
         connector.connect()
         return connector
 
+    @override
     def adoptStreamPort(self, fileDescriptor: int, addressFamily: Any, factory: Any) -> Any:
-        """See `twisted.internet.interfaces.IReactorSocket`."""
         made = super().adoptStreamPort(fileDescriptor, addressFamily, factory)
         made.transport = UnixServer if isinstance(made, unix.Port) else TCPServer
         return made
 
     def _dispatch(self, events: Iterable[tuple[int, Any]]) -> None:
-        """Handle each event within the log context of whose it is."""
+        """Handle each event within the log context of its owner."""
         contexts = context.theContextTracker.currentContext().contexts
         logged = self._logged
-        before = logged.owner  # that of a turn around this one: a handler may call reactor.iterate
+        before = logged.owner  # of an outer turn, since a handler may call reactor.iterate
         contexts.append(logged)
         try:
             self._handle(events, logged)
@@ -155,7 +156,7 @@ class Lean(PosixReactorBase):
 
 
 class LeanPollLike(Lean):
-    """What the two have in common whose events are pairs of descriptor and mask."""
+    """Common base of the two whose events are pairs of descriptor and mask."""
 
     _POLL_IN: int
     _selectables: dict[int, Any]
@@ -165,7 +166,7 @@ class LeanPollLike(Lean):
         only_in = self._POLL_IN
         for fd, event in events:
             selectable = selectables.get(fd)
-            if selectable is None:  # another one's event has ended it
+            if selectable is None:  # an earlier event of this turn has ended it
                 continue
             logged.owner = selectable
             try:
@@ -174,12 +175,12 @@ class LeanPollLike(Lean):
                     continue
                 try:
                     why = selectable.doRead() if selectable.fileno() != -1 else _NO_FILEDESC
-                except BaseException:  # as Twisted has it: whatever it is, it ends this one, and is logged
+                except BaseException:  # as in Twisted: any exception ends this connection, and is logged
                     why = sys.exc_info()[1]
                     log.err()
                 if why:
                     self._disconnectSelectable(selectable, why, True)
             except KeyboardInterrupt:
                 raise
-            except BaseException:  # of its connectionLost
+            except BaseException:  # from its connectionLost
                 log.err()

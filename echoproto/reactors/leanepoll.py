@@ -18,17 +18,17 @@ except ImportError as error:
 
 __all__ = ["LeanEPollReactor", "install"]
 
-MOST_EVENTS = 512
-"""Events that are asked for at a time: for each, CPython sets memory aside; the others have the next turn."""
+MAX_EVENTS_PER_TURN = 512
+"""Maximum number of events per turn; CPython allocates memory for each."""
 
 
 class LeanEPollReactor(LeanPollLike, EPollReactor):
     """Twisted's `EPollReactor`, lean."""
 
     def doPoll(self, timeout: float | None) -> None:
-        """Wait for events, and have them handled."""
+        """Wait for events and handle them."""
         try:
-            events = self._poller.poll(-1 if timeout is None else timeout, MOST_EVENTS)
+            events = self._poller.poll(-1 if timeout is None else timeout, MAX_EVENTS_PER_TURN)
         except InterruptedError:
             return
         if events:
@@ -37,16 +37,16 @@ class LeanEPollReactor(LeanPollLike, EPollReactor):
     doIteration = doPoll
 
     def removeReader(self, reader: Any) -> None:
-        """Watch it no more; a connection that ends is removed by whoever ends it, and then again by itself."""
+        """Stop watching for reading; a connection that ends is removed twice."""
         if (fd := reader.fileno()) in self._reads or fd == -1 or self._continuousPolling.isReading(reader):
             super().removeReader(reader)
 
     def removeWriter(self, writer: Any) -> None:
-        """The same; most are not watched."""
+        """Stop watching for writing; most connections are not watched."""
         if (fd := writer.fileno()) in self._writes or fd == -1 or self._continuousPolling.isWriting(writer):
             super().removeWriter(writer)
 
 
 def install() -> None:
-    """Make it the reactor of this process; before anything imports ``twisted.internet.reactor``."""
+    """Install the reactor in this process, before anything imports ``twisted.internet.reactor``."""
     installReactor(LeanEPollReactor())

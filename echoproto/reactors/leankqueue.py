@@ -20,17 +20,17 @@ except ImportError as error:
 
 __all__ = ["LeanKQueueReactor", "install"]
 
-MOST_EVENTS = 512
-"""Events that are asked for at a time; the others have the next turn."""
+MAX_EVENTS_PER_TURN = 512
+"""Maximum number of events per turn."""
 
 
 class LeanKQueueReactor(Lean, KQueueReactor):
     """Twisted's `KQueueReactor`, lean."""
 
     def doKEvent(self, timeout: float | None) -> None:
-        """Wait for events, and have them handled."""
+        """Wait for events and handle them."""
         try:
-            events = self._kq.control([], MOST_EVENTS, 1 if timeout is None else timeout)
+            events = self._kq.control([], MAX_EVENTS_PER_TURN, 1 if timeout is None else timeout)
         except InterruptedError:
             return
         if events:
@@ -40,19 +40,19 @@ class LeanKQueueReactor(Lean, KQueueReactor):
         selectables = self._selectables
         for event in events:
             selectable = selectables.get(event.ident)
-            if selectable is None:  # another one's event has ended it
+            if selectable is None:  # an earlier event of this turn has ended it
                 continue
             logged.owner = selectable
             try:
                 self._doWriteOrRead(selectable, event.ident, event)
             except KeyboardInterrupt:
                 raise
-            except BaseException:  # of its connectionLost
+            except BaseException:  # from its connectionLost
                 log.err()
 
     doIteration = doKEvent
 
 
 def install() -> None:
-    """Make it the reactor of this process; before anything imports ``twisted.internet.reactor``."""
+    """Install the reactor in this process, before anything imports ``twisted.internet.reactor``."""
     installReactor(LeanKQueueReactor())

@@ -21,7 +21,7 @@ class LeanPollReactor(LeanPollLike, PollReactor):
     """Twisted's `PollReactor`, lean."""
 
     def doPoll(self, timeout: float | None) -> None:
-        """Wait for events, and have them handled."""
+        """Wait for events and handle them."""
         try:
             events = self._poller.poll(None if timeout is None else int(timeout * 1000))
         except InterruptedError:
@@ -33,5 +33,5 @@ class LeanPollReactor(LeanPollLike, PollReactor):
 
 
 def install() -> None:
-    """Make it the reactor of this process; before anything imports ``twisted.internet.reactor``."""
+    """Install the reactor in this process, before anything imports ``twisted.internet.reactor``."""
     installReactor(LeanPollReactor())

@@ -3,12 +3,12 @@ Twisted's asyncio reactor on uvloop's event loop; installed by ``twistd --reacto
 
 Twisted expects two things of an event loop that uvloop does not do:
 
-- Leave alone the descriptor by which Python tells of signals, on which Twisted waits for SIGCHLD. `UvloopReactor` has
-  a handler of its own.
+- Leave the wakeup descriptor of signals alone, on which Twisted waits for SIGCHLD. `UvloopReactor` installs its own
+  handler.
 - Watch a descriptor until told otherwise. When the kernel reports an error, such as a reset, libuv stops watching;
-  uvloop calls the reader and the writer a last time, and drops them. That read may return data which came before the
-  reset. If nothing is sent in return, as for a part of a TLS record, no event follows, and the connection would stay
-  open for ever. uvloop has no call that tells, so `Loop` keeps a weak reference to each callback: when uvloop drops one
+  uvloop calls the reader and the writer a last time, and drops them. That read may return data from before the reset.
+  If nothing is sent in return, as for a part of a TLS record, no event follows, and the connection would stay open
+  forever. uvloop does not report the drop, so `Loop` keeps a weak reference to each callback: when uvloop drops one
   that was not removed, `Loop` watches the descriptor anew, until a read or a write has found the error.
 """
 
@@ -42,7 +42,7 @@ Watches = dict[int, tuple[Callable[[], object], object]]
 
 
 def _number(fd: FileDescriptorLike) -> int:
-    """Return the number of a descriptor, or of what has one."""
+    """Return the number of a descriptor, or of a file object."""
     return fd if isinstance(fd, int) else fd.fileno()
 
 
@@ -77,18 +77,18 @@ class Loop(uvloop.Loop):
 
     def _watch(self, add: Callable[..., object], watches: Watches, fd: int, callback: Callable[[], object]) -> None:
         self._renew(fd)
-        held = partial(callback)  # which only uvloop keeps
+        held = partial(callback)  # kept alive by uvloop alone
         add(fd, held)
         watches[fd] = callback, ref(held, partial(self._note_drop, fd))
 
     def _note_drop(self, fd: int, _: object) -> None:
-        """Renew a watch soon: uvloop is about to close what it watched with."""
+        """Renew a watch soon: uvloop is about to close its handle."""
         if not self.is_closed():
             self._dropped.add(fd)
             self.call_soon(self._renew, fd)
 
     def _renew(self, fd: int) -> None:
-        """Watch a descriptor anew that uvloop has dropped; first of all, have uvloop forget what it has closed."""
+        """Watch a dropped descriptor anew, after uvloop has forgotten its closed handle."""
         if fd in self._dropped:
             self._dropped.remove(fd)
             reader, writer = self._readers.get(fd), self._writers.get(fd)
@@ -101,17 +101,17 @@ class Loop(uvloop.Loop):
 
 
 class UvloopReactor(AsyncioSelectorReactor):
-    """An asyncio reactor with an event loop of its own, made by uvloop."""
+    """An asyncio reactor with its own uvloop event loop."""
 
     def __init__(self) -> None:
         super().__init__(Loop())
 
     def startRunning(self, installSignalHandlers: bool = True) -> None:
         """
-        Begin to run, and notice the end of child processes.
+        Start running, and watch for the end of child processes.
 
-        uvloop takes for itself the descriptor by which Python tells of signals (`signal.set_wakeup_fd`), on which
-        Twisted waits for SIGCHLD: without this, no `IProcessProtocol` would hear of its process's end.
+        uvloop takes over the wakeup descriptor of signals (`signal.set_wakeup_fd`), on which Twisted waits for SIGCHLD.
+        Without this handler, no `IProcessProtocol` would notice the end of its process.
         """
         if installSignalHandlers:
             self.callWhenRunning(self._watch_children)
@@ -120,9 +120,9 @@ class UvloopReactor(AsyncioSelectorReactor):
     def _watch_children(self) -> None:
         signal.signal(signal.SIGCHLD, lambda number, frame: self.callFromThread(reapAllProcesses))
         signal.siginterrupt(signal.SIGCHLD, False)
-        reapAllProcesses()  # those that have ended already
+        reapAllProcesses()  # children that have already ended
 
 
 def install() -> None:
-    """Make it the reactor of this process; before anything imports ``twisted.internet.reactor``."""
+    """Install the reactor in this process, before anything imports ``twisted.internet.reactor``."""
     installReactor(UvloopReactor())

@@ -59,7 +59,7 @@ WITHOUT_REACTOR = (
     *("tests.server.sockets.test_activation", "tests.server.sockets.test_ancillary"),
     *("tests.server.sockets.test_certificates", "tests.server.sockets.test_connection"),
     *("tests.server.sockets.test_credentials", "tests.server.sockets.test_endpointstrings"),
-    *("tests.server.sockets.test_owner", "tests.server.sockets.test_pemfiles", "tests.server.sockets.test_queues"),
+    *("tests.server.sockets.test_pemfiles", "tests.server.sockets.test_queues"),
     "tests.server.sockets.test_socketfile",
     *("tests.server.sockets.test_socketnames", "tests.server.sockets.test_tlserrors"),
     *("tests.server.test_counters", "tests.server.test_paths"),
@@ -69,7 +69,7 @@ WITHOUT_REACTOR = (
     *("tests.support.test_schedule", "tests.support.test_streamcheck"),
     "tests.test_addresses",
     *("tests.test_console", "tests.test_datagram", "tests.test_errors", "tests.test_execution", "tests.test_exports"),
-    *("tests.test_house", "tests.test_imports", "tests.test_log_events", "tests.test_protocol."),
+    *("tests.test_house", "tests.test_imports", "tests.test_log_events", "tests.test_protocol.", "tests.test_suite"),
     *(
         "tests.test_private_names",
         "tests.test_tallies",

@@ -17,8 +17,8 @@ from echoproto.compare.analysis.verdict import Kind, Verdict, judge
 from echoproto.compare.plan.contestants import catalogue
 from echoproto.compare.plan.options import Options
 from echoproto.compare.run.comparison import Task, measure, prepare
-from echoproto.compare.run.progress import Silence
 from echoproto.host.signals import Interruption
+from echoproto.progress import Progress
 
 NAME, TWIN = "twisted-epoll", "twin"
 """A server of medium speed; with the fastest, the generator would be the limit."""
@@ -46,7 +46,7 @@ def compare(seed: int, rounds: int, duration: float) -> Verdict:
     )
     prepared = prepare(Task(preset="quick", file=None, options=options, seed=seed, command="same against same"))
     with Interruption() as interruption:
-        results = measure(prepared, Silence(), interruption)
+        results = measure(prepared, Progress(), interruption)
     return judge(results, TWIN, results.cells[0])
 
 

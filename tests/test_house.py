@@ -17,7 +17,7 @@ Graph = Mapping[str, frozenset[str]]
 """Modules of ours that each module imports, wherever in it: at its top, or when a function is called."""
 
 PACKAGE = Path(echoproto.__file__).parent
-LIBRARIES = frozenset({"errors", "units", "console", "terminal"})
+LIBRARIES = frozenset({"errors", "units", "console", "terminal", "progress"})
 """Modules of the top level that any room may import."""
 
 REACHES = {
@@ -29,6 +29,7 @@ REACHES = {
     "tokenbucket": frozenset(),
     "console": frozenset({"errors"}),
     "terminal": frozenset({"console", "errors"}),
+    "progress": frozenset({"terminal", "errors"}),
     "host": LIBRARIES,
     "reactors": LIBRARIES,
     "server": LIBRARIES | {"", "addresses", "protocol", "datagram", "tokenbucket", "reactors"},

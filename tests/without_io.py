@@ -47,8 +47,6 @@ FILES = (
     "echoproto/load/report/charts.py",
     "echoproto/load/report/document.py",
     "echoproto/load/search.py",
-    "echoproto/load/searching.py",
-    "echoproto/load/shares.py",
     "echoproto/load/summary.py",
     "echoproto/load/target.py",
     "echoproto/pages/charts.py",

@@ -29,9 +29,9 @@ from echoproto.compare.report.write import console as terminal
 from echoproto.compare.report.write import read_file, write
 from echoproto.compare.results import Results, document
 from echoproto.compare.run.comparison import Task, measure, prepare
-from echoproto.compare.run.progress import Board, Lines, Silence
 from echoproto.errors import INTERRUPTED, EchoError
 from echoproto.host.signals import Interruption
+from echoproto.progress import Progress, progress_for
 
 SOURCES = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -54,7 +54,7 @@ def peers(folder: str) -> dict[str, str]:
     return made
 
 
-def measured(parts: Iterator[Part], folder: str, arguments: argparse.Namespace, view: Silence) -> Iterator[Results]:
+def measured(parts: Iterator[Part], folder: str, arguments: argparse.Namespace, view: Progress) -> Iterator[Results]:
     """
     The results of each part: those that are there, where it is resumed, and those that are made now.
 
@@ -67,7 +67,7 @@ def measured(parts: Iterator[Part], folder: str, arguments: argparse.Namespace, 
             if part in kept:
                 yield kept[part]
                 continue
-            view.say(f"part {number} of {len(paths)}: {part.name}")
+            view.note(f"part {number} of {len(paths)}: {part.name}")
             command = shlex.join(sys.argv)
             task = Task(preset="", file=part.file, options=part.options, seed=arguments.seed, command=command)
             prepared = prepare(task)
@@ -107,11 +107,11 @@ def main() -> int:
     arguments = parser.parse_args()
     folder = os.path.join(arguments.output, "parts")
     os.makedirs(folder, exist_ok=True)
-    progress, console = Console(stderr=True, highlight=False), terminal()
+    console = terminal()
     try:
         with (
             tempfile.TemporaryDirectory(prefix="echo-") as programs,
-            Board(progress) if progress.is_terminal else Lines(progress) as view,
+            progress_for(quiet=False) as view,
         ):
             parts = (all_of_them if arguments.full else few)(peers(programs))
             found = list(measured(parts, folder, arguments, view))

@@ -30,8 +30,7 @@ from echoproto.cli.types import (
     whole,
 )
 from echoproto.host import files
-from echoproto.load.options import Options
-from echoproto.load.search import parse_aim
+from echoproto.load.options import Options, parse_aim
 from echoproto.load.target import MAX_UNASKED_BYTES, MAX_UNASKED_CONNECTIONS, MAX_UNASKED_RATE
 from echoproto.units import parse_sizes, show_size
 

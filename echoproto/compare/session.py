@@ -9,18 +9,17 @@ from itertools import product
 from attrs import frozen
 from rich.console import Console
 
-from echoproto import terminal
 from echoproto.compare.analysis.comparability import check_environments
 from echoproto.compare.analysis.regression import changes
 from echoproto.compare.analysis.verdict import without_figures
 from echoproto.compare.report import write
 from echoproto.compare.results import Results
 from echoproto.compare.run.comparison import Task, measure, prepare
-from echoproto.compare.run.progress import Board, Lines, Silence
 from echoproto.errors import INTERRUPTED, EchoError
 from echoproto.host.files import check_folder
 from echoproto.host.signals import Interruption
 from echoproto.load.errors import GOOD, UNREACHABLE
+from echoproto.progress import progress_for
 
 WORSE = 1
 """Exit status: something has become worse by more than is tolerated."""
@@ -65,8 +64,8 @@ def run(task: Task, outputs: Outputs) -> int:
     check_folder(outputs.folder)
     with Interruption() as interruption:
         try:
-            with _view(quiet=outputs.quiet) as view:
-                results = measure(prepared, view, interruption)
+            with progress_for(quiet=outputs.quiet) as progress:
+                results = measure(prepared, progress, interruption)
         except KeyboardInterrupt:
             return INTERRUPTED
     if any(sample.echoes_per_second for sample in results.samples):
@@ -109,11 +108,3 @@ def tell(results: Results, old: Results | None, outputs: Outputs) -> int:
     if results.partial:
         return INTERRUPTED
     return WORSE if any(change.regression for change in changed or ()) else GOOD
-
-
-def _view(*, quiet: bool) -> Silence:
-    """What shows how it goes, on standard error."""
-    if quiet:
-        return Silence()
-    console = terminal.console(stderr=True)
-    return Board(console) if console.is_terminal else Lines(console)

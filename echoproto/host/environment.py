@@ -1,30 +1,53 @@
 """
-What a load was measured with: the machine, the system, and the programs.
+The environment of a measurement: the machine, the system, and the programs.
 """
 
 from __future__ import annotations
 
 import os
 import platform
+import resource
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
+
+from echoproto.host.limits import Cores
+
+PACKAGES = ("echoproto", "hdrhistogram", "twisted", "uvloop")
 
 CPU_INFO = "/proc/cpuinfo"
 """Linux's; elsewhere, `platform` has to do."""
 
 
-def environment() -> dict[str, str | int]:
-    """All of it, as text and numbers; no name of the machine, which is nobody else's business."""
-    return {
+GOVERNOR = "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"
+
+SYSCTLS = ("net/core/somaxconn", "net/ipv4/ip_local_port_range")
+"""Limits of the kernel that a server or the generator may meet."""
+
+
+def environment(cores: Cores | None = None) -> dict[str, str | int]:
+    """
+    Return all of it, as text and numbers; without the name of the machine, which is private.
+
+    :param cores: processors that a comparison's servers and the generator run on; ``None`` for any.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    found: dict[str, str | int] = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "cpu": _cpu(),
         "cores": os.cpu_count() or 1,
         "kernel": f"{platform.system()} {platform.release()}",
         "machine": platform.machine(),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
-        "echoproto": version("echoproto"),
-        "hdrhistogram": version("hdrhistogram"),
+        **{package: _version(package) for package in PACKAGES},
+        "descriptors_soft": soft,
+        "descriptors_hard": hard,
+        "governor": _read(GOVERNOR),
+        **{name.rpartition("/")[2]: _read(f"/proc/sys/{name}") for name in SYSCTLS},
+        "pinned": str(cores or "no"),
     }
+    if hasattr(os, "getloadavg"):
+        found["load_average"] = f"{os.getloadavg()[0]:.2f}"
+    return found
 
 
 def _cpu() -> str:
@@ -35,3 +58,19 @@ def _cpu() -> str:
                 if line.startswith("model name"):
                     return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _read(path: str) -> str:
+    """What a file of the system says; "unknown" if there is none."""
+    try:
+        with open(path, encoding="ascii") as file:
+            return " ".join(file.read().split())
+    except OSError:
+        return "unknown"

@@ -20,7 +20,7 @@ from echoproto.host.linux import LINUX, end_with_parent
 from echoproto.host.signals import SIGNALS
 from echoproto.load.errors import ClientLimit
 from echoproto.load.outcome import Outcome
-from echoproto.load.processes import READY, Glimpse
+from echoproto.load.processes import READY, ProgressReport
 
 
 def serve(connection: Connection, parent: int) -> None:
@@ -73,7 +73,7 @@ def _reporter(connection: Connection, every: float) -> Callable[[Outcome], None]
             return
         due = outcome.elapsed + every
         errors = outcome.errors.total() + outcome.findings.total()
-        connection.send(Glimpse(outcome.messages, errors, outcome.elapsed, outcome.service_time))
+        connection.send(ProgressReport(outcome.messages, errors, outcome.elapsed, outcome.service_time))
 
     return report
 

@@ -4,13 +4,15 @@ Options of the command, and the workload that they ask for; options that contrad
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterator
 
 from attrs import frozen
 
-from echoproto.errors import ConfigurationError
-from echoproto.load.search import Aim
+from echoproto.errors import ConfigurationError, as_given
 from echoproto.load.workload import Arrivals, Churn, Target, Transport, Workload
+from echoproto.units import parse_time
 
 SMALLEST_DATAGRAM = 16
 """Bytes; each datagram carries a number and a time."""
@@ -26,6 +28,54 @@ DURATION = 10.0
 
 SEARCH_DURATION = 5.0
 """Minimum time of each step of a search, in seconds."""
+
+
+SAMPLES_BEYOND_PERCENTILE = 10
+"""Messages beyond a percentile, below which it says little: 1,000 messages for p99, 10,000 for p99.9."""
+
+MIN_STEP_MESSAGES = 1_000
+"""Messages of a step at the least, for any percentile."""
+
+
+@frozen
+class Aim:
+    """
+    What a rate has to hold: a percentile of the response time, below a limit.
+
+    :ivar percent: above 0 to 100, which is the maximum.
+    :ivar limit: in µs.
+    """
+
+    text: str
+    percent: float
+    limit: float
+
+    @property
+    def samples(self) -> int:
+        """Return the number of messages that it takes to tell."""
+        rest = 1 - self.percent / 100
+        beyond = math.ceil(round(SAMPLES_BEYOND_PERCENTILE / rest, 6)) if rest else 0
+        return max(MIN_STEP_MESSAGES, beyond)
+
+    def seconds(self, rate: float, shortest: float) -> float:
+        """How long a step has to be at a rate, if it must not be shorter than so many seconds."""
+        return max(shortest, self.samples / rate)
+
+
+def parse_aim(text: str) -> Aim:
+    """
+    Read an aim such as ``p99<2ms``, ``p99.9 < 5ms`` or ``max<10ms``.
+
+    :raises ConfigurationError: for anything else.
+    """
+    found = re.fullmatch(r"(?:p([0-9]{1,2}(?:\.[0-9]{1,4})?)|max) ?< ?(.+)", text)
+    percent = float(found[1] or 100) if found else 0.0
+    if found is None or not percent:
+        raise ConfigurationError(f"{as_given(text)}: expected PERCENTILE<TIME, such as p99<2ms, p99.9<5ms or max<10ms")
+    limit = parse_time(found[2]) * 1e6
+    if limit < 1:
+        raise ConfigurationError(f"{text}: the time must be at least 1us, for example p99<2ms")
+    return Aim(text, percent, limit)
 
 
 @frozen(kw_only=True)

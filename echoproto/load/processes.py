@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Pipe, wait
 from typing import Protocol
 
-from attrs import define, field
+from attrs import define, evolve, field, frozen
 
 from echoproto.errors import EchoError, InternalError
 from echoproto.host.child import environment, python
@@ -27,7 +27,6 @@ from echoproto.load.errors import ClientLimit
 from echoproto.load.histogram import Histogram
 from echoproto.load.memory import shortage
 from echoproto.load.outcome import Outcome
-from echoproto.load.shares import Share, shares
 from echoproto.load.workload import Workload
 
 TICK = 0.25
@@ -38,7 +37,7 @@ GO = "go"
 
 
 @define
-class Glimpse:
+class ProgressReport:
     """
     What can be seen of a load while it runs.
 
@@ -53,12 +52,53 @@ class Glimpse:
     elapsed: float = 0.0
     times: Histogram = field(factory=Histogram)
 
-    def add(self, other: Glimpse) -> None:
+    def add(self, other: ProgressReport) -> None:
         """Add what can be seen of another process."""
         self.messages += other.messages
         self.errors += other.errors
         self.elapsed = min(self.elapsed, other.elapsed)
         self.times.add(other.times)
+
+
+@frozen
+class Share:
+    """
+    The part of a load that one process runs.
+
+    :ivar first: number of its first connection; no two processes have a number, and so a stream, in common.
+    """
+
+    workload: Workload
+    first: int
+
+
+def partition(workload: Workload) -> list[Share]:
+    """
+    Divide a load evenly: connections, messages and rate.
+
+    Arrivals of Poisson processes add up to one; uniform ones of several processes come together, as in a small burst.
+    """
+    parts = workload.processes
+    found: list[Share] = []
+    first = 0
+    for index in range(parts):
+        connections = _part(workload.connections, parts, index)
+        share = evolve(
+            workload,
+            connections=connections,
+            idle=_part(workload.idle, parts, index),
+            count=None if workload.count is None else _part(workload.count, parts, index),
+            rate=None if workload.rate is None else workload.rate / parts,
+            processes=1,
+        )
+        found.append(Share(share, first))
+        first += connections
+    return found
+
+
+def _part(whole: int, parts: int, index: int) -> int:
+    """Return one of so many parts of a number; they add up to it, and differ by 1 at the most."""
+    return whole * (index + 1) // parts - whole * index // parts
 
 
 class Engine(Protocol):
@@ -79,7 +119,7 @@ def run(
     workload: Workload,
     *,
     interruption: StopRequest,
-    watch: Callable[[Glimpse], None] | None = None,
+    watch: Callable[[ProgressReport], None] | None = None,
     every: float = 1.0,
     engine: Engine | None = None,
 ) -> Outcome:
@@ -98,7 +138,7 @@ def run(
         raise ClientLimit(f"client limit: {why}")
     children: list[_Child] = []
     try:
-        children.extend(_Child(share, engine, None if watch is None else every) for share in shares(workload))
+        children.extend(_Child(share, engine, None if watch is None else every) for share in partition(workload))
         for child in children:
             child.receive()
         for child in children:
@@ -106,7 +146,7 @@ def run(
         while running := [child for child in children if child.outcome is None]:
             _attend(running, interruption)
             if watch is not None:
-                watch(_sum(child.glimpse for child in children))
+                watch(_sum(child.report for child in children))
     finally:
         for child in children:
             child.close()
@@ -135,7 +175,7 @@ class _Child:
 
     def __init__(self, share: Share, engine: Engine | None, every: float | None) -> None:
         self.outcome: Outcome | None = None
-        self.glimpse = Glimpse()
+        self.report = ProgressReport()
         self._asked = False
         self.connection, there = Pipe()
         with there, _signals_held():
@@ -163,8 +203,8 @@ class _Child:
             raise said
         if isinstance(said, Outcome):
             self.outcome = said
-        elif isinstance(said, Glimpse):
-            self.glimpse = said
+        elif isinstance(said, ProgressReport):
+            self.report = said
 
     def ask_to_end(self) -> None:
         """Have it end before it is done, if it has not been asked already."""
@@ -179,10 +219,10 @@ class _Child:
         self.connection.close()
 
 
-def _sum(glimpses: Iterable[Glimpse]) -> Glimpse:
-    whole = Glimpse(elapsed=math.inf)
-    for glimpse in glimpses:
-        whole.add(glimpse)
+def _sum(reports: Iterable[ProgressReport]) -> ProgressReport:
+    whole = ProgressReport(elapsed=math.inf)
+    for report in reports:
+        whole.add(report)
     return whole
 
 

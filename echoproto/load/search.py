@@ -1,25 +1,27 @@
 """
 The search for the highest rate that holds an aim such as p99<2ms.
 
-It knows no network: it says which rate to try next, and is told how that went.
+`Search` knows no network: it says which rate to try next, and is told how that went. `find_rate` has the steps run.
 """
 
 from __future__ import annotations
 
 import math
-import re
+from collections.abc import Callable, Sequence
 from enum import Enum
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
-from echoproto.errors import ConfigurationError, as_given
-from echoproto.units import parse_time
+from echoproto.load import errors
+from echoproto.load.options import Aim
+from echoproto.load.outcome import Outcome
+from echoproto.load.summary import CLIENT_LIMIT, GOOD, Summary
+from echoproto.load.workload import Workload
 
-BEYOND = 10
-"""Messages beyond a percentile, below which it says little: 1,000 messages for p99, 10,000 for p99.9."""
+WHOLE = 100
+"""The maximum, as a percentile."""
 
-LEAST = 1_000
-"""Messages of a step, for whatever percentile."""
+Run = tuple[Workload, Outcome, Summary]
 
 FIRST_RATE = 1_000.0
 """Messages a second to begin with."""
@@ -31,46 +33,6 @@ LONGEST = 120.0
 """Seconds that a step may take: a rate at which it would take longer is not tried."""
 
 
-@frozen
-class Aim:
-    """
-    What a rate has to hold: a percentile of the response time, below a limit.
-
-    :ivar percent: above 0 to 100, which is the maximum.
-    :ivar limit: in µs.
-    """
-
-    text: str
-    percent: float
-    limit: float
-
-    @property
-    def samples(self) -> int:
-        """How many messages it takes to tell: `BEYOND` beyond the percentile, and `LEAST` of all."""
-        rest = 1 - self.percent / 100
-        return max(LEAST, math.ceil(round(BEYOND / rest, 6))) if rest else LEAST
-
-    def seconds(self, rate: float, shortest: float) -> float:
-        """How long a step has to be at a rate, if it must not be shorter than so many seconds."""
-        return max(shortest, self.samples / rate)
-
-
-def parse_aim(text: str) -> Aim:
-    """
-    Read an aim such as ``p99<2ms``, ``p99.9 < 5ms`` or ``max<10ms``.
-
-    :raises ConfigurationError: for anything else.
-    """
-    found = re.fullmatch(r"(?:p([0-9]{1,2}(?:\.[0-9]{1,4})?)|max) ?< ?(.+)", text)
-    percent = float(found[1] or 100) if found else 0.0
-    if found is None or not percent:
-        raise ConfigurationError(f"{as_given(text)}: expected PERCENTILE<TIME, such as p99<2ms, p99.9<5ms or max<10ms")
-    limit = parse_time(found[2]) * 1e6
-    if limit < 1:
-        raise ConfigurationError(f"{text}: the time must be at least 1us, for example p99<2ms")
-    return Aim(text, percent, limit)
-
-
 class Result(Enum):
     """How a step went."""
 
@@ -78,6 +40,35 @@ class Result(Enum):
     FAILED = "failed"
     CLIENT_LIMIT = "client limit"
     """The generator itself was the limit: this says nothing about the service."""
+
+
+@frozen
+class Step:
+    """
+    One step of a search.
+
+    :ivar rate: that was tried, in messages a second.
+    :ivar time: that the aim is about, in µs; ``None`` if nothing came back.
+    """
+
+    rate: float
+    result: Result
+    time: int | None
+
+
+@frozen
+class Found:
+    """
+    What a search has found.
+
+    :ivar rate: the highest that held, in messages a second; ``None`` if none did.
+    :ivar client_bound: whether the next higher one was beyond the generator, not the service.
+    """
+
+    aim: Aim
+    rate: float | None
+    client_bound: bool
+    steps: Sequence[Step]
 
 
 @define
@@ -129,3 +120,49 @@ def search_for(aim: Aim) -> Search:
     """A search that tries no rate at which a step of an aim would take longer than `LONGEST`."""
     lowest = aim.samples / LONGEST
     return Search(lowest, max(FIRST_RATE, lowest))
+
+
+def judge(aim: Aim, rate: float, outcome: Outcome, summary: Summary) -> Step:
+    """Judge the step at a rate; messages of the schedule that were not sent have taken too long."""
+    times = outcome.response_time
+    if not times.count:
+        return Step(rate, Result.CLIENT_LIMIT if summary.client_bound else Result.FAILED, None)
+    percent = aim.percent * (times.count + outcome.unsent) / times.count
+    if not outcome.own_limits and percent <= WHOLE and times.percentile(percent) < aim.limit:
+        return Step(rate, Result.HELD, times.percentile(aim.percent))
+    result = Result.CLIENT_LIMIT if summary.client_bound else Result.FAILED
+    return Step(rate, result, times.percentile(aim.percent))
+
+
+def find_rate(
+    aim: Aim,
+    workload: Workload,
+    measure: Callable[[Workload, Search], tuple[Outcome, Summary]],
+) -> tuple[Found, Run]:
+    """
+    Look for the highest rate; harm to data and an interruption end the search at once.
+
+    :param workload: of each step, but for its rate; its duration is that of a step at the least.
+    :param measure: runs one step of a search.
+    :return: what was found, and the run to report: the one that harmed, or the last that held, or the very last; its
+        exit status is that of the search.
+    """
+    search = search_for(aim)
+    rate: float | None = search.rate
+    steps: list[Step] = []
+    best: Run | None = None
+    while rate is not None:
+        step_workload = evolve(workload, rate=rate, duration=aim.seconds(rate, workload.duration or 0))
+        outcome, summary = measure(step_workload, search)
+        run = step_workload, outcome, summary
+        if outcome.interrupted or summary.verdict not in {GOOD, CLIENT_LIMIT}:
+            return Found(aim, search.held, search.client_bound, steps), run
+        step = judge(aim, rate, outcome, summary)
+        steps.append(step)
+        if step.result is Result.HELD:
+            best = run
+        rate = search.tell(step.result)
+    done, last_outcome, last_summary = best or run
+    status = errors.CLIENT_LIMIT if search.client_bound else errors.GOOD if search.held else errors.HARMED
+    found = Found(aim, search.held, search.client_bound, steps)
+    return found, (done, last_outcome, evolve(last_summary, exit_status=status))

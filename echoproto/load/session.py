@@ -27,19 +27,19 @@ from echoproto.load.options import Options, workload_for
 from echoproto.load.outcome import Outcome
 from echoproto.load.processes import run as run_processes
 from echoproto.load.report.document import Report, document
-from echoproto.load.report.live import Board, Lines, View
+from echoproto.load.report.progress import LoadProgress
 from echoproto.load.report.table import headline, print_report
-from echoproto.load.search import Search
-from echoproto.load.searching import find_rate
+from echoproto.load.search import Search, find_rate
 from echoproto.load.summary import GOOD, Summary, summarise
 from echoproto.load.target import parse_target, refusal
 from echoproto.load.workload import Transport, Workload
+from echoproto.progress import Progress, progress_for
 
 PORT = "{port}"
 """In the command of one's own server and in its target: a free port."""
 
 STANDARD_ERROR = 2
-"""Its descriptor: a report that goes there is not mixed with the progress."""
+"""Its descriptor."""
 
 OWN_TARGET = f"tcp:127.0.0.1:{PORT}"
 
@@ -62,6 +62,11 @@ class Outputs:
     def paths(self) -> dict[str, str | None]:
         """The paths by the options that give them."""
         return {"--json": self.json, "--html": self.html, "--hgrm": self.hgrm}
+
+    @property
+    def without_progress(self) -> bool:
+        """True if standard error shows no progress, so that it is not mixed with a report that goes there."""
+        return self.quiet or any(descriptor_of(path or "") == STANDARD_ERROR for path in self.paths.values())
 
 
 def run(target: str | None, server: str | None, options: Options, outputs: Outputs, *, own_host: bool) -> int:
@@ -87,8 +92,8 @@ def run(target: str | None, server: str | None, options: Options, outputs: Outpu
                     serving(command, lambda: accepts(host, port), name="--server", stop=interruption)
                 )
                 workload = evolve(workload, server_pid=pid)
-            with _view(outputs, workload) as view:
-                report = _measure(workload, options, view, interruption)
+            with progress_for(quiet=outputs.without_progress) as progress:
+                report = _measure(workload, options, progress, interruption)
         except KeyboardInterrupt:
             return INTERRUPTED
     write(report, outputs)
@@ -133,19 +138,12 @@ def _words(server: str) -> list[str]:
     return words
 
 
-def _view(outputs: Outputs, workload: Workload) -> View:
-    """What shows how it goes, on standard error."""
-    if outputs.quiet or any(descriptor_of(path or "") == STANDARD_ERROR for path in outputs.paths.values()):
-        return View()
-    console = terminal.console(stderr=True)
-    return Board(console, workload) if console.is_terminal else Lines(console)
-
-
-def _measure(workload: Workload, options: Options, view: View, interruption: Interruption) -> Report:
+def _measure(workload: Workload, options: Options, progress: Progress, interruption: Interruption) -> Report:
     def once(workload: Workload, what: str) -> tuple[Outcome, Summary]:
-        view.begin(workload, what)
-        watch = None if view.every is None else view.see
-        outcome = run_processes(workload, interruption=interruption, watch=watch, every=view.every or 0)
+        shown = LoadProgress(workload, what, progress)
+        shown.begin()
+        watch = None if progress.interval is None else shown.see
+        outcome = run_processes(workload, interruption=interruption, watch=watch, every=progress.interval or 0)
         return outcome, summarise(workload, outcome)
 
     def step(workload: Workload, search: Search) -> tuple[Outcome, Summary]:

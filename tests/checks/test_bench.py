@@ -23,8 +23,8 @@ from echoproto.compare.plan.options import chosen
 from echoproto.compare.plan.plan import Plan
 from echoproto.compare.results import CLIENT_LIMIT, Cell, Results, document
 from echoproto.compare.run.comparison import Prepared, Task, prepare
-from echoproto.compare.run.progress import Silence
 from echoproto.errors import ConfigurationError
+from echoproto.progress import Progress
 from echoproto.reactors.selection import candidates
 from tests.compare.runs import AT_ONCE, ENVIRONMENT, Truth, run
 
@@ -205,7 +205,7 @@ class MeasuredTests(SynchronousTestCase):
     def measured(self, *, resume: bool = True, different_environments: bool = False) -> list[str]:
         """Over which transport each of the results is."""
         arguments = Namespace(resume=resume, different_environments=different_environments, seed=1)
-        found = bench.measured(iter(self.parts), self.folder, arguments, Silence())
+        found = bench.measured(iter(self.parts), self.folder, arguments, Progress())
         return [results.cells[0].transport for results in found]
 
     def test_only_what_is_not_there(self) -> None:

@@ -2,8 +2,7 @@ from attrs import evolve, fields
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.errors import ConfigurationError
-from echoproto.load.options import Options, workload_for
-from echoproto.load.search import parse_aim
+from echoproto.load.options import Options, parse_aim, workload_for
 from echoproto.load.target import parse_target
 from echoproto.load.workload import Arrivals, Churn, Workload
 

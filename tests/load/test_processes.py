@@ -9,13 +9,15 @@ from collections.abc import Callable
 from unittest import mock
 
 import psutil
+from attrs import evolve
+from hypothesis import given, strategies
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.errors import InternalError
 from echoproto.host import signals as interruption_module
 from echoproto.host.signals import Interruption
 from echoproto.load.errors import ClientLimit, Unreachable
-from echoproto.load.processes import Glimpse, run
+from echoproto.load.processes import ProgressReport, partition, run
 from echoproto.load.workload import Target, Transport, Workload
 from tests.load import engines
 
@@ -64,14 +66,14 @@ class ProcessesTests(InterruptedCase):
         return Workload(target=TARGET, connections=2, processes=2, greeting=os.fsencode(folder))
 
     def test_they_share_the_work(self) -> None:
-        glimpses: list[Glimpse] = []
+        reports: list[ProgressReport] = []
         workload = Workload(target=TARGET, connections=5, count=11, processes=2)
-        outcome = run(workload, interruption=Interruption(), watch=glimpses.append, engine=engines.counting)
+        outcome = run(workload, interruption=Interruption(), watch=reports.append, engine=engines.counting)
         self.assertEqual((outcome.messages, outcome.connected, outcome.findings["lost"]), (11, 5, 2))
         self.assertEqual(sorted(outcome.first_findings), [f"connection {number}" for number in range(5)])
         self.assertEqual((outcome.service_time.count, outcome.seconds[0].times.count), (11, 11))
         self.assertEqual((len(outcome.errors), f"pid {os.getpid()}" in outcome.errors), (2, False))
-        self.assertEqual((glimpses[-1].messages, glimpses[-1].errors, glimpses[-1].times.count), (11, 4, 11))
+        self.assertEqual((reports[-1].messages, reports[-1].errors, reports[-1].times.count), (11, 4, 11))
 
     def test_nobody_watches(self) -> None:
         workload = Workload(target=TARGET, count=3)
@@ -141,7 +143,7 @@ class ProcessesTests(InterruptedCase):
         folder = self.folder()
         script = (
             "from echoproto.host.signals import Interruption\n"
-            "from echoproto.load.processes import run\n"
+            "from echoproto.load.processes import partition, run\n"
             "from echoproto.load.workload import Target, Transport, Workload\n"
             "from tests.load import engines\n"
             "if __name__ == '__main__':\n"
@@ -190,3 +192,35 @@ class InterruptionTests(InterruptedCase):
         with Interruption() as interruption:
             signal.raise_signal(signal.SIGHUP)
         self.assertFalse(interruption.requested)
+
+
+counts = strategies.integers(10, 10_000)
+
+
+class PartitionTests(SynchronousTestCase):
+    @given(strategies.integers(1, 10), counts, strategies.integers(0, 9999), counts, strategies.floats(1, 1e6))
+    def test_they_add_up(self, processes: int, connections: int, idle: int, count: int, rate: float) -> None:
+        whole = Workload(
+            target=TARGET, processes=processes, connections=connections, idle=idle, count=count, rate=rate, seed=5
+        )
+        parts = [share.workload for share in partition(whole)]
+        self.assertEqual(len(parts), processes)
+        for name in ("connections", "idle", "count"):
+            values = [getattr(part, name) for part in parts]
+            self.assertEqual(sum(values), getattr(whole, name))
+            self.assertLessEqual(max(values) - min(values), 1)
+        self.assertAlmostEqual(sum(part.rate or 0 for part in parts), rate, places=5)
+        rest = {"processes": 1, "connections": 1, "idle": 0, "count": None, "rate": None}
+        for part in parts:
+            self.assertEqual(evolve(part, **rest), evolve(whole, **rest))  # type: ignore[arg-type]
+
+    @given(strategies.integers(1, 10), counts)
+    def test_no_two_have_a_connection_in_common(self, processes: int, connections: int) -> None:
+        numbers: set[int] = set()
+        for share in partition(Workload(target=TARGET, processes=processes, connections=connections)):
+            numbers.update(range(share.first, share.first + share.workload.connections))
+        self.assertEqual(numbers, set(range(connections)))
+
+    def test_what_is_not_set(self) -> None:
+        [share] = partition(Workload(target=TARGET))
+        self.assertEqual(share.workload, Workload(target=TARGET))

@@ -19,16 +19,16 @@ from echoproto.compare.plan.presets import preset
 from echoproto.compare.results import Calls, Cell, Contestant, Results, Sample
 from echoproto.compare.run import sample, syscalls
 from echoproto.compare.run.certificate import make_pem
-from echoproto.compare.run.environment import environment
-from echoproto.compare.run.progress import Silence, show_left
 from echoproto.compare.run.rounds import Pair, Rounds, sort_out
 from echoproto.compare.run.sample import Conditions
 from echoproto.errors import ConfigurationError
+from echoproto.host.environment import environment
 from echoproto.host.limits import SPARE_DESCRIPTORS, Cores, Machine, cores, descriptors, local_ports, machine
 from echoproto.host.signals import StopRequest
 from echoproto.load.address import MANY
 from echoproto.load.errors import ClientLimit
 from echoproto.load.memory import needed, show_memory
+from echoproto.progress import Progress, show_left
 from echoproto.reactors.selection import auto_name
 from echoproto.units import counted, show_size
 
@@ -164,16 +164,16 @@ def _announcement(plan: Plan, wanted: int, seconds: float) -> str:
     return f"{contestants} under {cells}, {rounds}{cut}: about {show_left(seconds)}"
 
 
-def measure(prepared: Prepared, view: Silence, interruption: StopRequest) -> Results:
+def measure(prepared: Prepared, progress: Progress, interruption: StopRequest) -> Results:
     """Measure it, as far as nobody interrupts; what is known by then is in the results."""
     plan, before = prepared.plan, prepared.results
     for text in dict.fromkeys(f"{each.contestant}: not possible, because {each.why}" for each in before.samples):
-        view.say(text)
-    view.say(prepared.announcement)
+        progress.note(text)
+    progress.note(prepared.announcement)
     most = max(cell.connections + cell.idle for cell in plan.cells)
     # What is started has this limit, too: servers need not raise it themselves.
     with _conditions(plan, before.seed, prepared.cores) as conditions, descriptors(most):
-        rounds = Rounds(plan, prepared.pairs, before.seed, Measuring(conditions, interruption), view)
+        rounds = Rounds(plan, prepared.pairs, before.seed, Measuring(conditions, interruption), progress)
         rounds.run()
     return evolve(before, samples=(*before.samples, *rounds.samples), calls=tuple(rounds.calls), partial=rounds.partial)
 

@@ -16,6 +16,7 @@ from echoproto.compare.plan.contestants import Entry
 from echoproto.compare.plan.plan import COUNTING, Plan, estimate
 from echoproto.compare.results import CLIENT_LIMIT, GOOD, NOT_POSSIBLE, Calls, Cell, Contestant, Sample
 from echoproto.host.limits import Machine
+from echoproto.progress import Progress, State
 
 
 @frozen
@@ -29,16 +30,6 @@ class Pair:
     def contestant(self) -> Contestant:
         """As results tell of it."""
         return self.entry.contestant(self.cell.transport)
-
-
-class View(Protocol):
-    """Shows how it goes."""
-
-    def at(self, what: str, *, done: float, left: float) -> None:
-        """What comes now, how many seconds it took up to here, and how many more it takes, about."""
-
-    def say(self, text: str) -> None:
-        """Something to be known now, and later."""
 
 
 class Measuring(Protocol):
@@ -100,7 +91,7 @@ class Rounds:
     pairs: list[Pair]
     seed: int
     measuring: Measuring
-    view: View
+    progress: Progress
     clock: Callable[[], float] = time.monotonic
     samples: list[Sample] = field(factory=list)
     calls: list[Calls] = field(factory=list)
@@ -132,9 +123,10 @@ class Rounds:
             rest = sum(map(self._seconds, todo[index:]))
             left = rest + (self.plan.rounds - number - 1) * sum(map(self._seconds, self.pairs)) + self._counting
             if not self._affordable(self._seconds(pair) + self._counting):
-                self.view.say(f"the budget is spent in round {number + 1} of {self.plan.rounds}, which ends here")
+                self.progress.note(f"the budget is spent in round {number + 1} of {self.plan.rounds}, which ends here")
                 return False
-            self.view.at(f"round {number + 1} of {self.plan.rounds}: {pair.entry.name}", done=self._done, left=left)
+            what = f"round {number + 1} of {self.plan.rounds}: {pair.entry.name}"
+            self.progress.show(State(what=what, elapsed=self._done, left=left))
             begun = self.clock()
             sample = self.measuring.sample(pair.contestant, pair.cell, number, self._most)
             if sample is None:
@@ -149,7 +141,7 @@ class Rounds:
         """Leave out who has failed: in this cell, or everywhere if it did not even start."""
         if sample.verdict in {GOOD, CLIENT_LIMIT}:
             return
-        self.view.say(f"{pair.entry.name}: {sample.verdict}: {sample.why}")
+        self.progress.note(f"{pair.entry.name}: {sample.verdict}: {sample.why}")
         everywhere = sample.idle_rss is None and sample.verdict != NOT_POSSIBLE
         self.pairs = [other for other in self.pairs if other != pair and not (everywhere and other.entry == pair.entry)]
 
@@ -176,10 +168,10 @@ class Rounds:
         todo = self._counted()
         for index, pair in enumerate(todo):
             if not self._affordable(COUNTING):
-                self.view.say("the budget is spent before all system calls were counted")
+                self.progress.note("the budget is spent before all system calls were counted")
                 return
             left = COUNTING * (len(todo) - index)
-            self.view.at(f"counting system calls: {pair.entry.name}", done=self._done, left=left)
+            self.progress.show(State(what=f"counting system calls: {pair.entry.name}", elapsed=self._done, left=left))
             calls = self.measuring.calls(pair.contestant, pair.cell, self._most)
             if calls is None:
                 self.partial = True

@@ -4,47 +4,18 @@ The report of a load as one JSON document, by the schema ``schema/load-1.json``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from attrs import frozen
 
 from echoproto.load.outcome import Outcome
-from echoproto.load.search import Aim, Result
+from echoproto.load.search import Found
 from echoproto.load.summary import Summary, Times
 from echoproto.load.workload import Workload
 
 SCHEMA_VERSION = 1
 """Rises when a key goes, or means something else; new ones may come without."""
-
-
-@frozen
-class Step:
-    """
-    One step of a search.
-
-    :ivar rate: that was tried, in messages a second.
-    :ivar time: that the aim is about, in µs; ``None`` if nothing came back.
-    """
-
-    rate: float
-    result: Result
-    time: int | None
-
-
-@frozen
-class Found:
-    """
-    What a search has found.
-
-    :ivar rate: the highest that held, in messages a second; ``None`` if none did.
-    :ivar client_bound: whether the next higher one was beyond the generator, not the service.
-    """
-
-    aim: Aim
-    rate: float | None
-    client_bound: bool
-    steps: Sequence[Step]
 
 
 @frozen

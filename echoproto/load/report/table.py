@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from echoproto.errors import one_line
-from echoproto.load.report.document import Found, Report
+from echoproto.load.report.document import Report
+from echoproto.load.search import Found
 from echoproto.load.summary import CLIENT_LIMIT, GOOD, Times
 from echoproto.terminal import Column, print_table
 from echoproto.units import counted, show_size, show_time

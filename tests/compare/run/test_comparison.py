@@ -10,23 +10,23 @@ from echoproto.compare.results import Calls, Cell, Contestant, Results, Sample
 from echoproto.compare.run import comparison, syscalls
 from echoproto.compare.run import sample as sample_module
 from echoproto.compare.run.comparison import Prepared, Task, _check_generator, measure, prepare
-from echoproto.compare.run.progress import Silence
 from echoproto.compare.run.sample import Conditions
 from echoproto.errors import ConfigurationError
 from echoproto.host.limits import Cores, Machine
 from echoproto.host.signals import Interruption
 from echoproto.load.errors import ClientLimit
+from echoproto.progress import Progress
 
 PLENTY = Machine(descriptors=1 << 20, tasks=1 << 20, memory=1 << 40)
 
 LARGE = Machine(descriptors=20_000, tasks=1 << 20, memory=1 << 40)
 
 
-class Said(Silence):
+class Said(Progress):
     def __init__(self) -> None:
         self.said: list[str] = []
 
-    def say(self, text: str) -> None:
+    def note(self, text: str) -> None:
         self.said.append(text)
 
 
@@ -40,7 +40,7 @@ class Case(SynchronousTestCase):
         self.conditions: list[Conditions] = []
         self.pems: list[tuple[str, int]] = []
 
-    def measured(self, made: Prepared, said: Silence | None = None) -> Results:
+    def measured(self, made: Prepared, said: Progress | None = None) -> Results:
         """What comes of it, if all samples are good."""
 
         def sample(
@@ -57,7 +57,7 @@ class Case(SynchronousTestCase):
 
         self.patch(sample_module, "measure", sample)
         self.patch(syscalls, "count", count)
-        return measure(made, said or Silence(), Interruption())
+        return measure(made, said or Progress(), Interruption())
 
 
 class PrepareTests(Case):

@@ -9,6 +9,7 @@ from echoproto.compare.plan.plan import COUNTING, Plan, estimate
 from echoproto.compare.results import CLIENT_LIMIT, GOOD, NOT_POSSIBLE, Calls, Cell, Contestant, Sample
 from echoproto.compare.run.rounds import Pair, Rounds, order, sort_out
 from echoproto.host.limits import Machine
+from echoproto.progress import Progress, State
 
 LARGE = Machine(descriptors=1 << 20, tasks=1 << 20, memory=1 << 40)
 CELLS = (Cell(), Cell(idle=5), Cell(size=9))
@@ -18,7 +19,7 @@ PLAN = Plan(contestants="abc", cells=CELLS, rounds=3, baseline="a", calls=False)
 
 
 @define
-class Fake:
+class Fake(Progress):
     """
     Measures nothing, but takes its time; and shows nothing, but remembers.
 
@@ -53,10 +54,11 @@ class Fake:
         self.counted.append(contestant.name)
         return Calls(contestant.name, cell, {"read": 1.0})
 
-    def at(self, what: str, *, done: float, left: float) -> None:
-        self.seen.append((what, done, left))
+    def show(self, state: State) -> None:
+        assert state.left is not None
+        self.seen.append((state.what, state.elapsed, state.left))
 
-    def say(self, text: str) -> None:
+    def note(self, text: str) -> None:
         self.said.append(text)
 
     def clock(self) -> float:

@@ -8,7 +8,8 @@ from attrs import evolve
 
 from echoproto.load.histogram import Histogram
 from echoproto.load.outcome import Outcome, Second
-from echoproto.load.report.document import Found, Report
+from echoproto.load.report.document import Report
+from echoproto.load.search import Found
 from echoproto.load.summary import summarise
 from echoproto.load.workload import Target, Transport, Workload
 

@@ -11,9 +11,10 @@ from twisted.trial.unittest import SynchronousTestCase
 import echoproto
 from echoproto.host.environment import environment
 from echoproto.load.histogram import Histogram
+from echoproto.load.options import parse_aim
 from echoproto.load.outcome import Outcome, Second
-from echoproto.load.report.document import SCHEMA_VERSION, Found, Report, Step, document
-from echoproto.load.search import Result, parse_aim
+from echoproto.load.report.document import SCHEMA_VERSION, Report, document
+from echoproto.load.search import Found, Result, Step
 from echoproto.load.summary import HARMS, VERDICTS, summarise
 from echoproto.load.workload import Arrivals, Churn, Target, Transport, Workload
 from tests.load.test_outcome import outcomes

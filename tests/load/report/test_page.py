@@ -8,9 +8,10 @@ from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.load.histogram import Histogram
-from echoproto.load.report.document import Found, Step, document
+from echoproto.load.options import parse_aim
+from echoproto.load.report.document import document
 from echoproto.load.report.page import POLICY, page
-from echoproto.load.search import Result, parse_aim
+from echoproto.load.search import Found, Result, Step
 from echoproto.load.session import Outputs, write
 from echoproto.load.workload import Transport
 from echoproto.pages import vega

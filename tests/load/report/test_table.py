@@ -6,9 +6,10 @@ from rich.console import Console
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.load.histogram import Histogram
-from echoproto.load.report.document import Found, Report, Step
+from echoproto.load.options import parse_aim
+from echoproto.load.report.document import Report
 from echoproto.load.report.table import headline, print_report
-from echoproto.load.search import Result, parse_aim
+from echoproto.load.search import Found, Result, Step
 from echoproto.load.workload import Arrivals, Churn, Transport
 from tests.load.report.reports import NASTY, WORKLOAD, histogram, report
 

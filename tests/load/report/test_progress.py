@@ -4,13 +4,14 @@ from attrs import evolve
 from rich.console import Console
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.load.processes import Glimpse
-from echoproto.load.report.live import SECONDS_BETWEEN_LINES, Board, Lines, Pace, View, figures, panel, share_done
+from echoproto.load.processes import ProgressReport
+from echoproto.load.report.progress import LoadProgress, Pace, figures, share_done
 from echoproto.load.workload import Target, Transport, Workload
+from echoproto.progress import LINE_SECONDS, Board, Lines, Progress, State, panel
 from tests.load.report.reports import WORKLOAD, histogram
 
-ONE = Glimpse(100, 0, 1.0, histogram(1, 1, 1, 5))
-TWO = Glimpse(350, 2, 2.0, histogram(2))
+ONE = ProgressReport(100, 0, 1.0, histogram(1, 1, 1, 5))
+TWO = ProgressReport(350, 2, 2.0, histogram(2))
 
 
 class PaceTests(SynchronousTestCase):
@@ -26,7 +27,7 @@ class PaceTests(SynchronousTestCase):
     def test_another_run_begins_anew(self) -> None:
         pace = Pace()
         pace.see(TWO)
-        pace.see(Glimpse())
+        pace.see(ProgressReport())
         self.assertIsNone(pace.rate)
         pace.see(ONE)
         self.assertEqual(pace.rate, 100)
@@ -44,9 +45,10 @@ class LinesTests(SynchronousTestCase):
 
     def test_a_line_now_and_then(self) -> None:
         with self.lines:
-            self.lines.begin(WORKLOAD, "")
-            for elapsed in (0, 1, SECONDS_BETWEEN_LINES, 6, 7, 10, 10):
-                self.lines.see(evolve(ONE, elapsed=elapsed, messages=int(50 * elapsed)))
+            shown = LoadProgress(WORKLOAD, "", self.lines)
+            shown.begin()
+            for elapsed in (0, 1, LINE_SECONDS, 6, 7, 10, 10):
+                shown.see(evolve(ONE, elapsed=elapsed, messages=int(50 * elapsed)))
         self.assertEqual(
             self.file.getvalue().splitlines(),
             [
@@ -57,16 +59,18 @@ class LinesTests(SynchronousTestCase):
         )
 
     def test_what_a_run_is_for(self) -> None:
-        self.lines.begin(WORKLOAD, "trying 1,000/s")
+        LoadProgress(WORKLOAD, "trying 1,000/s", self.lines).begin()
         self.assertEqual(self.file.getvalue(), "tcp:127.0.0.1:8888: trying 1,000/s\n")
 
 
 class PanelTests(SynchronousTestCase):
-    def shown(self, what: str, glimpse: Glimpse, *, width: int = 80, workload: Workload = WORKLOAD) -> str:
+    def shown(self, what: str, report: ProgressReport, *, width: int = 80, workload: Workload = WORKLOAD) -> str:
+        board = Board(Console(file=io.StringIO()))
+        progress = LoadProgress(workload, what, board)
+        progress.begin()
+        progress.see(report)
         console = Console(file=io.StringIO(), width=width, record=True)
-        pace = Pace()
-        pace.see(glimpse)
-        console.print(panel(workload, what, glimpse, pace))
+        console.print(board)
         return console.export_text()
 
     def test_figures(self) -> None:
@@ -75,8 +79,8 @@ class PanelTests(SynchronousTestCase):
             self.assertIn(part, text)
 
     def test_before_anything_has_come(self) -> None:
-        self.assertIn("warming up", self.shown("", Glimpse()))
-        self.assertEqual(dict(figures(Glimpse(), Pace()))["p99"], "-")
+        self.assertIn("warming up", self.shown("", ProgressReport()))
+        self.assertEqual(dict(figures(ProgressReport(), Pace()))["p99"], "-")
 
     def test_a_step_of_a_search(self) -> None:
         lines = self.shown("trying 1,000/s", ONE).splitlines()
@@ -96,15 +100,23 @@ class PanelTests(SynchronousTestCase):
 
     def test_at_a_terminal_it_is_drawn_and_removed(self) -> None:
         file = io.StringIO()
-        with Board(Console(file=file, width=80, height=30, force_terminal=True), WORKLOAD) as board:
-            board.begin(WORKLOAD, "")
-            board.see(ONE)
+        with Board(Console(file=file, width=80, height=30, force_terminal=True)) as board:
+            shown = LoadProgress(WORKLOAD, "", board)
+            shown.begin()
+            shown.see(ONE)
         text = file.getvalue()
         self.assertIn("echoes/s", text)
         self.assertTrue(text.endswith("\x1b[2K"), repr(text[-40:]))
 
+    def test_errors_are_red(self) -> None:
+        for errors, style in ((0, "bold"), (2, "bold red")):
+            report = evolve(ONE, errors=errors)
+            console = Console(file=io.StringIO(), width=80, force_terminal=True, color_system="standard")
+            with console.capture() as captured:
+                console.print(panel("", State(what="", figures=figures(report, Pace()))))
+            self.assertEqual("\x1b[1;31m" in captured.get(), style == "bold red")
+
     def test_nothing(self) -> None:
-        with View() as view:
-            view.begin(WORKLOAD, "")
-            view.see(ONE)
-        self.assertIsNone(view.every)
+        with Progress() as progress:
+            LoadProgress(WORKLOAD, "", progress).begin()
+        self.assertIsNone(progress.interval)

@@ -1,8 +1,8 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.compare.analysis.comparability import MAY_DIFFER
-from echoproto.compare.run import environment as module
-from echoproto.compare.run.environment import environment
+from echoproto.host import environment as module
+from echoproto.host.environment import environment
 from echoproto.host.limits import Cores
 
 

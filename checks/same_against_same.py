@@ -13,7 +13,8 @@ import argparse
 import sys
 from collections import Counter
 
-from echoproto.compare.analysis.verdict import Kind, Verdict, judge
+from echoproto.compare.analysis.figures import judge
+from echoproto.compare.analysis.verdict import Kind, Verdict
 from echoproto.compare.plan.contestants import catalogue
 from echoproto.compare.plan.options import Options
 from echoproto.compare.run.comparison import Task, measure, prepare
@@ -47,7 +48,7 @@ def compare(seed: int, rounds: int, duration: float) -> Verdict:
     prepared = prepare(Task(preset="quick", file=None, options=options, seed=seed, command="same against same"))
     with Interruption() as interruption:
         results = measure(prepared, Progress(), interruption)
-    return judge(results, TWIN, results.cells[0])
+    return judge(results).at(TWIN, results.cells[0]).verdict
 
 
 def main() -> int:

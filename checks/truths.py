@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator, Sequence
 
 from attrs import evolve, frozen
 
-from echoproto.compare.analysis.measures import CPU, THROUGHPUT
+from echoproto.compare.analysis.figures import Figures, judge
+from echoproto.compare.analysis.measures import CPU, THROUGHPUT, pairs
 from echoproto.compare.analysis.statistics import Ratio, paired_ratio
-from echoproto.compare.analysis.verdict import Kind, client_bound, show_ratio, without_figures
+from echoproto.compare.analysis.verdict import Kind, show_ratio
 from echoproto.compare.report.write import read_file
-from echoproto.compare.results import Cell, Results
+from echoproto.compare.results import Cell
 from echoproto.errors import ConfigurationError
 
 MANY = 10_000
@@ -37,70 +38,63 @@ class Found:
     figures: str
 
 
-def over_idle(results: Results, name: str) -> Ratio | None:
-    """What a contestant makes with many idle connections, as a multiple of what it makes with none, all else alike."""
-    none_idle = next((cell for cell in usual(results) if evolve(cell, idle=MANY) in results.cells), None)
-    if none_idle is None:
+def over_idle(figures: Figures, name: str) -> Ratio | None:
+    """Return what a contestant makes with many idle connections, as a multiple of what it makes with none."""
+    results = figures.results
+    few = next((cell for cell in usual(figures) if evolve(cell, idle=MANY) in results.cells), None)
+    if few is None:
         return None
-    few = {sample.round: sample.echoes_per_second for sample in results.of(name, none_idle)}
-    many = {sample.round: sample.echoes_per_second for sample in results.of(name, evolve(none_idle, idle=MANY))}
-    pairs = [(many[number], few[number]) for number in many if few.get(number) and many[number]]
-    return paired_ratio(tuple(pairs), results.seed) if pairs else None
+    found = pairs(results.of(name, evolve(few, idle=MANY)), results.of(name, few), THROUGHPUT)
+    return paired_ratio(found, results.seed) if found else None
 
 
-def beats(results: Results, one: str, other: str) -> Found | None:
-    """Whether one is better than another under the first load, by processor time if the generator was the limit."""
-    cell = next(usual(results), None)
-    if cell is None:
+def beats(figures: Figures, one: str, other: str) -> Found | None:
+    """Look whether one is better under the first load, by processor time if the generator was the limit."""
+    cell = next(usual(figures), None)
+    ours, theirs = (None if cell is None else figures.rows.get((name, cell)) for name in (one, other))
+    if ours is None or ours.void or theirs is None or theirs.void:
         return None
-    samples, others = results.of(one, cell), results.of(other, cell)
-    if without_figures(samples) or without_figures(others):
+    measure = CPU if ours.client_bound or theirs.client_bound else THROUGHPUT
+    if not (found := pairs(ours.samples, theirs.samples, measure)):
         return None
-    measure = CPU if client_bound(samples) or client_bound(others) else THROUGHPUT
-    theirs = {sample.round: measure.of(sample) for sample in others}
-    pairs = [
-        (value, base) for sample in samples if (value := measure.of(sample)) and (base := theirs.get(sample.round))
-    ]
-    if not pairs:
-        return None
-    ratio = paired_ratio(tuple(pairs), results.seed)
+    ratio = paired_ratio(found, figures.results.seed)
     better = ratio.low > 1 if measure.more_is_better else ratio.high < 1
     return Found(better, show_ratio(ratio, measure))
 
 
-def usual(results: Results) -> Iterator[Cell]:
-    """The loads with nothing special about them: TCP, nobody idle, no rate, no churn."""
-    return (cell for cell in results.cells if cell == Cell(cell.connections, cell.size))
+def usual(figures: Figures) -> Iterator[Cell]:
+    """Yield the loads with nothing special about them: TCP, nobody idle, no rate, no churn."""
+    return (cell for cell in figures.results.cells if cell == Cell(cell.connections, cell.size))
 
 
-def poll_falls(results: Results) -> Found | None:
-    ratio = over_idle(results, "twisted-poll") or over_idle(results, "echo-poll-buffered")
+def poll_falls(figures: Figures) -> Found | None:
+    ratio = over_idle(figures, "twisted-poll") or over_idle(figures, "echo-poll-buffered")
     return None if ratio is None else Found(ratio.value <= 1 / FALL, show_ratio(ratio, THROUGHPUT))
 
 
-def epoll_stays(results: Results) -> Found | None:
-    ratio = over_idle(results, "twisted-epoll") or over_idle(results, "echo-epoll-buffered")
+def epoll_stays(figures: Figures) -> Found | None:
+    ratio = over_idle(figures, "twisted-epoll") or over_idle(figures, "echo-epoll-buffered")
     return None if ratio is None else Found(ratio.value > 1 - EPOLL_LOSS, show_ratio(ratio, THROUGHPUT))
 
 
-def select_can_not(results: Results) -> Found | None:
-    for cell in results.cells:
-        for name in ("twisted-select", "echo-select"):
-            wrong = without_figures(results.of(name, cell))
-            if cell.idle >= MANY and wrong is not None and wrong[0] is not Kind.NOT_MEASURED:
-                return Found(wrong[0] is Kind.NOT_POSSIBLE, f"{wrong[0].value}, because {wrong[1]}")
+def select_can_not(figures: Figures) -> Found | None:
+    for each in figures:
+        if each.cell.idle >= MANY and each.contestant.name in {"twisted-select", "echo-select"}:
+            kind = each.verdict.kind
+            if each.void and kind is not Kind.NOT_MEASURED:
+                return Found(kind is Kind.NOT_POSSIBLE, str(each.verdict))
     return None
 
 
-def ours_beats_stock(results: Results) -> Found | None:
-    return beats(results, "echo-epoll", "echo-epoll-buffered") or beats(results, "echo-epoll", "twisted-epoll")
+def ours_beats_stock(figures: Figures) -> Found | None:
+    return beats(figures, "echo-epoll", "echo-epoll-buffered") or beats(figures, "echo-epoll", "twisted-epoll")
 
 
-def asyncio_is_ahead(results: Results) -> Found | None:
-    return beats(results, "asyncio-protocol", "twisted-epoll")
+def asyncio_is_ahead(figures: Figures) -> Found | None:
+    return beats(figures, "asyncio-protocol", "twisted-epoll")
 
 
-TRUTHS: dict[str, Callable[[Results], Found | None]] = {
+TRUTHS: dict[str, Callable[[Figures], Found | None]] = {
     f"with stock writes, poll falls by {FALL:g} × and more from 0 to {MANY:,} idle connections": poll_falls,
     f"and epoll by less than {EPOLL_LOSS:.0%}": epoll_stays,
     f"select can't hold {MANY:,} connections": select_can_not,
@@ -109,7 +103,7 @@ TRUTHS: dict[str, Callable[[Results], Found | None]] = {
 }
 
 
-def lines(runs: Sequence[Results]) -> Iterator[tuple[bool, str]]:
+def lines(runs: Sequence[Figures]) -> Iterator[tuple[bool, str]]:
     """Of each truth, whether it is found in all runs that can tell, and there are such; and how it is told."""
     for text, look in TRUTHS.items():
         found = [each for run in runs if (each := look(run)) is not None]
@@ -123,7 +117,7 @@ def main() -> int:
         print((__doc__ or "").strip())
         return 2
     try:
-        told = list(lines([read_file(path) for path in sys.argv[1:]]))
+        told = list(lines([judge(read_file(path)) for path in sys.argv[1:]]))
     except ConfigurationError as error:
         print(error, file=sys.stderr)
         return error.exit_status

@@ -9,6 +9,7 @@ from __future__ import annotations
 FILES = (
     "echoproto/addresses.py",
     "echoproto/compare/analysis/comparability.py",
+    "echoproto/compare/analysis/figures.py",
     "echoproto/compare/analysis/joining.py",
     "echoproto/compare/analysis/measures.py",
     "echoproto/compare/analysis/ranking.py",

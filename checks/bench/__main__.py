@@ -25,6 +25,7 @@ from rich.table import Table
 from checks.bench.parts import Part, all_of_them, few, joined
 from checks.bench.targets import Row, rows
 from echoproto.compare.analysis.comparability import check_environments
+from echoproto.compare.analysis.figures import judge
 from echoproto.compare.report.write import console as terminal
 from echoproto.compare.report.write import read_file, write
 from echoproto.compare.results import Results, document
@@ -122,7 +123,7 @@ def main() -> int:
     except EchoError as error:
         print(error, file=sys.stderr)
         return error.exit_status
-    write(results, arguments.output, console)
+    write(judge(results), arguments.output, console)
     reached = rows(results)
     show(reached, console)
     return 1 if any(row.verdict == "NOT REACHED" for row in reached) else 0

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Iterator
 
 from attrs import evolve, frozen
 
-from echoproto.compare.analysis.measures import CPU, THROUGHPUT, Measure, memory_per_connection, middle
+from echoproto.compare.analysis.figures import Figures, judge
+from echoproto.compare.analysis.measures import CPU, KIB, MEMORY, THROUGHPUT, pairs
 from echoproto.compare.analysis.statistics import Ratio, paired_ratio
-from echoproto.compare.analysis.verdict import client_bound, judge, without_figures
 from echoproto.compare.results import Cell, Results
 
 STOCK, OURS, LEAN, ASYNCIO, UVLOOP, C = (
@@ -30,8 +30,6 @@ LARGE = 100 << 10
 
 USUAL = Cell(connections=50, size=64)
 CROWDED = evolve(USUAL, idle=10_000)
-
-KIB = 1 << 10
 
 
 @frozen
@@ -105,10 +103,11 @@ def _rows(results: Results) -> Iterator[Row]:
             name, [_against(results, one, other, cell) for cell in filter(wanted, results.cells)], must, stretch
         )
     yield _row("lean-epoll, echoes per processor time against C", _cpu(results, LEAN, C, USUAL), 0.7, 0.85)
+    figures = judge(results)
     for contestant in (OURS, LEAN):
         name = contestant.removeprefix("echo-")
-        yield _row(f"10,000 idle against none, {name}", _crowded(results, contestant), 0.95, 0.98)
-        yield _memory(f"KiB for each idle connection, {name}", results, contestant)
+        yield _row(f"10,000 idle against none, {name}", _crowded(figures, contestant), 0.95, 0.98)
+        yield _memory(f"KiB for each idle connection, {name}", figures, contestant)
         yield _calls(f"system calls for each small echo, {name}", results, contestant)
 
 
@@ -121,12 +120,14 @@ class _Found:
 
 
 def _against(results: Results, one: str, other: str, cell: Cell) -> _Found:
-    said = judge(evolve(results, baseline=other), one, cell)
-    if said.ratio is None:
-        return _Found(None, str(said))
-    if said.measure is CPU:
-        return _Found(_inverse(said.ratio), "by processor time")
-    return _Found(said.ratio, "")
+    both = tuple(each for each in results.contestants if each.name in {one, other})
+    figures = judge(evolve(results, baseline=other, contestants=both, cells=(cell,)))
+    verdict = next((figure.verdict for figure in figures if figure.contestant.name == one), None)
+    if verdict is None or verdict.ratio is None:
+        return _Found(None, str(verdict or "not measured"))
+    if verdict.measure is CPU:
+        return _Found(_inverse(verdict.ratio), "by processor time")
+    return _Found(verdict.ratio, "")
 
 
 def _inverse(ratio: Ratio) -> Ratio:
@@ -135,30 +136,21 @@ def _inverse(ratio: Ratio) -> Ratio:
 
 def _cpu(results: Results, one: str, other: str, cell: Cell) -> _Found:
     """How many echoes the one makes in the time that the other needs for one."""
-    found = _pairs(results, (other, cell), (one, cell), CPU)
+    found = pairs(results.of(other, cell), results.of(one, cell), CPU)
     return _Found(paired_ratio(found), "") if found else _Found(None, "not measured")
 
 
-def _crowded(results: Results, contestant: str) -> _Found:
-    """What is left of a contestant's figure beside many idle connections."""
-    crowded, alone = results.of(contestant, CROWDED), results.of(contestant, USUAL)
-    if without_figures(crowded) or without_figures(alone):
+def _crowded(figures: Figures, contestant: str) -> _Found:
+    """Return what is left of a contestant's figure beside many idle connections."""
+    crowded, alone = (figures.rows.get((contestant, cell)) for cell in (CROWDED, USUAL))
+    if crowded is None or crowded.void or alone is None or alone.void:
         return _Found(None, "not measured")
-    bound = client_bound(crowded) or client_bound(alone)
-    found = _pairs(results, (contestant, CROWDED), (contestant, USUAL), CPU if bound else THROUGHPUT)
+    bound = crowded.client_bound or alone.client_bound
+    found = pairs(crowded.samples, alone.samples, CPU if bound else THROUGHPUT)
     if not found:
         return _Found(None, "not measured")
     ratio = paired_ratio(found)
     return _Found(_inverse(ratio), "by processor time") if bound else _Found(ratio, "")
-
-
-def _pairs(
-    results: Results, one: tuple[str, Cell], other: tuple[str, Cell], measure: Measure
-) -> tuple[tuple[float, float], ...]:
-    """A figure of two, of each round that has both."""
-    others = {sample.round: measure.of(sample) for sample in results.of(*other)}
-    found = [(measure.of(sample), others.get(sample.round)) for sample in results.of(*one)]
-    return tuple((this, that) for this, that in found if this is not None and that is not None)
 
 
 def _worst(name: str, found: Iterable[_Found], must: float, stretch: float) -> Row:
@@ -179,8 +171,9 @@ def _row(name: str, found: _Found, must: float, stretch: float) -> Row:
     return Row(name, ratio.value, " ".join(filter(None, [f"{ratio.value:.2f}{between}", found.note])), must, stretch)
 
 
-def _memory(name: str, results: Results, contestant: str) -> Row:
-    held = middle(results.of(contestant, CROWDED), memory_per_connection)
+def _memory(name: str, figures: Figures, contestant: str) -> Row:
+    figure = figures.rows.get((contestant, CROWDED))
+    held = figure.median(MEMORY) if figure else None
     shown = "not measured" if held is None else f"{held / KIB:.2f}"
     return Row(name, None if held is None else held / KIB, shown, 2.0, 1.3, at_most=True)
 

@@ -54,6 +54,7 @@ def report(
 
     FILES are results.json files, or their folders. Several runs are joined into one report.
     """
+    from echoproto.compare.analysis.figures import judge
     from echoproto.compare.analysis.joining import join
     from echoproto.compare.analysis.regression import changes
     from echoproto.compare.folder import NAMES
@@ -67,11 +68,11 @@ def report(
         different_environments=different_environments,
         different_plans=different_plans,
     )
-    changed = None
+    figures, changed = judge(results), None
     if against is not None:
-        old = write.read_file(against)
-        changed = changes(results, old, tolerance=tolerance / 100, different_environments=different_environments)
+        old = judge(write.read_file(against))
+        changed = changes(figures, old, tolerance=tolerance / 100, different_environments=different_environments)
     if output is not None:
         check_folder(output)
-    write.write(results, output, write.console(), changed)
+    write.write(figures, output, write.console(), changed)
     sys.exit(WORSE if any(change.regression for change in changed or ()) else 0)

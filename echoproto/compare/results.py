@@ -6,7 +6,8 @@ Everything that is said of a comparison is worked out from these, so that a repo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Annotated, Any
 
 import attrs
@@ -156,7 +157,7 @@ class Calls:
     why: str = ""
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)  # for the index, which is made when it is first asked for
 class Results:
     """
     A whole comparison.
@@ -186,9 +187,16 @@ class Results:
     partial: bool = False
 
     def of(self, contestant: str, cell: Cell) -> tuple[Sample, ...]:
-        """All samples of one contestant in one cell, by round."""
-        found = [each for each in self.samples if each.contestant == contestant and each.cell == cell]
-        return tuple(sorted(found, key=lambda sample: sample.round))
+        """Return all samples of one contestant in one cell, by round."""
+        return tuple(self._index.get((contestant, cell), ()))
+
+    @cached_property
+    def _index(self) -> Mapping[tuple[str, Cell], Sequence[Sample]]:
+        """The samples by contestant and cell, each by round."""
+        found: dict[tuple[str, Cell], list[Sample]] = {}
+        for sample in sorted(self.samples, key=lambda sample: sample.round):
+            found.setdefault((sample.contestant, sample.cell), []).append(sample)
+        return found
 
 
 def document(results: Results) -> dict[str, Any]:

@@ -4,14 +4,12 @@ One use of ``echoproto compare``, from what is asked for to the exit status.
 
 from __future__ import annotations
 
-from itertools import product
-
 from attrs import frozen
 from rich.console import Console
 
 from echoproto.compare.analysis.comparability import check_environments
+from echoproto.compare.analysis.figures import Figures, judge
 from echoproto.compare.analysis.regression import changes
-from echoproto.compare.analysis.verdict import without_figures
 from echoproto.compare.report import write
 from echoproto.compare.results import Results
 from echoproto.compare.run.comparison import Task, measure, prepare
@@ -69,16 +67,11 @@ def run(task: Task, outputs: Outputs) -> int:
         except KeyboardInterrupt:
             return INTERRUPTED
     if any(sample.echoes_per_second for sample in results.samples):
-        status = tell(results, old, outputs)  # also of those that have all failed: what they did is of interest
-        if results.partial or _has_figures(results):
+        figures = judge(results)
+        status = tell(figures, old, outputs)  # also of those that have all failed: what they did is of interest
+        if results.partial or not all(each.void for each in figures):
             return status
     return _nothing(results)
-
-
-def _has_figures(results: Results) -> bool:
-    """Whether there is a contestant that could be measured under one of the loads."""
-    pairs = product(results.contestants, results.cells)
-    return any(without_figures(results.of(contestant.name, cell)) is None for contestant, cell in pairs)
 
 
 def _nothing(results: Results) -> int:
@@ -89,7 +82,7 @@ def _nothing(results: Results) -> int:
     raise NothingMeasured(f"not one contestant could be measured: {why}")
 
 
-def tell(results: Results, old: Results | None, outputs: Outputs) -> int:
+def tell(figures: Figures, old: Results | None, outputs: Outputs) -> int:
     """
     Write and print it.
 
@@ -98,13 +91,13 @@ def tell(results: Results, old: Results | None, outputs: Outputs) -> int:
     changed = None
     if old is not None:
         changed = changes(
-            results,
-            old,
+            figures,
+            judge(old),
             tolerance=outputs.tolerance,
             different_environments=outputs.different_environments,
         )
     console = Console(quiet=True) if outputs.quiet else write.console()
-    write.write(results, outputs.folder, console, changed)
-    if results.partial:
+    write.write(figures, outputs.folder, console, changed)
+    if figures.results.partial:
         return INTERRUPTED
     return WORSE if any(change.regression for change in changed or ()) else GOOD

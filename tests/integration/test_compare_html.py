@@ -19,16 +19,16 @@ def report(results: Results, svg: str) -> tuple[str, list[str]]:
 
     :param svg: stands for each picture until Vega has drawn it.
     """
-    from echoproto.compare.analysis.verdict import verdicts
+    from echoproto.compare.analysis.figures import judge
     from echoproto.compare.report.advice import advise
     from echoproto.compare.report.page import page
     from echoproto.compare.report.pictures.gallery import pictures
     from echoproto.pages import vega
 
-    said = verdicts(results)
-    shown = [(picture, svg) for picture in pictures(results, said)]
-    script, advice = vega.script(), advise(results, said)
-    text = page(results, said, advice, shown=shown, script=script, versioned=vega.with_version)
+    figures = judge(results)
+    shown = [(picture, svg) for picture in pictures(figures)]
+    script, advice = vega.script(), advise(figures)
+    text = page(figures, advice, shown=shown, script=script, versioned=vega.with_version)
     return text, [picture.name for picture, _ in shown]
 
 

@@ -1,55 +1,56 @@
 """
-Who is best in a cell, and how far the others are behind: compared with the best one, not with the baseline.
+The ranking of contestants under one load: each is compared with the best one, not with the baseline.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container
 
 from attrs import frozen
 
-from echoproto.compare.analysis.measures import CPU, Measure, measure_of, middle, pairs
+from echoproto.compare.analysis.figures import Figures
+from echoproto.compare.analysis.measures import CPU, Measure, measure_of, pairs
 from echoproto.compare.analysis.statistics import Ratio, paired_ratio
-from echoproto.compare.analysis.verdict import Kind, client_bound, kind_of, without_figures
-from echoproto.compare.results import Cell, Results
+from echoproto.compare.analysis.verdict import Kind, kind_of
+from echoproto.compare.results import Cell
 
 
 @frozen
-class Choice:
+class Ranking:
     """
-    What there is to choose from in one cell.
+    Some contestants under one load.
 
-    :ivar measure: by what it is chosen: what decides in the cell, but processor time if the generator was the limit
-        for anybody.
-    :ivar middles: of the measure, by contestant, the best one first.
+    :ivar measure: by which they are ranked: the one that decides in the cell, but processor time if the generator was
+        the limit for any of them.
+    :ivar medians: of the measure, by contestant, the best one first.
     :ivar ratios: to the best one, of the others.
     """
 
     cell: Cell
     measure: Measure
-    middles: dict[str, float]
+    medians: dict[str, float]
     ratios: dict[str, Ratio]
 
     @property
     def best(self) -> str:
-        """Whose median is best."""
-        return next(iter(self.middles))
+        """The contestant with the best median."""
+        return next(iter(self.medians))
 
     @property
-    def good(self) -> tuple[str, ...]:
-        """The best one, and all of whom it can't be said that they are worse."""
+    def best_group(self) -> tuple[str, ...]:
+        """The best contestant and every one not measurably worse."""
         return (self.best, *(name for name, ratio in self.ratios.items() if _as_good(ratio)))
 
     @property
     def undecided(self) -> bool:
-        """Whether nothing can be told between any of them."""
-        return len(self.good) == len(self.middles) > 1
+        """Whether no difference can be told between any of them."""
+        return len(self.best_group) == len(self.medians) > 1
 
     def share(self, name: str) -> float:
         """
-        How much a contestant achieves of what the best one does: 1 for all of it.
+        Return how much a contestant achieves of what the best one does: 1 for all of it.
 
-        Whose median is not the best can still be ahead in most rounds, by no more than can be told.
+        One whose median is not the best can still be ahead in most rounds, by no more than can be told.
         """
         if name == self.best:
             return 1.0
@@ -62,20 +63,19 @@ def _as_good(ratio: Ratio) -> bool:
     return kind is Kind.SAME or (kind is Kind.NOISY and ratio.covers_one)
 
 
-def choose(results: Results, cell: Cell, names: Iterable[str]) -> Choice | None:
+def rank(figures: Figures, cell: Cell, names: Container[str]) -> Ranking | None:
     """
-    Compare some contestants in a cell.
+    Rank some contestants under a load.
 
     :return: ``None`` if none of them has figures there.
     """
-    samples = {name: results.of(name, cell) for name in names}
-    usable = {name: taken for name, taken in samples.items() if without_figures(taken) is None}
-    measure = CPU if any(map(client_bound, usable.values())) else measure_of(cell)
-    known = {name: value for name, taken in usable.items() if (value := middle(taken, measure.of)) is not None}
+    usable = {each.contestant.name: each for each in figures.under(cell) if each.contestant.name in names}
+    usable = {name: each for name, each in usable.items() if not each.void}
+    measure = CPU if any(each.client_bound for each in usable.values()) else measure_of(cell)
+    known = {name: value for name, each in usable.items() if (value := each.median(measure)) is not None}
     if not known:
         return None
-    middles = dict(sorted(known.items(), key=lambda item: item[1], reverse=measure.more_is_better))
-    best, *others = middles
-    paired = {name: pairs(results, name, best, cell, measure) for name in others}
-    ratios = {name: paired_ratio(found, results.seed) for name, found in paired.items() if found}
-    return Choice(cell, measure, {name: middles[name] for name in (best, *ratios)}, ratios)
+    best, *others = sorted(known, key=known.__getitem__, reverse=measure.more_is_better)
+    paired = {name: pairs(usable[name].samples, usable[best].samples, measure) for name in others}
+    ratios = {name: paired_ratio(found, figures.results.seed) for name, found in paired.items() if found}
+    return Ranking(cell, measure, {name: known[name] for name in (best, *ratios)}, ratios)

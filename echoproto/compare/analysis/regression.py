@@ -1,8 +1,8 @@
 """
-What has become better or worse since an earlier run.
+Regression: the changes since an earlier run, better or worse.
 
-Two runs share no rounds, so what the machine did meanwhile is in the ratio of their figures. Therefore each round is
-first put into relation to the contestants that are not ours, and stay as they were when ours change: the yardstick.
+Two runs share no rounds, so the state of the machine during each is in the ratio of their figures. Therefore each round
+is first put into relation to the contestants that are not ours, and stay as they were when ours change: the yardstick.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from statistics import fmean
 from attrs import field, frozen
 
 from echoproto.compare.analysis.comparability import check_environments
-from echoproto.compare.analysis.measures import CPU, Measure, measure_of
+from echoproto.compare.analysis.figures import Figure, Figures
+from echoproto.compare.analysis.measures import CPU, Measure, measure_of, values
 from echoproto.compare.analysis.statistics import Ratio, unpaired_ratio
-from echoproto.compare.analysis.verdict import NO_DIFFERENCE, Kind, client_bound, kind_of, show_ratio, without_figures
-from echoproto.compare.results import Cell, Results, Sample
+from echoproto.compare.analysis.verdict import NO_DIFFERENCE, Kind, kind_of, show_ratio
+from echoproto.compare.results import Cell
 
 YARDSTICK = ("twisted", "asyncio", "uvloop", "socketserver")
 """Groups of contestants that are the yardstick."""
@@ -29,9 +30,9 @@ TOLERANCE = 0.05
 @frozen
 class Change:
     """
-    What has become of one contestant in one cell.
+    The change of one contestant in one cell.
 
-    :ivar kind: what the ratio says, or what there is in place of it.
+    :ivar kind: the verdict of the ratio, or the reason for having none.
     :ivar ratio: of the new run to the old one; ``None`` if either has no figures.
     :ivar why: there is none.
     :ivar regression: whether it has become worse by more than is tolerated, beyond doubt.
@@ -61,7 +62,7 @@ class Change:
 
 
 def changes(
-    new: Results, old: Results, *, tolerance: float = TOLERANCE, different_environments: bool = False
+    new: Figures, old: Figures, *, tolerance: float = TOLERANCE, different_environments: bool = False
 ) -> tuple[Change, ...]:
     """
     Compare two runs, in the cells and of the contestants that both have; those of the yardstick are not judged.
@@ -70,44 +71,45 @@ def changes(
     :param different_environments: whether they need not have been made in the same environment.
     :raise ConfigurationError: if they can't be compared.
     """
-    check_environments(new, old, may_differ=different_environments)
-    groups = {each.name: each.group for each in new.contestants}
-    both = [each.name for each in old.contestants if each.name in groups]
-    yardstick = tuple(name for name in both if groups[name] in YARDSTICK)
-    found = _Comparison(new, old, yardstick, tolerance)
-    cells = [cell for cell in new.cells if cell in old.cells]
-    return tuple(found.change(name, cell) for cell in cells for name in both if name not in yardstick)
+    check_environments(new.results, old.results, may_differ=different_environments)
+    groups = {each.name: each.group for each in new.results.contestants}
+    both = [each.name for each in old.results.contestants if each.name in groups]
+    yardstick = [name for name in both if groups[name] in YARDSTICK]
+    cells = [cell for cell in new.results.cells if cell in old.results.cells]
+    found = []
+    for cell in cells:
+        usual = [(new.at(name, cell), old.at(name, cell)) for name in yardstick]
+        usable = [pair for pair in usual if not any(each.void for each in pair)]
+        judged = [(new.at(name, cell), old.at(name, cell)) for name in both if name not in yardstick]
+        found += [_change(now, before, usable, tolerance, new.results.seed) for now, before in judged]
+    return tuple(found)
 
 
-@frozen
-class _Comparison:
-    """Two runs, and how they are compared."""
+def _change(
+    now: Figure, before: Figure, yardstick: Sequence[tuple[Figure, Figure]], tolerance: float, seed: int
+) -> Change:
+    """
+    Compare one contestant in one cell.
 
-    new: Results
-    old: Results
-    yardstick: tuple[str, ...]
-    tolerance: float
-
-    def change(self, name: str, cell: Cell) -> Change:
-        """What has become of a contestant in a cell."""
-        now, before = self.new.of(name, cell), self.old.of(name, cell)
-        wrong, was_wrong = without_figures(now), without_figures(before)
-        if wrong is not None:
-            broken = was_wrong is None and wrong[0] is not Kind.NOT_MEASURED
-            return Change(name, cell, measure_of(cell), wrong[0], why=wrong[1], regression=broken)
-        if was_wrong is not None:
-            why = f"before, it was {was_wrong[0].value}"
-            return Change(name, cell, measure_of(cell), Kind.NOTHING_TO_COMPARE, why=why)
-        measure = CPU if client_bound(now) or client_bound(before) else measure_of(cell)
-        runs = (self.new, self.old)
-        usable = [each for each in self.yardstick if all(without_figures(run.of(each, cell)) is None for run in runs)]
-        ones, others = (_relative(run, run.of(name, cell), usable, measure) for run in runs)
-        if not ones or not others:
-            why = "there is no round with a yardstick"
-            return Change(name, cell, measure, Kind.NOTHING_TO_COMPARE, why=why)
-        ratio = unpaired_ratio(ones, others, self.new.seed)
-        worse = not ratio.covers_one and _gain(ratio, measure) < 1 - self.tolerance
-        return Change(name, cell, measure, _kind(ratio), ratio=ratio, regression=worse)
+    :param yardstick: contestants of the yardstick there, now and before.
+    :param seed: of the draws.
+    """
+    name, cell, measure = now.contestant.name, now.cell, measure_of(now.cell)
+    if now.void:
+        broken = not before.void and now.verdict.kind is not Kind.NOT_MEASURED
+        return Change(name, cell, measure, now.verdict.kind, why=now.verdict.why, regression=broken)
+    if before.void:
+        why = f"before, it was {before.verdict.kind.value}"
+        return Change(name, cell, measure, Kind.NOTHING_TO_COMPARE, why=why)
+    measure = CPU if now.client_bound or before.client_bound else measure
+    ones = _relative(now, [one for one, _ in yardstick], measure)
+    others = _relative(before, [other for _, other in yardstick], measure)
+    if not ones or not others:
+        why = "there is no round with a yardstick"
+        return Change(name, cell, measure, Kind.NOTHING_TO_COMPARE, why=why)
+    ratio = unpaired_ratio(ones, others, seed)
+    worse = not ratio.covers_one and _gain(ratio, measure) < 1 - tolerance
+    return Change(name, cell, measure, _kind(ratio), ratio=ratio, regression=worse)
 
 
 def _kind(ratio: Ratio) -> Kind:
@@ -117,19 +119,17 @@ def _kind(ratio: Ratio) -> Kind:
     return kind_of(ratio)
 
 
-def _relative(run: Results, samples: Iterable[Sample], yardstick: Sequence[str], measure: Measure) -> tuple[float, ...]:
-    """The figure of each round, as a multiple of the geometric mean of those of the yardstick, if there is one."""
+def _relative(figure: Figure, yardstick: Iterable[Figure], measure: Measure) -> tuple[float, ...]:
+    """Return the value of each round as a multiple of the geometric mean of the yardstick's, if there is one."""
+    theirs = [dict(values(each.samples, measure)) for each in yardstick]
     found = []
-    for sample in samples:
-        here = [other for other in run.samples if (other.cell, other.round) == (sample.cell, sample.round)]
-        values = [measure.of(other) for other in here if other.contestant in yardstick]
-        logs = [math.log(value) for value in values if value is not None]
-        value = measure.of(sample)
-        if value is not None and len(logs) == len(yardstick):
+    for number, value in values(figure.samples, measure):
+        logs = [math.log(each[number]) for each in theirs if number in each]
+        if len(logs) == len(theirs):
             found.append(value / math.exp(fmean(logs)) if logs else value)
     return tuple(found)
 
 
 def _gain(ratio: Ratio, measure: Measure) -> float:
-    """How many times as good it has become."""
+    """Return how many times as good it has become."""
     return ratio.value if measure.more_is_better else 1 / ratio.value

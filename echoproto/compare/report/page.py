@@ -14,13 +14,13 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from echoproto.compare.analysis.figures import Figure, Figures
 from echoproto.compare.analysis.regression import Change
-from echoproto.compare.analysis.verdict import WITHOUT_FIGURES, Kind, Verdict
+from echoproto.compare.analysis.verdict import Kind, Verdict
 from echoproto.compare.report.advice import Advice
 from echoproto.compare.report.pictures.gallery import Picture
-from echoproto.compare.report.table import TITLES, changes_headline, figures, headline
+from echoproto.compare.report.table import TITLES, changes_headline, headline, medians
 from echoproto.compare.report.words import describe
-from echoproto.compare.results import Results
 from echoproto.errors import one_line
 
 STYLE = """
@@ -52,8 +52,7 @@ CLASSES = {
 
 
 def page(
-    results: Results,
-    said: Sequence[Verdict],
+    figures: Figures,
     advice: Sequence[Advice],
     *,
     shown: Sequence[tuple[Picture, str]],
@@ -64,12 +63,12 @@ def page(
     """
     The whole page.
 
-    :param said: the verdicts of these results.
     :param shown: pictures, each with what it looks like as SVG.
     :param script: that draws the pictures.
     :param versioned: makes a specification for the Vega-Lite that is in the script.
     :param changes: since an earlier run, if there was one.
     """
+    results = figures.results
     script = script.replace("</script", "<\\/script")
     parts = [
         "<!doctype html>",
@@ -95,7 +94,7 @@ def page(
     parts.append("<h2>The figures</h2>")
     for cell in results.cells:
         parts.append(f"<h3>{_text(describe(cell))}</h3>")
-        parts.append(_table(results, [verdict for verdict in said if verdict.cell == cell]))
+        parts.append(_table(figures.under(cell), results.baseline))
     parts += [
         "<h2>Who was compared</h2>",
         _rows(
@@ -115,14 +114,12 @@ def policy(script: str) -> str:
     return f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
 
 
-def _table(results: Results, said: Iterable[Verdict]) -> str:
+def _table(figures: Iterable[Figure], baseline: str) -> str:
     rows = []
-    for verdict in said:
-        samples = results.of(verdict.contestant, verdict.cell)
-        cells = [""] * len(TITLES) if verdict.kind in WITHOUT_FIGURES else figures(samples)
-        told = "".join(f"<td>{_text(cell)}</td>" for cell in (verdict.contestant, *cells))
-        rows.append(f'<tr>{told}<td class="{_class(verdict)}">{_text(verdict)}</td></tr>')
-    titles = ("", *TITLES, f"beside {results.baseline}")
+    for each in figures:
+        told = "".join(f"<td>{_text(cell)}</td>" for cell in (each.contestant.name, *medians(each)))
+        rows.append(f'<tr>{told}<td class="{_class(each.verdict)}">{_text(each.verdict)}</td></tr>')
+    titles = ("", *TITLES, f"beside {baseline}")
     head = "".join(f"<th>{_text(title)}</th>" for title in titles)
     return "\n".join([f'<table class="figures"><tr>{head}</tr>', *rows, "</table>"])
 

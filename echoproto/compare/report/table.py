@@ -1,32 +1,32 @@
 """
-A comparison at the terminal: a table for each cell, and what is to be said of all of them.
+A comparison at the terminal: a table for each cell, the advice, and the changes since an earlier run.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from echoproto.compare.analysis.measures import late_us, measure_of, memory_per_connection, middle
+from echoproto.compare.analysis.figures import Figure, Figures
+from echoproto.compare.analysis.measures import MEASURES, measure_of
 from echoproto.compare.analysis.regression import Change
-from echoproto.compare.analysis.verdict import WITHOUT_FIGURES, Kind, Verdict
+from echoproto.compare.analysis.verdict import Kind, Verdict
 from echoproto.compare.report.advice import Advice
 from echoproto.compare.report.words import describe
-from echoproto.compare.results import Cell, Results, Sample
+from echoproto.compare.results import Cell, Results
 from echoproto.errors import one_line
 from echoproto.terminal import Column, Row, print_table
-from echoproto.units import counted, show_time
+from echoproto.units import counted
 
 INDENT = 2
 """Columns that everything below a headline is moved to the right."""
 
 TITLES = ("echoes/s", "p50", "p99", "CPU/echo", "memory/conn.")
-"""Of the columns with figures, as `figures` gives them."""
-
-KIB = 1024
+"""Titles of the columns with figures, in the order of `MEASURES`."""
 
 STYLES = {
     Kind.FAILED: "bold red",
@@ -35,16 +35,16 @@ STYLES = {
     Kind.CLIENT_BOUND: "yellow",
     Kind.NOISY: "yellow",
 }
-"""Of verdicts; those that are a difference are green or red by what it is."""
+"""Styles of verdicts; a difference is green or red by its direction."""
 
 
-def print_results(console: Console, results: Results, said: Sequence[Verdict], advice: Sequence[Advice]) -> None:
+def print_results(console: Console, figures: Figures, advice: Sequence[Advice]) -> None:
     """Print all of it; whatever others have written is text, and nothing else."""
-    console.print(Text(headline(results), style="bold"), soft_wrap=True)
-    for cell in results.cells:
+    console.print(Text(headline(figures.results), style="bold"), soft_wrap=True)
+    for cell in figures.results.cells:
         console.print()
         console.print(Text(describe(cell), style="bold"), soft_wrap=True)
-        _print_cell(console, results, cell, [verdict for verdict in said if verdict.cell == cell])
+        _print_cell(console, figures, cell)
     for each in advice:
         console.print()
         console.print(Text(each.title, style="bold"))
@@ -53,7 +53,7 @@ def print_results(console: Console, results: Results, said: Sequence[Verdict], a
 
 
 def print_changes(console: Console, changes: Sequence[Change]) -> None:
-    """Print what has become of each contestant since an earlier run."""
+    """Print the change of each contestant since an earlier run."""
     console.print()
     console.print(Text(changes_headline(changes), style="bold"))
     rows: list[Row] = []
@@ -65,7 +65,7 @@ def print_changes(console: Console, changes: Sequence[Change]) -> None:
 
 
 def changes_headline(changes: Sequence[Change]) -> str:
-    """How many have become worse by more than is tolerated, in one line."""
+    """Count those that have become worse by more than is tolerated, in one line."""
     worse = sum(change.regression for change in changes)
     if not changes:
         return "nothing that both runs have measured is to be judged"
@@ -73,7 +73,7 @@ def changes_headline(changes: Sequence[Change]) -> str:
 
 
 def headline(results: Results) -> str:
-    """What this is, in one line."""
+    """Describe the comparison in one line."""
     partial = " (partial)" if results.partial else ""
     what = f"comparison{f' {results.preset!r}' if results.preset else ''}{partial}"
     rounds = f"{counted(results.rounds, 'round')} of {results.duration:.3g} s"
@@ -85,22 +85,19 @@ def _print(console: Console, text: Text) -> None:
     console.print(Padding(text, (0, 0, 0, INDENT), expand=False))
 
 
-def _print_cell(console: Console, results: Results, cell: Cell, said: Sequence[Verdict]) -> None:
-    """The best one first, those without figures last."""
-    rows = [(verdict, results.of(verdict.contestant, cell)) for verdict in said]
+def _print_cell(console: Console, figures: Figures, cell: Cell) -> None:
+    """Print the best one first, those without figures last."""
     measure = measure_of(cell)
 
-    def order(row: tuple[Verdict, tuple[Sample, ...]]) -> float:
-        value = middle(row[1], measure.of)
-        if value is None or row[0].kind in WITHOUT_FIGURES:
-            return float("inf")
-        return -value if measure.more_is_better else value
+    def order(figure: Figure) -> float:
+        value = figure.median(measure)
+        return math.inf if value is None else -value if measure.more_is_better else value
 
-    lines: list[Row] = []
-    for verdict, samples in sorted(rows, key=order):
-        cells = [""] * len(TITLES) if verdict.kind in WITHOUT_FIGURES else figures(samples)
-        lines.append([verdict.contestant, *cells, Text(one_line(str(verdict)), style=_style(verdict))])
-    last = Column(f"beside {results.baseline}", wraps=True)
+    lines: list[Row] = [
+        [each.contestant.name, *medians(each), Text(one_line(str(each.verdict)), style=_style(each.verdict))]
+        for each in sorted(figures.under(cell), key=order)
+    ]
+    last = Column(f"beside {figures.results.baseline}", wraps=True)
     print_table(console, [Column(""), *(Column(title, right=True) for title in TITLES), last], lines, indent=INDENT)
 
 
@@ -110,23 +107,7 @@ def _style(verdict: Verdict) -> str:
     return STYLES.get(verdict.kind, "")
 
 
-def figures(samples: tuple[Sample, ...]) -> list[str]:
-    """The medians over all rounds, as they are shown."""
-    echoes = middle(samples, lambda sample: sample.echoes_per_second)
-    cpu = middle(samples, lambda sample: sample.server_cpu_us)
-    memory = middle(samples, memory_per_connection)
-    times = [middle(samples, lambda sample, name=name: late_us(sample, name)) for name in ("p50", "p99")]  # type: ignore[misc]
-    return [
-        "" if echoes is None else f"{echoes:,.0f}",
-        *("" if time is None else show_time(time) for time in times),
-        "" if cpu is None else show_time(cpu),
-        "" if memory is None else show_memory(memory),
-    ]
-
-
-def show_memory(size: float) -> str:
-    """Bytes as KiB or MiB, to two digits or so."""
-    kib = size / KIB
-    if kib >= KIB:
-        return f"{kib / KIB:.1f} MiB"
-    return f"{kib:.0f} KiB" if kib >= 10 else f"{kib:.1f} KiB"  # noqa: PLR2004
+def medians(figure: Figure) -> list[str]:
+    """Write the medians over all rounds, in the order of `TITLES`; empty texts for those that are unknown."""
+    found = [(measure, figure.median(measure)) for measure in MEASURES]
+    return ["" if value is None else measure.show(value) for measure, value in found]

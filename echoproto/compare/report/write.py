@@ -1,5 +1,5 @@
 """
-A comparison is told: at the terminal, and in files.
+The report of a comparison: at the terminal, and in files.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from importlib.util import find_spec
 from rich.console import Console
 from rich.text import Text
 
+from echoproto.compare.analysis.figures import Figures
 from echoproto.compare.analysis.regression import Change
-from echoproto.compare.analysis.verdict import Verdict, verdicts
 from echoproto.compare.folder import PAGE
 from echoproto.compare.report.advice import Advice, advise
 from echoproto.compare.report.table import print_changes, print_results
-from echoproto.compare.results import Results, document
+from echoproto.compare.results import document
 from echoproto.compare.resultsfile import RESULTS, read_file
 from echoproto.host.files import save_whole
 from echoproto.terminal import fitted
@@ -29,7 +29,7 @@ def console() -> Console:
     return fitted(Console(highlight=False, markup=False, emoji=False))
 
 
-def write(results: Results, folder: str | None, console: Console, changes: Sequence[Change] | None = None) -> None:
+def write(figures: Figures, folder: str | None, console: Console, changes: Sequence[Change] | None = None) -> None:
     """
     Write everything into a folder, which is made if it is not there, and print tables and summary.
 
@@ -40,16 +40,15 @@ def write(results: Results, folder: str | None, console: Console, changes: Seque
     :param changes: since an earlier run, if there was one.
     :raise OutputError: if a file or standard output can't be written.
     """
-    said = verdicts(results)
-    advice = advise(results, said)
+    advice = advise(figures)
     drawn = all(find_spec(name) is not None for name in ("altair", "hdrh", "jinja2", "vl_convert"))
     try:
         if folder is not None:
-            save_whole(folder, RESULTS, json.dumps(document(results), indent=1) + "\n")
+            save_whole(folder, RESULTS, json.dumps(document(figures.results), indent=1) + "\n")
             if drawn:
-                _draw(results, folder, said, advice, changes or ())
+                _draw(figures, folder, advice, changes or ())
     finally:
-        print_results(console, results, said, advice)
+        print_results(console, figures, advice)
         if changes is not None:
             print_changes(console, changes)
         if folder is not None and not drawn:
@@ -57,18 +56,16 @@ def write(results: Results, folder: str | None, console: Console, changes: Seque
             console.print(Text(f"! no pictures: {why}", style="yellow"))
 
 
-def _draw(
-    results: Results, folder: str, said: Sequence[Verdict], advice: Sequence[Advice], changes: Sequence[Change]
-) -> None:
+def _draw(figures: Figures, folder: str, advice: Sequence[Advice], changes: Sequence[Change]) -> None:
     """Write pictures and page."""
     # Only here, since altair takes a second to import, and need not be there.
     from echoproto.compare.report.page import page
     from echoproto.compare.report.pictures.gallery import pictures
     from echoproto.pages import vega
 
-    shown = [(picture, vega.svg(picture.specification)) for picture in pictures(results, said)]
+    shown = [(picture, vega.svg(picture.specification)) for picture in pictures(figures)]
     for picture, svg in shown:
         save_whole(folder, f"{picture.name}.svg", svg)
         save_whole(folder, f"{picture.name}.png", vega.png(picture.specification))
-    text = page(results, said, advice, shown=shown, script=vega.script(), versioned=vega.with_version, changes=changes)
+    text = page(figures, advice, shown=shown, script=vega.script(), versioned=vega.with_version, changes=changes)
     save_whole(folder, PAGE, text)

@@ -1,9 +1,9 @@
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.compare.analysis.measures import CPU, P99, THROUGHPUT, measure_of, memory_per_connection, middle, pairs
+from echoproto.compare.analysis.measures import CPU, MEMORY, P50, P99, THROUGHPUT, measure_of, pairs, values
 from echoproto.compare.results import Cell
-from tests.compare.runs import TRUTHS, changed, run, sample
+from tests.compare.runs import TRUTHS, run, sample
 
 ONE = sample("echo-epoll", TRUTHS["echo-epoll"], Cell(connections=50, idle=950), 0)
 TIMED = sample("echo-epoll", TRUTHS["echo-epoll"], Cell(rate=1_000.0), 0)
@@ -25,21 +25,25 @@ class MeasuresTests(SynchronousTestCase):
     def test_what_was_not_measured(self) -> None:
         nothing = evolve(ONE, echoes_per_second=0.0, service_time_us={}, server_cpu_us=None, idle_rss=None)
         self.assertEqual([measure.of(nothing) for measure in (THROUGHPUT, P99, CPU)], [None] * 3)
-        self.assertIsNone(memory_per_connection(nothing))
-        self.assertIsNone(memory_per_connection(evolve(ONE, busy_rss=None)))
+        self.assertIsNone(MEMORY.of(nothing))
+        self.assertIsNone(MEMORY.of(evolve(ONE, busy_rss=None)))
 
     def test_memory(self) -> None:
-        self.assertEqual(memory_per_connection(ONE), TRUTHS["echo-epoll"].memory)
-        self.assertIsNone(memory_per_connection(evolve(ONE, cell=Cell(connections=499))))
+        self.assertEqual(MEMORY.of(ONE), TRUTHS["echo-epoll"].memory)
+        self.assertIsNone(MEMORY.of(evolve(ONE, cell=Cell(connections=499))))
 
-    def test_middle(self) -> None:
-        samples = tuple(evolve(ONE, server_cpu_us=value) for value in (5.0, None, 1.0, 2.0))
-        self.assertEqual(middle(samples, CPU.of), 2.0)
-        self.assertIsNone(middle((), CPU.of))
+    def test_units(self) -> None:
+        for size, text in ((512, "0.5 KiB"), (10 << 10, "10 KiB"), (3 << 19, "1.5 MiB"), (-1024, "-1.0 KiB")):
+            self.assertEqual(MEMORY.show(size), text)
+        self.assertEqual((THROUGHPUT.show(12345.6), P50.show(1500)), ("12,346", "1.5 ms"))
+
+    def test_values(self) -> None:
+        samples = tuple(evolve(ONE, server_cpu_us=value) for value in (5.0, None, 1.0))
+        self.assertEqual(values(samples, CPU), [(0, 5.0), (0, 1.0)])
 
     def test_pairs_are_of_one_round(self) -> None:
         results = run(cells=[Cell()], rounds=3)
-        found = pairs(results, "echo-epoll", "echo-poll", Cell(), THROUGHPUT)
+        found = pairs(results.of("echo-epoll", Cell()), results.of("echo-poll", Cell()), THROUGHPUT)
         self.assertEqual(
             found,
             tuple(
@@ -50,11 +54,6 @@ class MeasuresTests(SynchronousTestCase):
 
     def test_rounds_that_one_of_them_lacks_are_left_out(self) -> None:
         results = run(cells=[Cell()], rounds=3)
-        without = [each for each in results.samples if (each.contestant, each.round) != ("echo-poll", 1)]
-        self.assertEqual(
-            len(pairs(evolve(results, samples=tuple(without)), "echo-epoll", "echo-poll", Cell(), THROUGHPUT)), 2
-        )
-        self.assertEqual(
-            pairs(changed(results, "echo-poll", echoes_per_second=0.0), "echo-epoll", "echo-poll", Cell(), THROUGHPUT),
-            (),
-        )
+        ones, (first, _, last) = results.of("echo-epoll", Cell()), results.of("echo-poll", Cell())
+        self.assertEqual(len(pairs(ones, (first, last), THROUGHPUT)), 2)
+        self.assertEqual(pairs(ones, (evolve(first, echoes_per_second=0.0),), THROUGHPUT), ())

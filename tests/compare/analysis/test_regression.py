@@ -1,10 +1,13 @@
 from collections.abc import Mapping
+from typing import Any
 
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
+from echoproto.compare.analysis.figures import judge
 from echoproto.compare.analysis.measures import CPU, P99
-from echoproto.compare.analysis.regression import Change, changes
+from echoproto.compare.analysis.regression import Change
+from echoproto.compare.analysis.regression import changes as changes_of
 from echoproto.compare.analysis.verdict import Kind
 from echoproto.compare.results import CLIENT_LIMIT, Cell, Results
 from echoproto.errors import ConfigurationError
@@ -23,9 +26,13 @@ def new(truths: Mapping[str, Truth] = FEW, cell: Cell = CELL, **settings: float)
     return run(truths, [cell], seed=2, **settings)  # type: ignore[arg-type]
 
 
+def changes(results: Results, old: Results, **settings: Any) -> tuple[Change, ...]:
+    return changes_of(judge(results), judge(old), **settings)
+
+
 class ChangesTests(SynchronousTestCase):
     def of_epoll(self, results: Results, old: Results = OLD, **settings: float) -> Change:
-        found = {change.contestant: change for change in changes(results, old, **settings)}  # type: ignore[arg-type]
+        found = {change.contestant: change for change in changes(results, old, **settings)}
         self.assertEqual(found["echo-poll"].kind, Kind.SAME)
         self.assertNotIn("twisted-epoll", found)
         return found["echo-epoll"]

@@ -1,7 +1,7 @@
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.compare.analysis.verdict import verdicts
+from echoproto.compare.analysis.figures import judge
 from echoproto.compare.report.advice import advise
 from echoproto.compare.results import CLIENT_LIMIT, GOOD, NOT_POSSIBLE, Cell, Results
 from tests.compare.runs import CELLS, TRUTHS, Truth, changed, run
@@ -14,7 +14,7 @@ WHICH, ON_TWISTED, COSTS, CAUTIONS = (
 
 
 def advice(results: Results) -> dict[str, tuple[str, ...]]:
-    return {each.title: each.lines for each in advise(results, verdicts(results))}
+    return {each.title: each.lines for each in advise(judge(results))}
 
 
 class WhichTests(SynchronousTestCase):

@@ -7,8 +7,8 @@ from typing import Any
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
+from echoproto.compare.analysis.figures import judge
 from echoproto.compare.analysis.regression import changes
-from echoproto.compare.analysis.verdict import verdicts
 from echoproto.compare.report.advice import advise
 from echoproto.compare.report.page import page, policy
 from echoproto.compare.report.pictures.gallery import Picture, pictures
@@ -45,9 +45,9 @@ def versioned(specification: dict[str, Any]) -> dict[str, Any]:
 
 
 def shown(results: Results, **extra: Any) -> str:
-    said = verdicts(results)
-    drawn = [(picture, f"<svg><!-- {picture.name} --></svg>") for picture in pictures(results, said)]
-    return page(results, said, advise(results, said), shown=drawn, script=SCRIPT, versioned=versioned, **extra)
+    figures = judge(results)
+    drawn = [(picture, f"<svg><!-- {picture.name} --></svg>") for picture in pictures(figures)]
+    return page(figures, advise(figures), shown=drawn, script=SCRIPT, versioned=versioned, **extra)
 
 
 class PageTests(SynchronousTestCase):
@@ -108,7 +108,7 @@ class PageTests(SynchronousTestCase):
 
     def test_what_has_changed(self) -> None:
         self.assertNotIn("since then", shown(RESULTS))
-        text = shown(RESULTS, changes=changes(RESULTS, RESULTS))
+        text = shown(RESULTS, changes=changes(judge(RESULTS), judge(RESULTS)))
         self.assertIn("<h2>since the earlier run: 0 of 4 worse than is tolerated</h2>", text)
         self.assertIn("<th>since then</th>", text)
 
@@ -128,6 +128,6 @@ class PageTests(SynchronousTestCase):
 
     def test_specifications_are_those_of_the_pictures(self) -> None:
         picture = Picture("p", "title", "explanation", {"x": "</script><b>"})
-        text = page(RESULTS, (), (), shown=[(picture, "")], script=SCRIPT, versioned=versioned)
+        text = page(judge(RESULTS), (), shown=[(picture, "")], script=SCRIPT, versioned=versioned)
         found = re.findall(r'<script type="application/json">(.*?)</script>', text)
         self.assertEqual(found, ['{"$schema": "6", "x": "\\u003c/script>\\u003cb>"}'])

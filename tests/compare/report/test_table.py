@@ -4,10 +4,10 @@ from attrs import evolve
 from rich.console import Console
 from twisted.trial.unittest import SynchronousTestCase
 
+from echoproto.compare.analysis.figures import judge
 from echoproto.compare.analysis.regression import changes
-from echoproto.compare.analysis.verdict import verdicts
 from echoproto.compare.report.advice import advise
-from echoproto.compare.report.table import headline, print_changes, print_results, show_memory
+from echoproto.compare.report.table import headline, print_changes, print_results
 from echoproto.compare.results import NOT_POSSIBLE, Cell, Results
 from tests.compare.runs import TRUTHS, changed, run
 from tests.load.report.reports import NASTY
@@ -27,8 +27,8 @@ def output(console: Console) -> str:
 
 def printed(results: Results, *, terminal: bool = False, width: int = 160) -> str:
     console = on_console(terminal=terminal, width=width)
-    said = verdicts(results)
-    print_results(console, results, said, advise(results, said))
+    figures = judge(results)
+    print_results(console, figures, advise(figures))
     return output(console)
 
 
@@ -100,7 +100,7 @@ class PrintChangesTests(SynchronousTestCase):
     def test_changes(self) -> None:
         truths = {**TRUTHS, "echo-epoll": evolve(TRUTHS["echo-epoll"], rate=50_000)}
         console = on_console()
-        print_changes(console, changes(run(truths, [CELL]), RESULTS))
+        print_changes(console, changes(judge(run(truths, [CELL])), judge(RESULTS)))
         self.assertIn("since the earlier run: 1 of 4 worse than is tolerated", output(console))
         self.assertRegex(output(console), r"  echo-epoll +50 connections, 64B, 950 idle +worse: 0\.\d\d × \(0")
 
@@ -108,9 +108,3 @@ class PrintChangesTests(SynchronousTestCase):
         console = on_console()
         print_changes(console, ())
         self.assertIn("nothing that both runs have measured is to be judged", output(console))
-
-
-class MemoryTests(SynchronousTestCase):
-    def test_units(self) -> None:
-        for size, text in ((512, "0.5 KiB"), (10 << 10, "10 KiB"), (3 << 19, "1.5 MiB"), (-1024, "-1.0 KiB")):
-            self.assertEqual(show_memory(size), text)

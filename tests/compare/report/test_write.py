@@ -4,15 +4,17 @@ import sys
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from echoproto.compare.analysis.figures import judge
 from echoproto.compare.analysis.regression import changes
 from echoproto.compare.report import write
 from echoproto.compare.results import Cell, document
 from echoproto.console import PIPE_WIDTH
-from echoproto.errors import ConfigurationError, UnavailableError
+from echoproto.errors import ConfigurationError, OutputError
 from tests.compare.report.test_table import on_console, output
 from tests.compare.runs import run
 
 RESULTS = run(cells=[Cell()], rounds=5)
+FIGURES = judge(RESULTS)
 NAMES = ("matrix", "throughput", "p99", "spectrum", "cost")
 
 
@@ -26,7 +28,7 @@ class WriteTests(SynchronousTestCase):
             return file.read()
 
     def test_all_files(self) -> None:
-        write.write(RESULTS, self.folder, self.console)
+        write.write(FIGURES, self.folder, self.console)
         pictures = [f"{name}.{kind}" for name in NAMES for kind in ("png", "svg")]
         self.assertEqual(sorted(os.listdir(self.folder)), sorted([*pictures, "report.html", "results.json"]))
         self.assertEqual(write.read_file(self.folder), RESULTS)
@@ -36,11 +38,11 @@ class WriteTests(SynchronousTestCase):
         self.assertIn("Which to choose", output(self.console))
 
     def test_nothing_but_the_console(self) -> None:
-        write.write(RESULTS, None, self.console)
+        write.write(FIGURES, None, self.console)
         self.assertIn("Which to choose", output(self.console))
 
     def test_what_has_changed(self) -> None:
-        write.write(RESULTS, self.folder, self.console, changes(RESULTS, RESULTS))
+        write.write(FIGURES, self.folder, self.console, changes(FIGURES, FIGURES))
         self.assertIn("since the earlier run: 0 of 4", output(self.console))
         self.assertIn(b"since the earlier run: 0 of 4", self.read("report.html"))
 
@@ -48,7 +50,7 @@ class WriteTests(SynchronousTestCase):
         for missing in ("altair", "hdrh", "jinja2", "vl_convert"):
             self.patch(write, "find_spec", lambda name, missing=missing: None if name == missing else object())
             console = on_console()
-            write.write(RESULTS, self.folder, console)
+            write.write(FIGURES, self.folder, console)
             self.assertEqual(os.listdir(self.folder), ["results.json"])
             self.assertIn("pip install 'echoproto[compare]'", output(console))
 
@@ -56,14 +58,14 @@ class WriteTests(SynchronousTestCase):
         os.makedirs(os.path.dirname(self.folder))
         with open(self.folder, "w", encoding="utf-8"):
             pass
-        error = self.assertRaises(UnavailableError, write.write, RESULTS, self.folder, self.console)
+        error = self.assertRaises(OutputError, write.write, FIGURES, self.folder, self.console)
         self.assertIn(self.folder, str(error))
         self.assertEqual(error.exit_status, 2, "1 is that of a comparison which has become worse")
         self.assertIn("Which to choose", output(self.console))
 
     def test_the_figures_are_there_if_drawing_fails(self) -> None:
         self.patch(write, "_draw", lambda *arguments: 1 / 0)
-        self.assertRaises(ZeroDivisionError, write.write, RESULTS, self.folder, self.console)
+        self.assertRaises(ZeroDivisionError, write.write, FIGURES, self.folder, self.console)
         self.assertEqual(os.listdir(self.folder), ["results.json"])
 
 

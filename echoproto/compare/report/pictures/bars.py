@@ -8,13 +8,12 @@ from collections.abc import Mapping
 
 import altair as alt
 
-from echoproto.compare.analysis.measures import CPU, memory_per_connection
+from echoproto.compare.analysis.figures import Figures
+from echoproto.compare.analysis.measures import CPU, MEMORY
 from echoproto.compare.report.pictures.charts import ROW, TEXT, WIDTH, color
 from echoproto.compare.report.pictures.rows import Rows, ends_of_the_axis, medians
-from echoproto.compare.report.table import show_memory
 from echoproto.compare.report.words import describe
-from echoproto.compare.results import Cell, Results
-from echoproto.units import show_time
+from echoproto.compare.results import Cell
 
 CALL_COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
 """Of the most frequent system calls, by Okabe and Ito; all others are grey."""
@@ -54,28 +53,28 @@ def bars(rows: Rows, title: str, colors: alt.Color, *, more_is_better: bool = Fa
     return _rowwise(mark.encode(x=x, color=colors), ranges, texts)
 
 
-def cost(results: Results) -> alt.TopLevelMixin | None:
+def cost(figures: Figures) -> alt.TopLevelMixin | None:
     """Processor time of an echo at both ends of the axis, and its system calls; of either, as far as it is known."""
-    colors, charts = color(results.contestants), []
-    for cell in ends_of_the_axis(results):
-        rows = medians(results, [cell], CPU.of, show_time)
+    colors, charts = color(figures.results.contestants), []
+    for cell in ends_of_the_axis(figures.results.cells):
+        rows = medians(figures, [cell], CPU)
         if rows:
             charts.append(bars(rows, "processor time of an echo", colors).properties(title=describe(cell)))
     counted: dict[Cell, dict[str, Mapping[str, float]]] = {}
-    for calls in results.calls:
+    for calls in figures.results.calls:
         if calls.per_echo:
             counted.setdefault(calls.cell, {})[calls.contestant] = calls.per_echo
     charts += [_calls(found).properties(title=describe(cell)) for cell, found in counted.items()]
     return alt.vconcat(*charts).resolve_scale(color="independent") if charts else None
 
 
-def memory(results: Results) -> alt.TopLevelMixin | None:
+def memory(figures: Figures) -> alt.TopLevelMixin | None:
     """Bytes of each connection, where there are most of them."""
-    cell = max(results.cells, key=lambda cell: cell.connections + cell.idle)
-    rows = medians(results, [cell], memory_per_connection, show_memory)
+    cell = max(figures.results.cells, key=lambda cell: cell.connections + cell.idle)
+    rows = medians(figures, [cell], MEMORY)
     if not rows:
         return None
-    return bars(rows, "memory of a connection", color(results.contestants)).properties(title=describe(cell))
+    return bars(rows, "memory of a connection", color(figures.results.contestants)).properties(title=describe(cell))
 
 
 def _calls(counted: Mapping[str, Mapping[str, float]]) -> alt.LayerChart:

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import altair as alt
 
-from echoproto.compare.analysis.measures import late_us
-from echoproto.compare.analysis.verdict import without_figures
+from echoproto.compare.analysis.figures import Figures
+from echoproto.compare.analysis.measures import P99
 from echoproto.compare.report.pictures.charts import HEIGHT, WIDTH, Scale, beside, color, of_times
 from echoproto.compare.report.pictures.rows import Rows, ends_of_the_axis
 from echoproto.compare.report.words import describe, show_value
-from echoproto.compare.results import Cell, Results
+from echoproto.compare.results import Cell
 from echoproto.pages.charts import PERCENTILES
 from echoproto.units import show_time
 
@@ -49,17 +49,17 @@ def over_axis(rows: Rows, along: str, scale: Scale, colors: alt.Color, number: i
     return _lines(rows, ends, x, scale, colors=colors, number=number)
 
 
-def spectrum(results: Results) -> alt.TopLevelMixin | None:
+def spectrum(figures: Figures) -> alt.TopLevelMixin | None:
     """Times over percentiles, at both ends of the axis, and in the first cell that has a rate."""
-    with_rate = [cell for cell in results.cells if cell.rate is not None]
-    chosen = tuple(dict.fromkeys((*ends_of_the_axis(results), *with_rate[:1])))
-    found = [_spectrum_of(results, cell, number) for number, cell in enumerate(chosen)]
+    with_rate = [cell for cell in figures.results.cells if cell.rate is not None]
+    chosen = tuple(dict.fromkeys((*ends_of_the_axis(figures.results.cells), *with_rate[:1])))
+    found = [_spectrum_of(figures, cell, number) for number, cell in enumerate(chosen)]
     charts = [chart for chart in found if chart is not None]
     return alt.vconcat(*charts) if charts else None
 
 
-def _spectrum_of(results: Results, cell: Cell, number: int) -> alt.LayerChart | None:
-    rows = _spectrum_rows(results, cell)
+def _spectrum_of(figures: Figures, cell: Cell, number: int) -> alt.LayerChart | None:
+    rows = _spectrum_rows(figures, cell)
     if not rows:
         return None
     clock = "service time" if cell.rate is None else "response time"
@@ -78,18 +78,18 @@ def _spectrum_of(results: Results, cell: Cell, number: int) -> alt.LayerChart | 
         ),
     )
     ends = beside(list(last.values()), scale)
-    chart = _lines(rows, ends, x, scale, colors=color(results.contestants), number=number)
+    chart = _lines(rows, ends, x, scale, colors=color(figures.results.contestants), number=number)
     return chart.properties(title=describe(cell))
 
 
-def _spectrum_rows(results: Results, cell: Cell) -> Rows:
+def _spectrum_rows(figures: Figures, cell: Cell) -> Rows:
     """The points of each contestant: how rare what is above it is (1 in so many), and the time in µs."""
     rows: Rows = []
-    for contestant in results.contestants:
-        samples = [sample for sample in results.of(contestant.name, cell) if sample.spectrum]
-        if without_figures(tuple(samples)) is not None:
+    for figure in figures.under(cell):
+        samples = [sample for sample in figure.samples if sample.spectrum]
+        if figure.void or not samples:
             continue
-        middle = sorted(samples, key=lambda sample: late_us(sample, "p99") or 0)[len(samples) // 2]
+        middle = sorted(samples, key=lambda sample: P99.of(sample) or 0)[len(samples) // 2]
         rarest = 1.0
         for share, time in middle.spectrum:
             if share <= 0:
@@ -97,8 +97,8 @@ def _spectrum_rows(results: Results, cell: Cell) -> Rows:
             rarest = 100 / (100 - share) if share < WHOLE else rarest  # the maximum has no place of its own
             rows.append(
                 {
-                    "contestant": contestant.name,
-                    "group": contestant.group,
+                    "contestant": figure.contestant.name,
+                    "group": figure.contestant.group,
                     "x": rarest,
                     "value": max(1, time),
                     "percentile": f"p{share:.6g}" if share < WHOLE else "max",

@@ -4,17 +4,16 @@ The pictures of a comparison: those that its figures have something for, and wha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import altair as alt
 from attrs import frozen
 
-from echoproto.compare.analysis.verdict import Verdict
+from echoproto.compare.analysis.figures import Figures
 from echoproto.compare.report.pictures import bars, curves, loads
 from echoproto.compare.report.pictures.charts import THEME
 from echoproto.compare.report.pictures.matrix import matrix
-from echoproto.compare.results import Results
 from echoproto.errors import one_line
 
 
@@ -78,26 +77,22 @@ EXPLANATIONS = {
 """Two sentences on each: what it shows, and how it is read."""
 
 
-def pictures(results: Results, said: Sequence[Verdict]) -> tuple[Picture, ...]:
-    """
-    All pictures for which there is something to show.
-
-    :param said: the verdicts of these results.
-    """
-    return tuple(_pictures(results, said))
+def pictures(figures: Figures) -> tuple[Picture, ...]:
+    """Draw all pictures for which there is something to show."""
+    return tuple(_pictures(figures))
 
 
-def _pictures(results: Results, said: Sequence[Verdict]) -> Iterator[Picture]:
-    makers: dict[str, Callable[[], alt.TopLevelMixin | None]] = {
-        "matrix": lambda: matrix(results, said),
-        "throughput": lambda: loads.throughput(results),
-        "p99": lambda: loads.p99(results),
-        "spectrum": lambda: curves.spectrum(results),
-        "cost": lambda: bars.cost(results),
-        "memory": lambda: bars.memory(results),
+def _pictures(figures: Figures) -> Iterator[Picture]:
+    makers: dict[str, Callable[[Figures], alt.TopLevelMixin | None]] = {
+        "matrix": matrix,
+        "throughput": loads.throughput,
+        "p99": loads.p99,
+        "spectrum": curves.spectrum,
+        "cost": bars.cost,
+        "memory": bars.memory,
     }
     for name, title in TITLES.items():
-        chart = makers[name]()
+        chart = makers[name](figures)
         if chart is not None:
             specification = chart.to_dict()
             specification.pop("$schema")

@@ -9,14 +9,14 @@ from collections.abc import Callable, Sequence
 import altair as alt
 from attrs import frozen
 
+from echoproto.compare.analysis.figures import Figures
 from echoproto.compare.analysis.measures import P99, THROUGHPUT, Measure
 from echoproto.compare.report.pictures.bars import bars
 from echoproto.compare.report.pictures.charts import Scale, color, from_zero, of_times
 from echoproto.compare.report.pictures.curves import over_axis
 from echoproto.compare.report.pictures.rows import medians
 from echoproto.compare.report.words import axis, panels
-from echoproto.compare.results import Cell, Results
-from echoproto.units import show_time
+from echoproto.compare.results import Cell
 
 
 @frozen
@@ -25,39 +25,33 @@ class Drawn:
     How a measure is drawn.
 
     :ivar title: of its axis.
-    :ivar show: writes a value.
     :ivar scale: makes the axis for some values.
     """
 
     measure: Measure
     title: str
-    show: Callable[[float], str]
     scale: Callable[[list[float], str], Scale]
 
 
-def _show_number(value: float) -> str:
-    return f"{value:,.0f}"
+ECHOES = Drawn(THROUGHPUT, "echoes a second", from_zero)
+LATE = Drawn(P99, "p99", of_times)
 
 
-ECHOES = Drawn(THROUGHPUT, "echoes a second", _show_number, from_zero)
-LATE = Drawn(P99, "p99", show_time, of_times)
-
-
-def throughput(results: Results) -> alt.TopLevelMixin | None:
+def throughput(figures: Figures) -> alt.TopLevelMixin | None:
     """Echoes a second; not of cells with a rate, which all hold, or can't."""
-    return _drawn(results, [cell for cell in results.cells if cell.rate is None], ECHOES)
+    return _drawn(figures, [cell for cell in figures.results.cells if cell.rate is None], ECHOES)
 
 
-def p99(results: Results) -> alt.TopLevelMixin | None:
+def p99(figures: Figures) -> alt.TopLevelMixin | None:
     """The time that 99 of 100 echoes did not exceed."""
-    return _drawn(results, results.cells, LATE)
+    return _drawn(figures, figures.results.cells, LATE)
 
 
-def _drawn(results: Results, cells: Sequence[Cell], drawn: Drawn) -> alt.TopLevelMixin | None:
+def _drawn(figures: Figures, cells: Sequence[Cell], drawn: Drawn) -> alt.TopLevelMixin | None:
     along = axis(cells) if cells else None
-    colors, charts = color(results.contestants), []
+    colors, charts = color(figures.results.contestants), []
     for number, (title, group) in enumerate(panels(cells, along).items()):
-        rows = medians(results, group, drawn.measure.of, drawn.show)
+        rows = medians(figures, group, drawn.measure)
         if not rows:
             continue
         if along is not None and len({row["cell"] for row in rows}) > 1:

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from echoproto.compare.analysis.verdict import WITHOUT_FIGURES, Kind, Verdict, show_multiple
+from echoproto.compare.analysis.figures import Figures
+from echoproto.compare.analysis.verdict import Kind, Verdict, show_multiple
 from echoproto.compare.report.pictures.rows import Rows
 from echoproto.compare.report.words import describe, labels
-from echoproto.compare.results import Cell, Results
+from echoproto.compare.results import Cell
 
 CELL_WIDTH = 104
 CELL_HEIGHT = 26
@@ -42,27 +43,26 @@ WORDS = {
 """Of verdicts that have no ratio to show."""
 
 
-def matrix(results: Results, said: Sequence[Verdict]) -> alt.TopLevelMixin | None:
+def matrix(figures: Figures) -> alt.TopLevelMixin | None:
     """
     A row for each contestant, the best one first, and a column for each cell.
 
-    :param said: the verdicts of these results.
     :return: ``None`` if nothing is compared.
     """
-    if not any(verdict.ratio for verdict in said):
+    if not any(each.verdict.ratio for each in figures):
         return None
-    names = _columns(results)
+    names = _columns(figures.results.cells)
     rows: Rows = [
         {
-            "contestant": verdict.contestant,
-            "cell": names[verdict.cell],
-            "good": goodness(verdict),
-            "text": _text(verdict),
-            "verdict": str(verdict),
-            "load": describe(verdict.cell),
-            "dark": abs(goodness(verdict) or 0) > DARK,
+            "contestant": each.contestant.name,
+            "cell": names[each.cell],
+            "good": goodness(each.verdict),
+            "text": _text(each.verdict),
+            "verdict": str(each.verdict),
+            "load": describe(each.cell),
+            "dark": abs(goodness(each.verdict) or 0) > DARK,
         }
-        for verdict in said
+        for each in figures
     ]
     columns = list(dict.fromkeys(row["cell"] for row in rows))
     base = alt.Chart(alt.Data(values=rows)).encode(
@@ -93,9 +93,9 @@ def matrix(results: Results, said: Sequence[Verdict]) -> alt.TopLevelMixin | Non
     return alt.layer(fields, texts).properties(width=alt.Step(CELL_WIDTH), height=alt.Step(CELL_HEIGHT))
 
 
-def _columns(results: Results) -> dict[Cell, str]:
+def _columns(cells: Sequence[Cell]) -> dict[Cell, str]:
     """The names of the cells, on as many lines each, of which the last stands nearest to the cell."""
-    parts = {cell: name.split(", ") for cell, name in labels(results.cells).items()}
+    parts = {cell: name.split(", ") for cell, name in labels(cells).items()}
     lines = max(map(len, parts.values()))
     return {cell: NEW_LINE.join([""] * (lines - len(part)) + part) for cell, part in parts.items()}
 
@@ -104,7 +104,7 @@ def goodness(verdict: Verdict) -> float | None:
     """The power of two by which it is better than the baseline, below 0 if it is worse; ``None`` if that is unknown."""
     if verdict.kind is Kind.BASELINE:
         return 0.0
-    if verdict.ratio is None or verdict.kind in WITHOUT_FIGURES:
+    if verdict.ratio is None:
         return None
     power = math.log2(verdict.ratio.value)
     return power if verdict.measure.more_is_better else -power

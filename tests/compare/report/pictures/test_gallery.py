@@ -1,7 +1,7 @@
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.compare.analysis.verdict import verdicts
+from echoproto.compare.analysis.figures import judge
 from echoproto.compare.report.pictures.gallery import EXPLANATIONS, TITLES, pictures
 from echoproto.compare.results import Cell, Results
 from echoproto.pages.vega import svg
@@ -9,7 +9,7 @@ from tests.compare.runs import TRUTHS, run
 
 
 def names(results: Results) -> list[str]:
-    return [picture.name for picture in pictures(results, verdicts(results))]
+    return [picture.name for picture in pictures(judge(results))]
 
 
 class PicturesTests(SynchronousTestCase):
@@ -32,7 +32,7 @@ class PicturesTests(SynchronousTestCase):
             samples=tuple(evolve(each, contestant=renamed[each.contestant]) for each in results.samples),
             calls=(),
         )
-        for picture in pictures(results, verdicts(results)):
+        for picture in pictures(judge(results)):
             self.assertIn("threads\\x1b[31m", svg(picture.specification))
 
     def test_each_is_explained(self) -> None:
@@ -41,6 +41,6 @@ class PicturesTests(SynchronousTestCase):
             self.assertGreaterEqual(text.count(". "), 1)
 
     def test_the_version_is_left_to_who_draws(self) -> None:
-        for picture in pictures(run(rounds=2), ()):
+        for picture in pictures(judge(run(rounds=2))):
             self.assertNotIn("$schema", picture.specification)
             self.assertIn("config", picture.specification)

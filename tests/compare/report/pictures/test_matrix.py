@@ -3,9 +3,10 @@ import math
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
+from echoproto.compare.analysis.figures import judge
 from echoproto.compare.analysis.measures import CPU, THROUGHPUT
 from echoproto.compare.analysis.statistics import Ratio
-from echoproto.compare.analysis.verdict import Kind, Verdict, verdicts
+from echoproto.compare.analysis.verdict import Kind, Verdict
 from echoproto.compare.report.pictures.matrix import goodness, matrix
 from echoproto.compare.results import CLIENT_LIMIT, Cell, Results
 from tests.compare.report.pictures.drawing import texts
@@ -16,7 +17,7 @@ CELL = Cell()
 
 
 def written(results: Results) -> list[str]:
-    return texts(matrix(results, verdicts(results)))
+    return texts(matrix(judge(results)))
 
 
 class MatrixTests(SynchronousTestCase):
@@ -48,16 +49,16 @@ class MatrixTests(SynchronousTestCase):
 
     def test_nothing_to_compare(self) -> None:
         results = run({"one": TRUTHS["threads"]}, [CELL], baseline="one")
-        self.assertIsNone(matrix(results, verdicts(results)))
+        self.assertIsNone(matrix(judge(results)))
 
 
 class GoodnessTests(SynchronousTestCase):
     def test_powers_of_two(self) -> None:
         ratio = Ratio(4.0, 3.9, 4.1, 5)
-        self.assertEqual(goodness(Verdict("a", CELL, Kind.DIFFERENT, THROUGHPUT, ratio=ratio)), 2)
-        self.assertEqual(goodness(Verdict("a", CELL, Kind.CLIENT_BOUND, CPU, ratio=ratio)), -2)
+        self.assertEqual(goodness(Verdict(Kind.DIFFERENT, THROUGHPUT, ratio=ratio)), 2)
+        self.assertEqual(goodness(Verdict(Kind.CLIENT_BOUND, CPU, ratio=ratio)), -2)
 
     def test_without_a_ratio(self) -> None:
-        self.assertEqual(goodness(Verdict("a", CELL, Kind.BASELINE, THROUGHPUT)), 0)
-        self.assertIsNone(goodness(Verdict("a", CELL, Kind.FAILED, THROUGHPUT)))
-        self.assertFalse(math.isnan(goodness(Verdict("a", CELL, Kind.BASELINE, THROUGHPUT)) or 0))
+        self.assertEqual(goodness(Verdict(Kind.BASELINE, THROUGHPUT)), 0)
+        self.assertIsNone(goodness(Verdict(Kind.FAILED, THROUGHPUT)))
+        self.assertFalse(math.isnan(goodness(Verdict(Kind.BASELINE, THROUGHPUT)) or 0))

@@ -95,8 +95,8 @@ out modules whose names go on."""
 INTERRUPTED = 130
 """Exit status when it is told to end, as by Ctrl-C."""
 
-QUICK_SHARES = 3
-"""Parts that each list of tests is divided into, where there are few lists, so that all processors have work."""
+SHARES = 3
+"""Parts that a long list of tests is divided into, so that all processors have work until the end."""
 
 JOBS = 4
 """Parts that run at once: much of the time, a part waits for a clock or for a process."""
@@ -140,17 +140,17 @@ def parts(reactors: list[str], *, coverage: bool = False, quick: bool = False) -
         with_reactor, once = ([name for name in each if not name.startswith(LONG)] for each in (with_reactor, once))
     found = []
     for name, tests in () if quick else ((ONCE, once), (DEFAULT, with_reactor)):
-        measure = f"-m coverage run --data-file={data_file(name)} " if coverage else ""
-        files = " ".join(f"{each.replace('.', os.sep)}.py" for each in tests if each != CONSOLE_BLOCKS)
-        found.append(Part("pytest", name, f"{measure}-m pytest -v -rs {files}"))
+        for share, chosen in shares(name, [each for each in tests if each != CONSOLE_BLOCKS], quick=quick):
+            measure = f"-m coverage run --data-file={data_file(share)} " if coverage else ""
+            files = " ".join(f"{each.replace('.', os.sep)}.py" for each in chosen)
+            found.append(Part("pytest", share, f"{measure}-m pytest -v -rs {files}"))
     for name, tests in ((ONCE, once), *((name, with_reactor) for name in reactors)):
         reactor = reactors[0] if name == ONCE else name
         under_pytest = PROCESSES if name in {ONCE, default_reactor()} and not quick else ()
-        chosen = [each for each in tests if each == CONSOLE_BLOCKS or not each.startswith(under_pytest)]
-        for number in range(count := QUICK_SHARES if quick else 1):
-            share = f"{name}-{number + 1}" if count > 1 else name
+        left = [each for each in tests if each == CONSOLE_BLOCKS or not each.startswith(under_pytest)]
+        for share, chosen in shares(name, left, quick=quick):
             words = f"--random=0 --temp-directory=_trial_temp_{share} --reactor={reactor}"
-            found.append(Part("trial", share, f"-m twisted.trial {words} {' '.join(chosen[number::count])}", reactor))
+            found.append(Part("trial", share, f"-m twisted.trial {words} {' '.join(chosen)}", reactor))
     for name in reactors:
         plugin = f"-p tests.pytest_twisted.reactors -c tests/pytest_twisted/pytest.ini --reactor={name}"
         found.append(Part("pytest-twisted", name, f"-m pytest -v -rs {plugin} tests/pytest_twisted", name))
@@ -162,6 +162,12 @@ def compile_all() -> None:
     if sys.dont_write_bytecode:
         for folder in COMPILED:
             compileall.compile_dir(os.path.join(ROOT, folder), quiet=2)
+
+
+def shares(name: str, tests: list[str], *, quick: bool) -> list[tuple[str, list[str]]]:
+    """Divide a list of tests into parts, where there are few lists or it is long; give a name to each."""
+    count = SHARES if quick or name == ONCE else 1
+    return [(f"{name}-{number + 1}" if count > 1 else name, tests[number::count]) for number in range(count)]
 
 
 def data_file(name: str) -> str:
@@ -200,7 +206,7 @@ def main() -> int:
     report(ended)
     total = sum((each.tally for each in ended), Tally())
     if arguments.coverage:
-        files = [data_file(name) for name in (ONCE, DEFAULT)]
+        files = [data_file(each.part.name) for each in ended if each.part.kind == "pytest"]
         joined = subprocess.run([sys.executable, "-m", "coverage", "combine", "--quiet", *files], check=False)
         total.failed += bool(joined.returncode)
     print(total)

@@ -19,7 +19,7 @@ class PartsTests(SynchronousTestCase):
         found: dict[str, set[str]] = {}
         for part in suite.parts(["poll", suite.default_reactor()], quick=quick):
             if part.kind == kind:
-                name = part.name.partition("-")[0] if quick else part.name
+                name = part.name.partition("-")[0]
                 self.assertFalse(named(part) & found.setdefault(name, set()))
                 found[name] |= named(part)
         return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -17,6 +18,9 @@ Graph = Mapping[str, frozenset[str]]
 """Modules of ours that each module imports, wherever in it: at its top, or when a function is called."""
 
 PACKAGE = Path(echoproto.__file__).parent
+MAX_MODULES = 18
+"""Modules of a room, without its ``__init__``."""
+
 LIBRARIES = frozenset({"errors", "units", "console", "terminal", "progress"})
 """Modules of the top level that any room may import."""
 
@@ -153,6 +157,11 @@ class HouseTests(SynchronousTestCase):
             if room(name) in {"load", "host"}:
                 found = {each.partition(".")[0] for each in imports(path.read_text("utf-8"), ())}
                 self.assertNotIn("twisted", found, name)
+
+    def test_rooms_have_few_modules(self) -> None:
+        """A reader looks through a room at one glance."""
+        sizes = Counter(path.parent for path in modules().values() if path.stem != "__init__")
+        self.assertEqual([path.name for path, count in sizes.items() if count > MAX_MODULES], [])
 
 
 class GraphTests(SynchronousTestCase):

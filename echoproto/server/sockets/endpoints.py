@@ -52,10 +52,8 @@ class TCPEndpoint:
 
     def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
         """Listen; the Deferred has its result already."""
-        return execute(self._listen, protocolFactory)
-
-    def _listen(self, factory: IProtocolFactory) -> IListeningPort:
-        return open_on(self.interface, partial(self.reactor.listenTCP, self.port, factory, self.backlog))
+        listen = partial(self.reactor.listenTCP, self.port, protocolFactory, self.backlog)
+        return execute(open_on, self.interface, listen)
 
 
 @implementer(IStreamServerEndpoint)
@@ -98,10 +96,7 @@ class UDPEndpoint:
 
     def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
         """Listen; the Deferred has its result already. The factory is for streams, and has no part in it."""
-        return execute(self._listen)
-
-    def _listen(self) -> IListeningPort:
-        return open_on(self.interface, self._open)
+        return execute(open_on, self.interface, self._open)
 
     def _open(self, interface: str, *, ipv6_only: bool) -> IListeningPort:
         port = EchoDatagramPort(

@@ -184,21 +184,15 @@ class Workers(EchoService):
 
     # As the observer of the supervisor:
 
-    def start_message(self, worker: int) -> bytes:
-        """Describe the worker, its sockets and its settings."""
-        sockets = len(self._handover.descriptors(worker))
-        return Start(worker, self._workers, self.reactor_name, sockets, self.settings, self._certificates()).to_json()
-
-    def descriptors(self, worker: int) -> list[int]:
-        """Return the sockets that a worker is handed."""
-        return self._handover.descriptors(worker)
-
-    def starting(self, worker: int) -> None:
-        """Have the worker's sockets take part again."""
+    def prepare(self, worker: int) -> tuple[bytes, list[int]]:
+        """Have the worker's sockets take part again; return its first message, and the sockets."""
         self._due.pop(worker, None)
         self._absent.add(worker)
         self._waited_for.discard(worker)
         self._handover.resume(worker)
+        sockets = self._handover.descriptors(worker)
+        start = Start(worker, self._workers, self.reactor_name, len(sockets), self.settings, self._certificates())
+        return start.to_json(), sockets
 
     def received(self, process: WorkerProcess, kind: str, content: str) -> None:
         """React to a message of a worker."""

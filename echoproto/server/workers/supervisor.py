@@ -59,14 +59,8 @@ to be stopped again.
 class Observer(Protocol):
     """The service, which knows the needs of its workers."""
 
-    def start_message(self, worker: int) -> bytes:
-        """Return the first line that a worker is sent."""
-
-    def descriptors(self, worker: int) -> list[int]:
-        """Return the sockets that a worker is handed."""
-
-    def starting(self, worker: int) -> None:
-        """React to a process that is about to be started."""
+    def prepare(self, worker: int) -> tuple[bytes, list[int]]:
+        """Prepare the start of a process; return its first message, and the sockets that it is handed."""
 
     def received(self, process: WorkerProcess, kind: str, content: str) -> None:
         """React to a message of a process."""
@@ -85,13 +79,17 @@ class WorkerProcess(ProcessProtocol):
     """
     A process, its orders and its reports.
 
+    :param start: its first message.
     :ivar worker: number of its place.
     :ivar gone: fires at its end.
     """
 
-    def __init__(self, worker: int, observer: Observer, ended: Callable[[WorkerProcess, Failure], None]) -> None:
+    def __init__(
+        self, worker: int, start: bytes, observer: Observer, ended: Callable[[WorkerProcess, Failure], None]
+    ) -> None:
         self.worker = worker
         self.gone: Deferred[None] = Deferred()
+        self._start = start
         self._observer = observer
         self._ended = ended
         self._takes_orders = True
@@ -101,7 +99,7 @@ class WorkerProcess(ProcessProtocol):
 
     def connectionMade(self) -> None:
         """Send the first message."""
-        self.transport.writeToChild(ORDERS, self._observer.start_message(self.worker))  # type: ignore[union-attr]
+        self.transport.writeToChild(ORDERS, self._start)  # type: ignore[union-attr]
 
     def order(self, kind: str, content: object = None) -> Deferred[None]:
         """
@@ -201,14 +199,14 @@ class Supervisor:
             self._start(worker)
 
     def _start(self, worker: int) -> None:
-        self._observer.starting(worker)
-        process = WorkerProcess(worker, self._observer, self._ended)
+        start, sockets = self._observer.prepare(worker)
+        process = WorkerProcess(worker, start, self._observer, self._ended)
         self.processes.add(process)
         place = self._places[worker]
         place.process, place.started_at = process, self._reactor.seconds()
         command = [sys.executable, "-P", "-m", "echoproto.server.workers.worker", str(worker)]
         descriptors: dict[int, Any] = {ORDERS: "w", 1: "r", 2: "r", REPORTS: "r"}
-        descriptors.update(enumerate(self._observer.descriptors(worker), FIRST_SOCKET))
+        descriptors.update(enumerate(sockets, FIRST_SOCKET))
         before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
             self._reactor.spawnProcess(process, command[0], command, self._environment, childFDs=descriptors)

@@ -20,10 +20,12 @@ from twisted.internet.error import ReactorNotRunning
 from twisted.internet.process import ProcessReader
 from twisted.internet.task import LoopingCall
 from twisted.logger import (
+    FilteringLogObserver,
     ILogObserver,
     LogEvent,
     Logger,
     LogLevel,
+    LogLevelFilterPredicate,
     globalLogBeginner,
 )
 from typing_extensions import override
@@ -83,21 +85,11 @@ class Reports:
                 message = message[os.write(self.descriptor, message) :]
 
 
-@implementer(ILogObserver)
-@frozen
-class RelevantEvents:
-    """
-    Pass on events of this package, and warnings; other events of Twisted would be repeated by all workers.
-
-    :param observer: gets the events.
-    """
-
-    observer: ILogObserver
-
-    def __call__(self, event: LogEvent) -> None:
-        """Pass an event on, if it is one of these."""
-        if event.get("log_namespace") == messages.OURS or event.get("log_level", LogLevel.info) >= LogLevel.warn:
-            self.observer(event)
+def relevant_events(observer: ILogObserver) -> ILogObserver:
+    """Pass on events of this package, and warnings; other events of Twisted would be repeated by all workers."""
+    levels = LogLevelFilterPredicate(LogLevel.warn)
+    levels.setLogLevelForNamespace(messages.OURS, LogLevel.debug)
+    return FilteringLogObserver(observer, [levels])
 
 
 class Worker(EchoService):
@@ -210,7 +202,7 @@ def main() -> None:
         follow_monotonic_clock(reactor)
         reports = Reports(REPORTS)
         log_observer = BudgetedObserver(reports)
-        globalLogBeginner.beginLoggingTo([RelevantEvents(log_observer)])
+        globalLogBeginner.beginLoggingTo([relevant_events(log_observer)])
         set_descriptor_limit(start.reactor)
         worker = Worker(start, reactor, reports)
         worker.privilegedStartService()

@@ -74,7 +74,7 @@ class WorkersTests(SynchronousTestCase):
         self.workers.received(self.supervised.workers[worker], kind, json.dumps(snapshot.as_dict()))
 
     def test_what_a_worker_has_to_know(self) -> None:
-        start = Start.from_json(self.workers.start_message(1))
+        start = Start.from_json(self.workers.prepare(1)[0])
         self.assertEqual(start, Start(1, 2, "fast", 0, self.workers.settings))
 
     def test_ready(self) -> None:
@@ -144,7 +144,7 @@ class WorkersTests(SynchronousTestCase):
         self.assertEqual(names, ["backlog", "workers"])
         [(kind, content)] = self.supervised.orders(1)
         self.assertEqual((kind, content), (messages.SETTINGS, asdict(self.workers.settings)))
-        self.assertEqual(Start.from_json(self.workers.start_message(0)).settings.idle, 7)
+        self.assertEqual(Start.from_json(self.workers.prepare(0)[0]).settings.idle, 7)
         self.assertEqual(self.supervised.stop_seconds, 20 + GRACE_SECONDS)
 
     def test_certificates(self) -> None:
@@ -156,7 +156,7 @@ class WorkersTests(SynchronousTestCase):
         self.assertEqual([str(each) for each in self.workers.renew_certificates()], ["x.pem: is empty"])
         sent = [[("x.pem", "CERTIFICATE", "\xff")]] * 2
         self.assertEqual([self.supervised.orders(number) for number in range(2)], [[(messages.CERTIFICATES, sent)]] * 2)
-        self.assertEqual(Start.from_json(self.workers.start_message(0)).certificates, (tuple(credentials.blocks),) * 2)
+        self.assertEqual(Start.from_json(self.workers.prepare(0)[0]).certificates, (tuple(credentials.blocks),) * 2)
         reloaded = self.workers.when_reloaded()
         self.supervised.workers[0].answer()
         self.assertNoResult(reloaded)
@@ -171,17 +171,19 @@ class WorkersTests(SynchronousTestCase):
     def test_one_that_is_replaced_soon_keeps_its_place(self) -> None:
         """O11: who waits to be accepted by it waits for its successor."""
         with mock.patch.object(self.workers, "_handover") as handover:
+            handover.descriptors.return_value = []
             self.workers.vacant(1, 0.8)
             self.assertEqual(handover.rest.mock_calls, [])
             self.workers.vacant(1, 1.6)
             handover.rest.assert_called_once_with(1)
-            self.workers.starting(1)
+            self.workers.prepare(1)
             handover.resume.assert_called_once_with(1)
 
     def test_the_last_one_keeps_its_place(self) -> None:
         """O11: no client is refused; once another worker serves, it is started for the waiting ones."""
         self.supervised.start_now = mock.Mock()
         with mock.patch.object(self.workers, "_handover") as handover:
+            handover.descriptors.return_value = []
             self.workers.vacant(0, 3)
             self.clock.advance(1)
             self.workers.vacant(1, 5)
@@ -189,12 +191,12 @@ class WorkersTests(SynchronousTestCase):
             told = "No worker is left; clients that connect wait until the next one starts in 2.0 s"
             self.assertEqual(self.lines(), [told])
             self.clock.advance(2)
-            self.workers.starting(0)
+            self.workers.prepare(0)
             handover.resume.assert_called_once_with(0)
             self.assertEqual(self.supervised.start_now.mock_calls, [])
             self.workers.received(self.supervised.workers[0], messages.READY, "7")
             self.supervised.start_now.assert_called_once_with(1)
-            self.workers.starting(1)
+            self.workers.prepare(1)
             self.workers.vacant(0, 3)  # the other has yet to serve
             handover.rest.assert_called_once_with(0)
             self.workers.received(self.supervised.workers[1], messages.READY, "8")
@@ -204,8 +206,9 @@ class WorkersTests(SynchronousTestCase):
     def test_one_that_never_served_keeps_its_place(self) -> None:
         """O11: all of them fail as they start."""
         with mock.patch.object(self.workers, "_handover") as handover:
+            handover.descriptors.return_value = []
             for worker in (0, 1):
-                self.workers.starting(worker)
+                self.workers.prepare(worker)
             self.workers.vacant(0, 3)
             self.workers.vacant(1, 0.8)
             self.assertEqual(handover.rest.mock_calls, [])
@@ -274,7 +277,7 @@ class WorkersBuilder(EchoReactorBuilder):
         self.assertIn(f"fd is {port.fileno()}, address 127.0.0.1, port {port.getHost().port}, reactor fast", listening)
         way = "each its own socket, by SO_REUSEPORT" if kernel_balances() else "one shared socket"
         self.assertEqual(workers, f"3 workers on port 0 on 127.0.0.1: {way}")
-        self.assertEqual(len(service.descriptors(2)), 1)
+        self.assertEqual(len(service.prepare(2)[1]), 1)
 
     def test_a_failed_start(self) -> None:
         """O1: nothing stays open."""

@@ -80,14 +80,9 @@ class Recorder:
     def __init__(self) -> None:
         self.told: list[tuple[object, ...]] = []
 
-    def start_message(self, worker: int) -> bytes:
-        return b"start %d\n" % worker
-
-    def descriptors(self, worker: int) -> list[int]:
-        return [70, 80 + worker]
-
-    def starting(self, worker: int) -> None:
+    def prepare(self, worker: int) -> tuple[bytes, list[int]]:
         self.told.append(("starting", worker))
+        return b"start %d\n" % worker, [70, 80 + worker]
 
     def received(self, process: WorkerProcess, kind: str, content: str) -> None:
         self.told.append((process.worker, kind, content))

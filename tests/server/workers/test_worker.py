@@ -16,7 +16,7 @@ from echoproto.server.settings.table import Settings
 from echoproto.server.sockets.pemfiles import PEMBlock
 from echoproto.server.workers import messages, worker
 from echoproto.server.workers.messages import Lines, Start
-from echoproto.server.workers.worker import REPORT_SECONDS, RelevantEvents, Reports, Worker
+from echoproto.server.workers.worker import REPORT_SECONDS, Reports, Worker, relevant_events
 from tests.support.logs import record_log
 
 
@@ -38,7 +38,7 @@ class ReportsTests(SynchronousTestCase):
     def event(self, log: Logger, level: Any) -> None:
         events = record_log(self)
         log.emit(level, "line {n}", n=1)
-        RelevantEvents(self.reports)(events[-1])
+        relevant_events(self.reports)(events[-1])
 
     def test_events(self) -> None:
         self.event(worker.log, LogLevel.info)

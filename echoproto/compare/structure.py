@@ -1,13 +1,15 @@
 """
-Values of attrs classes from decoded JSON, by the types of their attributes.
+Values of attrs classes from decoded JSON or TOML, by the types of their attributes.
 
-Nothing is converted: a number in quotes is no number, nor is ``true``. Keys that a class does not have are ignored,
-since a later version may have written them. An error names the path of the wrong key, such as ``cells[3].size``.
+Nothing is converted: a number in quotes is no number, nor is ``true``. An error names the path of the wrong key, such
+as ``cells[3].size``. Keys that a class does not have are ignored in JSON, since a later version may have written them;
+in TOML, which a person has written, they are mistakes.
 """
 
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Callable, Mapping
 from functools import cache
 from types import UnionType
@@ -15,7 +17,7 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import attrs
 
-from echoproto.errors import ConfigurationError, one_line
+from echoproto.errors import ConfigurationError, nearest, one_line
 
 LARGEST_FLOAT = float.fromhex("0x1.fffffffffffffp+1023")
 """The largest number of IEEE 754's double precision."""
@@ -64,24 +66,26 @@ def shown(value: object) -> str:
     return f"'{text}'" if isinstance(value, str) else text
 
 
-def whole(least: int = 0, most: int = LARGEST) -> Reader:
-    """A reader of whole numbers, from ``least`` to ``most``."""
+def whole(least: int = 0, most: int = LARGEST, *, example: int | None = None) -> Reader:
+    """Make a reader of whole numbers, from ``least`` to ``most``."""
+    shown_example = "" if example is None else f", for example {example}"
 
     def read(value: Any) -> int:
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if not number or not least <= value <= most or value != int(value):
-            raise Mismatch(f"{shown(value)}: must be a whole number, {least} or more, and at most {most}")
+            raise Mismatch(f"{shown(value)}: must be a whole number from {least} to {most}{shown_example}")
         return int(value)
 
     return read
 
 
-def number(least: float = 0, *, open_below: bool = False, most: float = LARGEST_FLOAT) -> Reader:
+def number(least: float = 0, *, open_below: bool = False, most: float = LARGEST_FLOAT, unit: str = "") -> Reader:
     """
-    A reader of finite numbers.
+    Make a reader of finite numbers.
 
     :param open_below: whether ``least`` itself is too small.
     """
+    kind = f"a number of {unit}" if unit else "a number"
     bounds = f"{'greater than' if open_below else 'at least'} {least:g}"
     if most < LARGEST_FLOAT:
         bounds += f" and at most {most:g}"
@@ -89,7 +93,7 @@ def number(least: float = 0, *, open_below: bool = False, most: float = LARGEST_
     def read(value: Any) -> float:
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if not number or not least <= value <= most or (open_below and value == least):
-            raise Mismatch(f"{shown(value)}: must be a number, {bounds}")
+            raise Mismatch(f"{shown(value)}: must be {kind}, {bounds}")
         return float(value)
 
     return read
@@ -125,25 +129,27 @@ LEAVES: dict[Any, Reader] = {str: text, bool: flag, int: whole(-LARGEST), float:
 
 
 @cache
-def reader_of(kind: Any) -> Reader:
+def reader_of(kind: Any, *, written: bool = False) -> Reader:
     """
-    The reader of a type.
+    Return the reader of a type.
 
     :param kind: a class of attrs, one of `LEAVES`, ``Annotated`` with a reader, or a tuple, a mapping or an optional
         value of them.
+    :param written: whether a person has written it, in TOML: unknown keys are errors, and arrays count from 1.
     """
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is Annotated:
         found: Reader = arguments[1]
         return found
     if attrs.has(kind):
-        return _object(kind)
+        return _object(kind, written=written)
     if origin is tuple:
-        return _array(reader_of(arguments[0])) if arguments[-1] is Ellipsis else _row(*map(reader_of, arguments))
+        readers = [reader_of(each, written=written) for each in arguments if each is not Ellipsis]
+        return _array(readers[0], first=int(written)) if arguments[-1] is Ellipsis else _row(*readers)
     if origin is Mapping:
-        return _mapping(reader_of(arguments[1]))
+        return _mapping(reader_of(arguments[1], written=written))
     if origin in (Union, UnionType):
-        return _optional(reader_of(arguments[0]))
+        return _optional(reader_of(arguments[0], written=written))
     return LEAVES[kind]
 
 
@@ -151,13 +157,15 @@ def _at(step: str, reader: Reader, value: Any) -> Any:
     """Read a value to which one step leads."""
     try:
         return reader(value)
-    except Mismatch as error:
-        raise error.below(step) from None
+    except ConfigurationError as error:
+        raise (error if isinstance(error, Mismatch) else Mismatch(str(error))).below(step) from None
 
 
-def _object(kind: type[attrs.AttrsInstance]) -> Reader:
+def _object(kind: type[attrs.AttrsInstance], *, written: bool) -> Reader:
     types = get_type_hints(kind, include_extras=True)
-    readers = {field.name: reader_of(types[field.name]) for field in attrs.fields(kind)}
+    readers = {field.name: reader_of(types[field.name], written=written) for field in attrs.fields(kind)}
+    if written:
+        readers = {name: _hinting(name, reader) for name, reader in readers.items()}
     needed = [field.name for field in attrs.fields(kind) if field.default is attrs.NOTHING]
 
     def read(value: Any) -> Any:
@@ -166,16 +174,38 @@ def _object(kind: type[attrs.AttrsInstance]) -> Reader:
         for name in needed:
             if name not in value:
                 raise Mismatch("missing", name)
+        if written and (unknown := [name for name in value if name not in readers]):
+            raise Mismatch(
+                f"unknown key{nearest(unknown[0], readers)}; known: {', '.join(readers)}", one_line(unknown[0])
+            )
         return kind(**{name: _at(name, readers[name], each) for name, each in value.items() if name in readers})
 
     return read
 
 
-def _array(reader: Reader) -> Reader:
+def _hinting(name: str, reader: Reader) -> Reader:
+    """Have a reader suggest the line to write, if text holds a value that would be right without its quotes."""
+
+    def read(value: Any) -> Any:
+        try:
+            return reader(value)
+        except ConfigurationError as error:
+            if not isinstance(value, str):
+                raise
+            try:
+                reader(tomllib.loads(f"value = {value}")["value"])
+            except (ConfigurationError, ValueError, RecursionError):
+                raise error from None
+            raise Mismatch(f"{error}; it is text: write {name} = {value}") from None
+
+    return read
+
+
+def _array(reader: Reader, first: int) -> Reader:
     def read(value: Any) -> tuple[Any, ...]:
         if not isinstance(value, list):
             raise Mismatch(f"{shown(value)}: must be an array")
-        return tuple(_at(f"[{index}]", reader, each) for index, each in enumerate(value))
+        return tuple(_at(f"[{index}]", reader, each) for index, each in enumerate(value, first))
 
     return read
 

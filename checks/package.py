@@ -31,7 +31,7 @@ INSTALLED = [
 ]
 """Tests of how it is found, started and drawn with; since the code is the same, others would come to the same."""
 
-LEAST = 30
+LEAST = 25
 """How many tests with real processes there are at least: trial is content with none."""
 
 UNWANTED = ("dropin.cache", "twisted/__init__.py", "twisted/plugins/__init__.py", "tests/", "checks/")

@@ -41,7 +41,6 @@ THEME = alt.Config(
         titleFontWeight="normal",
         titleOrient="left",
         orient="top",
-        offset=24,
         symbolType="square",
         labelLimit=320,
     ),

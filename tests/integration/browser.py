@@ -19,7 +19,7 @@ THE_BROWSERS_OWN = r"^\S+ (https?://)?[\w.-]+\.(google|googleapis|gvt1)\.com|^$"
 TIME = 5_000
 """ms of the browser's own clock, which stands still while it works, that the scripts of a page have."""
 
-WIDTHS = (360, 400, 500, 600, 1000)
+WIDTHS = (360, 400, 600, 1000)
 """Pixels of windows, from a telephone's on."""
 
 FRAMES = """<!doctype html><meta charset="utf-8"><body><script>

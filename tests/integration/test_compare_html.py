@@ -40,7 +40,7 @@ class HtmlTests(BrowserCase):
         dom, console, asked = self.shown(text)
         self.assertEqual(console, [])
         self.assertEqual(asked, [])
-        figures = dict(re.findall('<figure id="(.*?)" class="vega-embed"(.*?)</figure>', dom, re.DOTALL))
+        figures = dict(re.findall('<figure id="(.*?)" class="(?:unscaled )?vega-embed"(.*?)</figure>', dom, re.DOTALL))
         self.assertEqual(list(figures), names)
         for name, figure in figures.items():
             self.assertFalse("not drawn" in figure, name)

@@ -5,7 +5,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from echoproto.pages.template import environment, render
 from tests.load.report.reports import NASTY
 
-PACKAGES = ("echoproto.load.report",)
+PACKAGES = ("echoproto.compare.report", "echoproto.load.report")
 """Packages with templates."""
 
 

@@ -41,7 +41,7 @@ def spectrum_chart(rows: Rows) -> alt.Chart:
     chart: alt.Chart = line.encode(
         x=percentile_axis("rare", max(row["rare"] for row in rows)),
         y=axis_of_times([row["time"] for row in rows], "Latency").encode("time"),
-        color=alt.Color("clock:N", scale=color, title="Latency as", legend=alt.Legend(symbolType="stroke")),
+        color=alt.Color("clock:N", scale=color, title="Latency as", legend=alt.Legend(symbolType="stroke", offset=24)),
     )
     return chart.properties(width=WIDTH, height=320)
 

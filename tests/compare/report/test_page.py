@@ -11,7 +11,7 @@ from echoproto.compare.analysis.figures import judge
 from echoproto.compare.analysis.regression import changes
 from echoproto.compare.report.advice import advise
 from echoproto.compare.report.page import page, policy
-from echoproto.compare.report.pictures.gallery import Picture, pictures
+from echoproto.compare.report.pictures.gallery import GALLERY, Picture, pictures
 from echoproto.compare.results import CLIENT_LIMIT, Cell, Results
 from tests.compare.runs import TRUTHS, changed, run
 from tests.load.report.reports import NASTY
@@ -52,29 +52,31 @@ def shown(results: Results, **extra: Any) -> str:
 
 class PageTests(SynchronousTestCase):
     def test_a_table_that_is_too_wide_moves_by_itself(self) -> None:
-        self.assertIn("table { display: block; overflow-x: auto }", shown(RESULTS))
+        self.assertRegex(shown(RESULTS), r"table \{[^}]*overflow-x: auto")
 
     def test_only_figures_stand_on_the_right(self) -> None:
         text = shown(RESULTS)
         [selector] = re.findall(r"(?m)^(.+) \{.*text-align: right", text)
         self.assertTrue(selector.startswith(".figures "), selector)
         tables = re.findall(r"<(?:h2|h3)>(.*?)</.*>\s*<table(.*?)>", text)
-        self.assertEqual(
-            tables,
-            [
-                ("50 connections, 64B", ' class="figures"'),
-                ("Who was compared", ""),
-                ("Where it was measured", ""),
-            ],
-        )
+        expected = [("50 connections, 64B", ' class="figures"'), ("Contestants", ""), ("Environment", "")]
+        self.assertEqual(tables, expected)
 
     def test_each_picture_with_its_explanation(self) -> None:
         text = shown(RESULTS)
         read = Reader(text)
         self.assertEqual(read.tags.count("figure"), 5)
-        self.assertIn("A line that stays flat to the far right", text)
-        for name in ("matrix", "throughput", "p99", "spectrum", "cost"):
+        self.assertIn('<figure id="matrix" class="unscaled"><svg><!-- matrix --></svg></figure>', text)
+        for name in ("throughput", "p99", "spectrum", "cost"):
             self.assertIn(f'<figure id="{name}"><svg><!-- {name} --></svg></figure>', text)
+
+    def test_each_picture_of_the_gallery_is_explained(self) -> None:
+        some = [(Picture(name, title, {}), "") for name, (title, _) in GALLERY.items()]
+        text = page(judge(RESULTS), (), shown=some, script=SCRIPT, versioned=versioned)
+        for name, (title, _) in GALLERY.items():
+            found = re.search(f"<h2>{title}</h2>\n<p>([^<]*)</p>\n<figure id=.{name}", text)
+            assert found is not None
+            self.assertGreaterEqual(found[1].count(". "), 1)
 
     def test_the_policy_allows_this_one_script(self) -> None:
         read = Reader(shown(RESULTS))
@@ -94,11 +96,11 @@ class PageTests(SynchronousTestCase):
         results = changed(RESULTS, "threads", verdict="lost", why="7 bytes lost")
         results = changed(results, "echo-poll", verdict=CLIENT_LIMIT)
         text = shown(results)
-        self.assertIn('<td class="bad">failed, because 7 bytes lost</td>', text)
-        self.assertIn('<td class="unsure">client-bound: ', text)
-        self.assertRegex(text, r'<td class="good">2\.\d\d × \(')
-        self.assertRegex(text, r'<td class="">baseline</td>')
-        self.assertRegex(shown(evolve(RESULTS, baseline="uvloop-protocol")), r'<td class="worse">0\.\d\d × \(')
+        self.assertIn('<td class="verdict bad">failed, because 7 bytes lost</td>', text)
+        self.assertIn('<td class="verdict unsure">client-bound: ', text)
+        self.assertRegex(text, r'<td class="verdict better">2\.\d\d × \(')
+        self.assertRegex(text, r'<td class="verdict ">baseline</td>')
+        self.assertRegex(shown(evolve(RESULTS, baseline="uvloop-protocol")), r'<td class="verdict worse">0\.\d\d × \(')
 
     def test_who_and_where(self) -> None:
         text = shown(RESULTS)
@@ -127,7 +129,7 @@ class PageTests(SynchronousTestCase):
         self.assertIn("not measured", text)
 
     def test_specifications_are_those_of_the_pictures(self) -> None:
-        picture = Picture("p", "title", "explanation", {"x": "</script><b>"})
+        picture = Picture("p", "title", {"x": "</script><b>"})
         text = page(judge(RESULTS), (), shown=[(picture, "")], script=SCRIPT, versioned=versioned)
         found = re.findall(r'<script type="application/json">(.*?)</script>', text)
-        self.assertEqual(found, ['{"$schema": "6", "x": "\\u003c/script>\\u003cb>"}'])
+        self.assertEqual(found, ['{"$schema": "6", "x": "\\u003c/script\\u003e\\u003cb\\u003e"}'])

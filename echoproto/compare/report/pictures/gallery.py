@@ -1,20 +1,23 @@
 """
-The pictures of a comparison: those that its figures have something for, and what is to be seen in each.
+The pictures of a comparison.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import altair as alt
 from attrs import frozen
 
 from echoproto.compare.analysis.figures import Figures
-from echoproto.compare.report.pictures import bars, curves, loads
-from echoproto.compare.report.pictures.charts import THEME
+from echoproto.compare.report.pictures import rows
+from echoproto.compare.report.pictures.bars import bars, cost, memory
+from echoproto.compare.report.pictures.lines import distribution, over_axis
 from echoproto.compare.report.pictures.matrix import matrix
-from echoproto.errors import one_line
+from echoproto.compare.report.words import axis, panels
+from echoproto.compare.results import Cell
+from echoproto.pages.charts import axis_from_zero, axis_of_times, specification
 
 
 @frozen
@@ -23,86 +26,55 @@ class Picture:
     One picture.
 
     :ivar name: of its files, without what they end with.
-    :ivar title: above it.
-    :ivar explanation: two sentences: what it shows, and how it is read.
-    :ivar specification: for Vega-Lite, without its version.
+    :ivar specification: for Vega-Lite.
     """
 
     name: str
     title: str
-    explanation: str
     specification: dict[str, Any]
-
-
-TITLES = {
-    "matrix": "All of it",
-    "throughput": "How much comes back",
-    "p99": "How late the late ones are",
-    "spectrum": "How late the rare ones are",
-    "cost": "What an echo costs",
-    "memory": "What a connection costs",
-}
-"""Of all pictures, in the order in which they are shown."""
-
-EXPLANATIONS = {
-    "matrix": (
-        "Each contestant in each load, as a multiple of the baseline: blue is better, orange is worse, the darker, the "
-        "more. “=” is no difference that could be measured, “?” one that the rounds differ too much for, and “CPU” "
-        "the processor time of an echo, which tells more where the generator was the limit."
-    ),
-    "throughput": (
-        "Echoes a second, as the median over all rounds, with a mark from the worst round to the best. A line that "
-        "falls is a server whose work grows with what it has to watch, not only with what happens."
-    ),
-    "p99": (
-        "The time that 99 of 100 echoes did not exceed, as the median over all rounds, on a logarithmic axis. Without "
-        "a rate, the generator sends the next message only when the last one is back: then this is what an echo takes "
-        "under full load, not what somebody waits who comes by a clock of his own."
-    ),
-    "spectrum": (
-        "Each step to the right is about the rarer echoes: at p99, one in a hundred took at least as long as the line "
-        "is high. A line that stays flat to the far right is a server without stalls; each is that of the round with "
-        "the median p99."
-    ),
-    "cost": (
-        "The server's time on the processor for each echo, in the kernel and outside of it, and the system calls that "
-        "it makes for it, which were counted in a run of their own. This still tells two servers apart where the "
-        "generator is the limit, and it says how many of them a machine can carry."
-    ),
-    "memory": (
-        "By how much the server's resident memory grew for each connection, where there were most of them. The "
-        "kernel's own buffers are not in it; they are the same for all."
-    ),
-}
-"""Two sentences on each: what it shows, and how it is read."""
 
 
 def pictures(figures: Figures) -> tuple[Picture, ...]:
     """Draw all pictures for which there is something to show."""
-    return tuple(_pictures(figures))
+    drawn = ((name, title, draw(figures)) for name, (title, draw) in GALLERY.items())
+    return tuple(Picture(name, title, specification(chart)) for name, title, chart in drawn if chart)
 
 
-def _pictures(figures: Figures) -> Iterator[Picture]:
-    makers: dict[str, Callable[[Figures], alt.TopLevelMixin | None]] = {
-        "matrix": matrix,
-        "throughput": loads.throughput,
-        "p99": loads.p99,
-        "spectrum": curves.spectrum,
-        "cost": bars.cost,
-        "memory": bars.memory,
-    }
-    for name, title in TITLES.items():
-        chart = makers[name](figures)
-        if chart is not None:
-            specification = chart.to_dict()
-            specification.pop("$schema")
-            yield Picture(name, title, EXPLANATIONS[name], {**_printable(specification), "config": THEME})
+def throughput(figures: Figures) -> alt.TopLevelMixin | None:
+    """Draw echoes per second; not of cells with a rate, which all hold, or can't."""
+    cells = [cell for cell in figures.results.cells if cell.rate is None]
+    return _over_loads(figures, cells, rows.THROUGHPUT)
 
 
-def _printable(part: Any) -> Any:
-    """A part of a specification, in whose texts nothing is left that an SVG can't hold; names come from others."""
-    if isinstance(part, dict):
-        return {key: _printable(value) for key, value in part.items()}
-    if isinstance(part, list | tuple):
-        return [_printable(value) for value in part]
-    return one_line(part) if isinstance(part, str) else part
+def p99(figures: Figures) -> alt.TopLevelMixin | None:
+    """Draw p99 latency."""
+    return _over_loads(figures, figures.results.cells, rows.P99)
+
+
+def _over_loads(figures: Figures, cells: Sequence[Cell], quantity: rows.Quantity) -> alt.TopLevelMixin | None:
+    """Draw lines where cells lie along an axis, and bars where one stands alone."""
+    along = axis(cells) if cells else None
+    colors, charts = rows.color(figures.results.contestants), []
+    for number, (title, group) in enumerate(panels(cells, along).items()):
+        found = rows.medians(figures, group, quantity, along)
+        if not found:
+            continue
+        if along is not None and len({row["x"] for row in found}) > 1:
+            make = axis_of_times if quantity.times else axis_from_zero
+            values = [row[end] for row in found for end in ("low", "high")]
+            chart = over_axis(found, along, make(values, quantity.title), colors, number)
+        else:
+            chart = bars(found, quantity, colors)
+        charts.append(chart.properties(title=title) if title else chart)
+    return alt.vconcat(*charts) if charts else None
+
+
+GALLERY: dict[str, tuple[str, Callable[[Figures], alt.TopLevelMixin | None]]] = {
+    "matrix": ("Overview", matrix),
+    "throughput": ("Throughput", throughput),
+    "p99": ("p99 latency", p99),
+    "spectrum": ("Latency distribution", distribution),
+    "cost": ("CPU time and system calls per echo", cost),
+    "memory": ("Memory per connection", memory),
+}
+"""Titles and makers of all pictures, in the order in which they are shown; ``compare.html`` explains each."""

@@ -2,9 +2,11 @@ from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.compare.analysis.figures import judge
-from echoproto.compare.report.pictures.gallery import EXPLANATIONS, TITLES, pictures
+from echoproto.compare.report.pictures.gallery import GALLERY, p99, pictures, throughput
 from echoproto.compare.results import Cell, Results
 from echoproto.pages.vega import svg
+from tests.compare.report.pictures.drawing import texts
+from tests.compare.report.test_words import MIXED
 from tests.compare.runs import TRUTHS, run
 
 
@@ -14,7 +16,7 @@ def names(results: Results) -> list[str]:
 
 class PicturesTests(SynchronousTestCase):
     def test_all_of_them(self) -> None:
-        self.assertEqual(names(run(rounds=2)), list(TITLES))
+        self.assertEqual(names(run(rounds=2)), list(GALLERY))
 
     def test_only_those_that_there_is_something_for(self) -> None:
         one = run({"one": TRUTHS["threads"]}, [Cell(rate=1.0)], rounds=2, baseline="one")
@@ -35,12 +37,42 @@ class PicturesTests(SynchronousTestCase):
         for picture in pictures(judge(results)):
             self.assertIn("threads\\x1b[31m", svg(picture.specification))
 
-    def test_each_is_explained(self) -> None:
-        self.assertEqual(list(EXPLANATIONS), list(TITLES))
-        for text in EXPLANATIONS.values():
-            self.assertGreaterEqual(text.count(". "), 1)
-
-    def test_the_version_is_left_to_who_draws(self) -> None:
+    def test_the_theme_is_that_of_all(self) -> None:
         for picture in pictures(judge(run(rounds=2))):
-            self.assertNotIn("$schema", picture.specification)
-            self.assertIn("config", picture.specification)
+            self.assertEqual(picture.specification["config"]["legend"]["orient"], "top")
+
+
+class OverLoadsTests(SynchronousTestCase):
+    def test_along_an_axis(self) -> None:
+        for draw in (throughput, p99):
+            found = texts(draw(judge(run())))
+            self.assertIn("Idle connections", found)
+            self.assertEqual(found.count("50 connections, 64B"), 1)
+
+    def test_without_one(self) -> None:
+        results = run(cells=[Cell(churn="fin"), Cell(churn="reset")])
+        for draw in (throughput, p99):
+            found = texts(draw(judge(results)))
+            self.assertEqual(len([text for text in found if text.endswith(("closed by FIN", "closed by RESET"))]), 2)
+            self.assertEqual(found.count("threads"), 2)
+
+    def test_both(self) -> None:
+        """And with a rate, throughput says nothing."""
+        results = run(cells=MIXED)
+        self.assertIn("10 connections, 10KiB", texts(throughput(judge(results))))
+        self.assertNotIn("50 connections, 64B, 2,000/s", texts(throughput(judge(results))))
+        self.assertIn("50 connections, 64B, 2,000/s", texts(p99(judge(results))))
+
+    def test_only_rates(self) -> None:
+        self.assertIsNone(throughput(judge(run(cells=[Cell(rate=1.0)], rounds=1))))
+
+    def test_nothing_was_measured(self) -> None:
+        self.assertIsNone(throughput(judge(evolve(run(rounds=1), samples=()))))
+
+    def test_only_one_place_has_figures(self) -> None:
+        results = run(rounds=2)
+        some = [each for each in results.samples if each.cell.idle == 100]
+        self.assertNotIn(
+            "Idle connections",
+            texts(throughput(judge(evolve(results, samples=tuple(some))))),
+        )

@@ -23,7 +23,15 @@ def written(results: Results) -> list[str]:
 class MatrixTests(SynchronousTestCase):
     def test_all_cells(self) -> None:
         found = written(run())
-        for text in (*TRUTHS, "none idle", "10,000 idle", "baseline", "not possible"):
+        for text in (
+            *TRUTHS,
+            "none idle",
+            "10,000 idle",
+            "baseline",
+            "not possible",
+            "Compared with the baseline",
+            "4 × worse",
+        ):
             self.assertIn(text, found)
         self.assertEqual(len([text for text in found if text.endswith(" ×")]), 4 * (len(TRUTHS) - 1) - 3)
 

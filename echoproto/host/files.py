@@ -107,7 +107,7 @@ def check(outputs: Mapping[str, str | None], *, overwrite: bool) -> None:
         places[place] = option
     for option, path in given.items():
         if os.path.isfile(path) and descriptor_of(path) is None and not overwrite:
-            raise ConfigurationError(f"{option} {path}: is there already; {OVERWRITE} replaces it")
+            raise ConfigurationError(f"{option} {path}: already exists; replace it with {OVERWRITE}")
 
 
 def _place(path: str) -> object:
@@ -192,7 +192,7 @@ def check_kept(folder: str, names: Iterable[str]) -> None:
     """
     for name in names:
         if os.path.lexists(os.path.join(folder, name)):
-            raise ConfigurationError(f"--output {folder}: {name} is there already; {OVERWRITE} replaces it")
+            raise ConfigurationError(f"--output {folder}: {name} already exists; replace it with {OVERWRITE}")
 
 
 def check_folder(folder: str) -> None:

@@ -72,7 +72,7 @@ class CheckTests(OutputsCase):
 
     def test_nothing_is_lost(self) -> None:
         there = self.at("there", "")
-        self.assertEqual(self.complaint(json=there), f"--json {there}: is there already; --overwrite replaces it")
+        self.assertEqual(self.complaint(json=there), f"--json {there}: already exists; replace it with --overwrite")
         check({"--json": there, "--html": self.at("new"), "--hgrm": None}, overwrite=True)
 
     def test_devices_are_no_results(self) -> None:
@@ -178,7 +178,7 @@ class FolderTests(OutputsCase):
         check_kept(self.folder, NAMES)
         for name in NAMES:
             save_whole(self.folder, name, b"")
-            told = f"--output {self.folder}: {name} is there already; --overwrite replaces it"
+            told = f"--output {self.folder}: {name} already exists; replace it with --overwrite"
             self.assertEqual(self.complaint(), told)
             os.unlink(os.path.join(self.folder, name))
 

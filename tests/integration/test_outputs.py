@@ -90,7 +90,7 @@ class LoadTests(OutputsCase):
             file.write("mine")
         for option in ("--json", "--html", "--hgrm"):
             ended = self.shell(*self.words, option, "x", status=2)
-            self.assertEqual(ended.stderr, f"Error: {option} x: is there already; --overwrite replaces it\n")
+            self.assertEqual(ended.stderr, f"Error: {option} x: already exists; replace it with --overwrite\n")
         self.assertEqual(os.stat(os.path.join(self.place, "x")).st_size, 4)
         self.shell(*self.words, "--json", "x", "--overwrite", "--quiet")
         self.assertGreater(os.stat(os.path.join(self.place, "x")).st_size, 4)
@@ -114,7 +114,8 @@ class ReportTests(OutputsCase):
         self.assertEqual(ended.stderr, f"Error: can't write to standard output: {why}\n")
         self.assertLessEqual({"results.json", "report.html", "matrix.svg"}, self.left())
         ended = self.shell("report", self.results, "--output", "out", status=2)
-        self.assertEqual(ended.stderr, "Error: --output out: results.json is there already; --overwrite replaces it\n")
+        there = "Error: --output out: results.json already exists; replace it with --overwrite\n"
+        self.assertEqual(ended.stderr, there)
         self.assertEqual(self.shell("report", "out", streams=HEAD).stderr, "")
         ended = self.shell("report", self.results, "--output", "out", "--overwrite", encoding="ascii", drawn=False)
         self.assertRegex(ended.stdout, r"\d us\b")
@@ -126,4 +127,4 @@ class ReportTests(OutputsCase):
             with open(os.path.join(self.place, "out", name), "w", encoding="ascii"):
                 pass
             ended = self.shell("compare", "--output", "out", status=2)
-            self.assertEqual(ended.stderr, f"Error: --output out: {name} is there already; --overwrite replaces it\n")
+            self.assertEqual(ended.stderr, f"Error: --output out: {name} already exists; replace it with --overwrite\n")

@@ -26,7 +26,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Protocol
 
-from attrs import define
+from attrs import define, field
 from twisted.internet.defer import Deferred, gatherResults, succeed
 from twisted.internet.error import ProcessDone, ProcessExitedAlready, ProcessTerminated
 from twisted.internet.interfaces import IDelayedCall
@@ -46,7 +46,7 @@ STABLE_SECONDS = 5
 
 MIN_DELAY_SECONDS = 0.1
 MAX_DELAY_SECONDS = 60
-"""Bounds of the delay before a worker is replaced. It doubles each time: ten in a row take a minute and a half."""
+"""Bounds of the delay before a worker is replaced. It doubles each time: ten in a row take 100 seconds."""
 
 STOP_DELAY_SECONDS = 0.1
 """
@@ -164,7 +164,7 @@ class _Place:
     """State of one place; the module describes it."""
 
     process: WorkerProcess | None = None
-    started_at: float = 0.0
+    started_at: float = field(init=False)
     delay: float = MIN_DELAY_SECONDS
     next_start: IDelayedCall | None = None
 
@@ -177,16 +177,16 @@ class Supervisor:
     :param workers: how many.
     :param observer: is told of them.
 
-    :ivar stop_seconds: time limit for a process to stop, after which it is killed.
+    :ivar stop_seconds: time limit for a process to stop, after which it is killed; to be set before the start.
     :ivar processes: those that run.
     """
 
-    stop_seconds = 5.0
+    stop_seconds: float
+    _running = False
 
     def __init__(self, reactor: Any, workers: int, observer: Observer) -> None:
         self._reactor = reactor
         self._observer = observer
-        self._running = False
         self._places = [_Place() for _ in range(workers)]
         self.processes: set[WorkerProcess] = set()
         # A worker has the modules of this process, wherever they are, and none of the current folder.

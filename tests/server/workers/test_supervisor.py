@@ -1,4 +1,6 @@
+import os
 import signal
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +17,7 @@ from zope.interface import implementer
 from echoproto.server.workers import messages
 from echoproto.server.workers.supervisor import (
     MAX_DELAY_SECONDS,
+    MIN_DELAY_SECONDS,
     STABLE_SECONDS,
     STOP_DELAY_SECONDS,
     Supervisor,
@@ -29,6 +32,7 @@ class Process:
     """What Twisted gives to a protocol of a process."""
 
     protocol: WorkerProcess
+    executable: str
     command: list[str]
     environment: dict[str, str]
     descriptors: dict[int, Any]
@@ -68,7 +72,7 @@ class Processes(Clock):
         if self.full:
             raise BlockingIOError("Resource temporarily unavailable")
         self.held = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-        process = Process(protocol, args, env, childFDs)
+        process = Process(protocol, executable, args, env, childFDs)
         self.started.append(process)
         protocol.makeConnection(process)
         return process
@@ -103,6 +107,7 @@ class SupervisorTests(SynchronousTestCase):
         self.observer = Recorder()
         self.logged = record_log(self)
         self.supervisor = Supervisor(self.reactor, 2, self.observer)
+        self.supervisor.stop_seconds = 12
 
     def start(self) -> list[Process]:
         self.supervisor.start()
@@ -117,13 +122,21 @@ class SupervisorTests(SynchronousTestCase):
         first, second = self.reactor.started
         self.assertEqual(self.observer.told, [("starting", 0), ("starting", 1)])
         self.assertEqual((first.written, second.written), (b"start 0\n", b"start 1\n"))
-        self.assertEqual(second.command[1:], ["-P", "-m", "echoproto.server.workers.worker", "1"])
+        self.assertEqual(second.executable, sys.executable)
+        self.assertEqual(second.command, [sys.executable, "-P", "-m", "echoproto.server.workers.worker", "1"])
+        self.assertEqual(second.environment["PYTHONPATH"].split(os.pathsep), list(filter(None, sys.path)))
         pipes = {ORDERS: "w", 1: "r", 2: "r", REPORTS: "r"}
         self.assertEqual(second.descriptors, {**pipes, FIRST_SOCKET: 70, FIRST_SOCKET + 1: 81})
         self.assertEqual(self.supervisor.processes, {first.protocol, second.protocol})
 
+    def test_times(self) -> None:
+        """O11: five seconds are a long life, as the guide says; ten restarts in a row take 100 seconds."""
+        self.assertEqual((STABLE_SECONDS, MAX_DELAY_SECONDS), (5, 60))
+        self.assertEqual(sum(MIN_DELAY_SECONDS * 2**n for n in range(10)) // 1, 102)
+
     def test_signals_are_held_back_from_an_interpreter_that_starts(self) -> None:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        self.assertEqual(SIGNALS & before, set())
         self.start()
         self.assertLessEqual(SIGNALS, self.reactor.held)
         self.assertEqual(signal.pthread_sigmask(signal.SIG_BLOCK, ()), before)
@@ -204,6 +217,7 @@ class SupervisorTests(SynchronousTestCase):
         self.assertEqual(len(started), 3)
         for worker in (0, 1, 1):
             self.supervisor.start_now(worker)
+        self.assertEqual([call.getTime() for call in self.reactor.getDelayedCalls()], [self.reactor.seconds()])
         self.reactor.advance(0)
         self.supervisor.start_now(1)
         self.assertEqual(len(started), 4)
@@ -222,7 +236,6 @@ class SupervisorTests(SynchronousTestCase):
 
     def test_stop(self) -> None:
         """O7: each is asked to, and killed if it takes longer than it may."""
-        self.supervisor.stop_seconds = 12
         first, second = self.start()
         ended = self.supervisor.stop()
         self.assertEqual((first.signals, second.signals), (["TERM"], ["TERM"]))
@@ -260,13 +273,13 @@ class SupervisorTests(SynchronousTestCase):
         stops, ended = self.logged
         self.assertEqual(formatEvent(stops), "Worker 1 stops; a new one starts in 0.1 s")
         self.assertEqual(formatEvent(ended), "The former worker 1 has ended: exit status 0")
+        self.assertEqual((stops["event"], ended["event"], ended["former"]), ("worker-stops", "worker-ended", True))
         self.assertEqual(ended["log_level"], LogLevel.info)
         started[2].end(ProcessTerminated(signal=signal.SIGKILL))
         self.assertEqual(self.delay(), 0)
 
     def test_one_that_takes_too_long_to_end(self) -> None:
         """O7: is killed, and its successor is not."""
-        self.supervisor.stop_seconds = 12
         started = self.start()
         self.supervisor.replace(started[1].protocol)
         self.reactor.advance(12)
@@ -276,7 +289,6 @@ class SupervisorTests(SynchronousTestCase):
 
     def test_stop_while_one_is_about_to_end(self) -> None:
         """O7: it is waited for, too, and killed when its time is over; nobody else is started."""
-        self.supervisor.stop_seconds = 12
         started = self.start()
         self.supervisor.replace(started[1].protocol)
         self.reactor.advance(1)

@@ -23,7 +23,6 @@ from twisted.internet.interfaces import (
     IHalfCloseableProtocol,
     IHandshakeListener,
     IPushProducer,
-    ISSLTransport,
     ITCPTransport,
 )
 from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
@@ -81,6 +80,11 @@ class Echo(Protocol):
     """
     Send back every byte, in order, until the peer closes; then what is left, then close.
 
+    A connection is made when it is accepted. It is open when the peer may be sent something, which gets the greeting
+    then: at once, or, if its transport has a handshake first, when that is done.
+
+    :ivar opens_when_made: whether it is open as soon as it is made; a transport that has a handshake first sets it to
+        false before it makes the connection.
     :ivar bytes_received: how many bytes came in (and were given to the transport to go back).
     :ivar seen: how much of ``bytes_received`` its deadlines have seen, and ``active_at`` when that changed last.
     :ivar half_closed: whether we have closed our sending side, and wait for the peer to close its.
@@ -103,6 +107,9 @@ class Echo(Protocol):
     quiet = True
     _owed: int
 
+    _receive: Callable[[bytes], None] | None
+    """The receiver of data in place of the echo itself: of the first data, and of data that comes while it drains."""
+
     def __init__(self) -> None:
         # What each connection is going to have, before there are others: the dictionaries of objects share their keys,
         # but not those that are added when there are many; each of them would be 300 bytes larger.
@@ -110,35 +117,64 @@ class Echo(Protocol):
         self.connected_at = 0.0
         self.seen = -1
         self.active_at = 0.0
+        self.opens_when_made = True
         self._greeted = 0
+        self._flow_controlled = False
+        self._receive = None
 
     @property
     def bytes_given(self) -> int:  # noqa: D102 - see the class
         return self.bytes_received + self._greeted
 
     def connectionMade(self) -> None:
-        """Greet, and have the transport stop reading while it can't send."""
+        """Be known to the factory, and open, unless there is a handshake first."""
         self.factory.add(self)
-        if greeting := self.factory.greeting:
-            self._greeted = len(greeting)
-            self.transport.write(greeting)
-        # Over TLS, a write before the end of the handshake is buffered, and would stop the reading that the
-        # handshake needs: flow control has to wait for handshakeCompleted.
-        if not ISSLTransport.providedBy(self.transport):
-            self.start_flow_control()
+        if self.opens_when_made:
+            self.open()
 
     def handshakeCompleted(self) -> None:
-        """The TLS handshake is done: data can flow, so its flow can be controlled."""
-        self.start_flow_control()
+        """Open after the handshake of TLS; `IHandshakeListener` has the method, for which Twisted calls it."""
+        if not self.opens_when_made:
+            self.open()
+
+    def open(self) -> None:
+        """Greet, and be ready for data."""
+        self._receive = self._receive_first
+        self.factory.opened(self)
+        if greeting := self.factory.greeting_for(self):
+            self._greeted = len(greeting)
+            self.transport.write(greeting)
 
     def start_flow_control(self) -> None:
         """Make the transport its own producer: while its send buffer is over 64 KiB, it does not read."""
+        self._flow_controlled = True
         self.transport.registerProducer(self.transport, True)
+
+    def stop_flow_control(self) -> None:
+        """Undo that before the end: a transport would wait for ever for a producer that is paused (Twisted #6461)."""
+        if self._flow_controlled:
+            self._flow_controlled = False
+            self.transport.unregisterProducer()
 
     def dataReceived(self, data: bytes) -> None:
         """Send it back."""
-        self.bytes_received += len(data)
-        self.transport.write(data)
+        # No receiver is the echo itself, which thus costs no further call.
+        if self._receive is None:
+            self.bytes_received += len(data)
+            self.transport.write(data)
+        else:
+            self._receive(data)
+
+    def _receive_first(self, data: bytes) -> None:
+        """
+        Begin with flow control, then echo.
+
+        Over Twisted's own TLS, whose connections are made before the handshake, a greeting would pause a producer, and
+        with it the reading that the handshake needs. With the first data, the handshake is done.
+        """
+        self._receive = None
+        self.start_flow_control()
+        Echo.dataReceived(self, data)
 
     def readConnectionLost(self) -> None:
         """The peer will send no more, but may still read: what is buffered goes out, then the connection closes."""
@@ -154,11 +190,11 @@ class Echo(Protocol):
         :param count: how many, 0 or more.
         """
         self._owed = count
-        self.dataReceived = self._drain_received  # type: ignore[method-assign]
+        self._receive = self._receive_owed
         if not count:
             self._half_close()
 
-    def _drain_received(self, data: bytes) -> None:
+    def _receive_owed(self, data: bytes) -> None:
         owed = data[: self._owed]
         if owed:
             self._owed -= len(owed)
@@ -170,18 +206,18 @@ class Echo(Protocol):
 
     def _half_close(self) -> None:
         self.half_closed = True
-        self.transport.unregisterProducer()
+        self.stop_flow_control()
         self.transport.resumeProducing()  # it may be paused, and has to see the peer's end
         self.transport.loseWriteConnection()
 
     def close(self) -> None:
         """Send what is buffered, then close."""
-        # While a producer is registered and paused, loseConnection would wait for it for ever (Twisted #6461).
-        self.transport.unregisterProducer()
+        self.stop_flow_control()
         self.transport.loseConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The connection is gone, for whatever reason."""
+        self._receive = None  # a method of its own keeps an object from being freed at once
         self.factory.remove(self, reason)
 
 
@@ -189,7 +225,7 @@ class EchoFactory(ServerFactory):
     """
     Makes an `Echo` for each connection.
 
-    :param greeting: what each new connection is sent first; ``b""`` for nothing, as RFC 862 has it.
+    :param greeting: bytes sent first on each connection; ``b""`` for none, as RFC 862 has it. See `greeting_for`.
     :param observers: who is told of connections and of their ends, in this order.
     :param seconds: a clock, in seconds, that never runs backwards.
 
@@ -226,6 +262,20 @@ class EchoFactory(ServerFactory):
         self.connections.add(connection)
         for observer in self.observers:
             observer.connected(connection)
+
+    def opened(self, connection: Echo) -> None:
+        """Be told by a connection that it is open, and nothing was sent on it yet; for subclasses."""
+
+    def greeting_for(self, connection: Echo) -> bytes:
+        """
+        Return the greeting of one connection; it is asked once for each, when the connection is open.
+
+        A subclass may override this for a greeting that depends on the connection: its ``transport`` has the peer's
+        address (``getPeer``), and, over TLS, the handshake is done. An exception ends the connection.
+
+        :return: `greeting`; ``b""`` for nothing.
+        """
+        return self.greeting
 
     def remove(self, connection: Echo, reason: Failure) -> None:
         """Called by a connection that has ended."""

@@ -1,13 +1,15 @@
+import gc
 import sys
-from typing import Any
+import weakref
+from typing import Any, cast
+from unittest import mock
 
 from twisted.internet.error import ConnectionDone, ConnectionLost
-from twisted.internet.interfaces import IHalfCloseableProtocol, IHandshakeListener, ISSLTransport
+from twisted.internet.interfaces import IHalfCloseableProtocol, IHandshakeListener
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
-from zope.interface import alsoProvides
 from zope.interface.verify import verifyObject
 
 from echoproto import GREETING, Echo, EchoFactory
@@ -116,31 +118,100 @@ class EchoTests(SynchronousTestCase):
         self.assertEqual(connection.bytes_received, 1263)
 
     def test_flow_control(self) -> None:
-        """B1: the transport is its own streaming producer, so that it stops reading when it can't send."""
-        _, transport = connect(EchoFactory())
-        self.assertIs(transport.producer, transport)
-        self.assertTrue(transport.streaming)
+        """B1: from the first data on, the transport is its own producer: it stops reading when it can't send."""
+        connection, transport = connect(EchoFactory(b""), mock.Mock())
+        self.assertEqual(transport.method_calls, [])
+        connection.dataReceived(b"one")
+        connection.dataReceived(b"two")
+        self.assertEqual(
+            transport.method_calls,
+            [mock.call.registerProducer(transport, True), mock.call.write(b"one"), mock.call.write(b"two")],
+        )
 
-    def test_over_tls_flow_control_waits_for_the_handshake(self) -> None:
-        """A write before the end of a handshake would pause the reading which that handshake needs."""
-        transport = Transport()
-        alsoProvides(transport, ISSLTransport)
-        connection, _ = connect(EchoFactory(), transport)
-        self.assertIsNone(transport.producer)
+    def test_it_opens_after_the_handshake(self) -> None:
+        """Its greeting may depend on that."""
+        factory = EchoFactory()
+        connection, transport = factory.buildProtocol(None), Transport()
+        connection.opens_when_made = False
+        connection.makeConnection(transport)
+        self.assertEqual(factory.connections, {connection})
+        self.assertEqual((transport.value(), connection.bytes_given), (b"", 0))
+        connection.handshakeCompleted()
+        self.assertEqual((transport.value(), connection.bytes_given), (b"Hello\n", 6))
+
+    def test_a_handshake_of_a_transport_that_opens_at_once(self) -> None:
+        """Twisted's own TLS tells of it, too; there is one greeting."""
+        connection, transport = connect(EchoFactory())
         self.assertEqual(transport.value(), b"Hello\n")
         connection.handshakeCompleted()
-        self.assertIs(transport.producer, transport)
+        self.assertEqual(transport.value(), b"Hello\n")
 
     def test_half_close_flushes_then_closes(self) -> None:
         """T6: a paused producer would keep the connection from ever closing, so it has to go first."""
         connection, transport = connect(EchoFactory())
+        connection.dataReceived(b"x")
         connection.readConnectionLost()
         self.assertEqual(transport.calls, ["unregisterProducer", "loseConnection"])
+        connection.close()
+        self.assertEqual(transport.calls[2:], ["loseConnection"], "it is a producer no more")
+
+    def test_the_end_without_data(self) -> None:
+        """There is no producer yet."""
+        connection, transport = connect(EchoFactory())
+        connection.readConnectionLost()
+        self.assertEqual(transport.calls, ["loseConnection"])
 
     def test_losing_the_sending_side_is_not_the_end(self) -> None:
         connection, transport = connect(EchoFactory())
         connection.writeConnectionLost()
         self.assertEqual(transport.calls, [])
+
+
+class ReceiverTests(SynchronousTestCase):
+    """The receiver of data changes with the state of a connection."""
+
+    def test_a_subclass_sees_all_data(self) -> None:
+        """Of each state, and each portion once."""
+
+        class Seeing(Echo):
+            def __init__(self) -> None:
+                super().__init__()
+                self.seen_data: list[bytes] = []
+
+            def dataReceived(self, data: bytes) -> None:
+                self.seen_data.append(data)
+                super().dataReceived(data)
+
+        factory = EchoFactory(b"")
+        factory.protocol = Seeing
+        connection, transport = connect(factory)
+        assert isinstance(connection, Seeing)
+        connection.dataReceived(b"first ")
+        connection.dataReceived(b"second ")
+        connection.drain(1)
+        connection.dataReceived(b"third")
+        self.assertEqual(connection.seen_data, [b"first ", b"second ", b"third"])
+        self.assertEqual(transport.value(), b"first second t")
+
+    def test_a_connection_is_freed_at_its_end(self) -> None:
+        """In any state, without the garbage collector."""
+
+        def sends(connection: Echo) -> None:
+            connection.dataReceived(b"x")
+
+        def drains(connection: Echo) -> None:
+            connection.drain(5)
+
+        gc.disable()
+        self.addCleanup(gc.enable)
+        for act in (bool, sends, drains):
+            connection, _ = connect(EchoFactory(b""), mock.Mock())
+            act(connection)
+            connection.connectionLost(Failure(ConnectionDone()))
+            connection.transport = None  # type: ignore[assignment]
+            gone = weakref.ref(connection)
+            del connection
+            self.assertIsNone(gone(), act)
 
 
 class DrainTests(SynchronousTestCase):
@@ -149,7 +220,7 @@ class DrainTests(SynchronousTestCase):
     def test_nothing_in_flight(self) -> None:
         connection, transport = connect(EchoFactory(b""))
         connection.drain(0)
-        self.assertEqual(transport.calls, ["unregisterProducer", "resumeProducing", "loseWriteConnection"])
+        self.assertEqual(transport.calls, ["resumeProducing", "loseWriteConnection"])
         self.assertTrue(connection.half_closed)
         connection.dataReceived(b"late")
         self.assertEqual(transport.value(), b"")
@@ -178,6 +249,31 @@ class DrainTests(SynchronousTestCase):
 
 
 class EchoFactoryTests(SynchronousTestCase):
+    def test_a_greeting_of_each_connection(self) -> None:
+        """A subclass may have one that depends on the connection; it is asked once, before anything is sent."""
+
+        class Naming(EchoFactory):
+            def __init__(self) -> None:
+                super().__init__()
+                self.asked: list[tuple[Echo, bytes]] = []
+
+            def greeting_for(self, connection: Echo) -> bytes:
+                self.asked.append((connection, cast(Any, connection.transport).value()))
+                return b"" if len(self.asked) == 1 else b"You are the second\n"
+
+        factory = Naming()
+        (first, silent), (second, greeted) = connect(factory), connect(factory)
+        self.assertEqual(factory.asked, [(first, b""), (second, b"")])
+        self.assertEqual((silent.value(), first.bytes_given), (b"", 0))
+        self.assertEqual((greeted.value(), second.bytes_given), (b"You are the second\n", 19))
+
+    def test_the_greeting_by_default(self) -> None:
+        factory = EchoFactory(b"Hi")
+        connection = factory.buildProtocol(None)
+        self.assertEqual(factory.greeting_for(connection), b"Hi")
+        factory.greeting = b"Ho"
+        self.assertEqual(factory.greeting_for(connection), b"Ho")
+
     def test_greeting_must_be_bytes(self) -> None:
         error = self.assertRaises(TypeError, EchoFactory, "Hello\n")
         self.assertEqual(str(error), "greeting must be bytes, not str")

@@ -41,17 +41,22 @@ class EchoTLS(TLSMemoryBIOProtocol):
     transport: IEchoTransport
     truncated = False
     wrappedProtocol: Echo
-    _owed = 0
     _ahead = 0
+
+    _owed: int | None = None
+    """Bytes of the TCP connection that are still in flight while it drains."""
 
     def makeConnection(self, transport: ITransport) -> None:
         """Begin, if there is memory for a handshake."""
         require_memory()
+        self.wrappedProtocol.opens_when_made = False
         super().makeConnection(transport)
 
     def dataReceived(self, data: bytes) -> None:
         """Decrypt; at the end of the stream, have the buffer flushed."""
-        if (
+        if self._owed is not None:
+            self._receive_owed(data, self._owed)
+        elif (
             self._is_one_record(data)
             and self._handshakeDone
             and not (self._appSendBuffer or self._lostTLSConnection or self._aborted)
@@ -64,7 +69,7 @@ class EchoTLS(TLSMemoryBIOProtocol):
         if self.transport.disconnecting:
             # The TLS layer has asked the TCP layer to flush and close, which waits for ever for a producer that it
             # has paused (Twisted #6461).
-            self.transport.unregisterProducer()
+            self.wrappedProtocol.stop_flow_control()
 
     def _is_one_record(self, data: bytes) -> bool:
         """Tell if these bytes are exactly one record of TLS (RFC 8446, section 5.1)."""
@@ -106,24 +111,25 @@ class EchoTLS(TLSMemoryBIOProtocol):
 
         :param count: bytes of the TCP connection, 0 or more; a record that is only partly within them is not opened.
         """
-        self._owed = count
-        self.dataReceived = self._drain_received  # type: ignore[method-assign]
-        if not count:
+        if count:
+            self._owed = count
+        else:
             self._drained()
 
-    def _drain_received(self, data: bytes) -> None:
-        owed, rest = data[: self._owed], data[self._owed :]
-        self._owed -= len(owed)
-        EchoTLS.dataReceived(self, owed)
-        if not self._owed:
-            self._drained()
+    def _receive_owed(self, data: bytes, count: int) -> None:
+        owed, rest = data[:count], data[count:]
+        self._owed = None
+        self.dataReceived(owed)
+        if len(owed) < count:
+            self._owed = count - len(owed)
+            return
+        self._drained()
         if rest:  # a gap would be an error of TLS, which would end the connection before its time
-            EchoTLS.dataReceived(self, rest)
+            self.dataReceived(rest)
 
     def _drained(self) -> None:
         """Close; further bytes are for TLS alone, whose end the peer has to confirm, and are not echoed."""
-        del self.dataReceived
-        self.transport.unregisterProducer()
+        self.wrappedProtocol.stop_flow_control()
         self.transport.resumeProducing()
         self.wrappedProtocol.close()
 

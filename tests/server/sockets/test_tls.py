@@ -11,6 +11,7 @@ from twisted.internet import ssl
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
+from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
@@ -198,10 +199,12 @@ class OneRecordTests(SynchronousTestCase):
 
 
 class TLSBuilder(EchoReactorBuilder):
-    def talk(self, client: Callable[[socket.socket, TLSClient], T], *, greeting: bytes = b"") -> T:
+    def talk(
+        self, client: Callable[[socket.socket, TLSClient], T], *, greeting: bytes = b"", layer: Any = EchoTLSFactory
+    ) -> T:
         reactor = self.buildReactor()
         options = ssl.PrivateCertificate.loadPEM(PEM).options()
-        factory = EchoTLSFactory(options, False, EchoFactory(greeting), reactor)
+        factory = layer(options, False, EchoFactory(greeting), reactor)
         port = reactor.listenTCP(0, factory, interface="127.0.0.1")
 
         def run() -> T:
@@ -253,7 +256,16 @@ class TLSBuilder(EchoReactorBuilder):
         def hear(client: socket.socket, tls: TLSClient) -> tuple[bytes, bool]:
             return tls.unseal(exchange(client, tls.seal(b"x"), half_close=False))
 
-        self.assertEqual(self.talk(hear, greeting=b"Hello\n"), (b"Hello\nx", True))
+        for greeting in (b"Hello\n", payload(1 << 18)):
+            self.assertTrue(self.talk(hear, greeting=greeting) == (greeting + b"x", True))
+
+    def test_twisted_s_own_tls(self) -> None:
+        """Its connections are made before the handshake. What comes with a close_notify, it drops."""
+
+        def hear(client: socket.socket, tls: TLSClient) -> bytes:
+            return tls.unseal(exchange(client, tls.seal(b"x"), half_close=False))[0]
+
+        self.assertEqual(self.talk(hear, greeting=b"Hello\n", layer=TLSMemoryBIOFactory), b"Hello\n")
 
 
 globals().update(TLSBuilder.makeTestCaseClasses())

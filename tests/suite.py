@@ -62,7 +62,7 @@ WITHOUT_REACTOR = (
     *("tests.server.sockets.test_pemfiles", "tests.server.sockets.test_queues"),
     "tests.server.sockets.test_socketfile",
     *("tests.server.sockets.test_socketnames", "tests.server.sockets.test_tlserrors"),
-    *("tests.server.test_counters", "tests.server.test_paths"),
+    *("tests.server.test_connections", "tests.server.test_counters", "tests.server.test_paths"),
     *("tests.server.workers.test_messages", "tests.server.workers.test_shares"),
     *("tests.server.workers.test_supervisor", "tests.server.workers.test_worker"),
     *("tests.support.test_consoleblocks", "tests.support.test_faultproxy", "tests.support.test_pairs"),

@@ -50,6 +50,7 @@ FILES = (
     "echoproto/pages/charts.py",
     "echoproto/protocol.py",
     "echoproto/reactors/clock.py",
+    "echoproto/server/connections.py",
     "echoproto/server/counters.py",
     "echoproto/server/log/budget.py",
     "echoproto/server/log/connections.py",

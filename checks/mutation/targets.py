@@ -61,6 +61,7 @@ TARGETS = (
     Target("echoproto/server/log/connections.py", ("tests.server.log.test_connections",)),
     Target("echoproto/server/service.py", ("tests.server.test_service_stop", "tests.server.test_service")),
     Target("echoproto/server/log/faults.py", ("tests.server.log.test_faults",)),
+    Target("echoproto/server/connections.py", ("tests.server.test_connections",)),
     Target("echoproto/server/counters.py", ("tests.server.test_counters",)),
     Target("echoproto/server/workers/supervisor.py", ("tests.server.workers.test_supervisor",)),
     Target("echoproto/load/client/messages.py", ("tests.load.client.test_messages",)),

@@ -17,7 +17,7 @@ from twisted.logger import Logger
 
 from echoproto.datagram import EchoDatagram
 from echoproto.errors import EchoError, one_line
-from echoproto.protocol import EchoFactory
+from echoproto.server.connections import ConnectionFactory
 from echoproto.server.counters import Counters, Snapshot, flat
 from echoproto.server.limits.admission import Admission
 from echoproto.server.limits.deadlines import Deadlines
@@ -56,7 +56,8 @@ class EchoService(Service):
     :ivar listeners: where it listens.
     :ivar credentials: of each TLS listener.
     :ivar ports: what is open now, in the order of the listeners.
-    :ivar factory: makes the connections, and knows them.
+    :ivar factory: makes the connections.
+    :ivar connections: all of them, from accept to end.
     :ivar datagrams: echoes datagrams, if there is a UDP port.
     :ivar events: how much may still be logged of what others bring about.
     """
@@ -76,11 +77,11 @@ class EchoService(Service):
         self.ports: list[IListeningPort] = []
         self.events = EventLog(reactor)
         self._counters = Counters()
-        self.factory = EchoFactory(seconds=reactor.seconds)
-        connections = self.factory.connections
-        self._drainer = Drainer(reactor)
-        self._admission = Admission(settings, reactor, connections, self._counters, self.events)
-        self._deadlines = Deadlines(settings, reactor, connections, self._drainer)
+        self.factory = ConnectionFactory(reactor.seconds)
+        self.connections = self.factory.table
+        self._drainer = Drainer(reactor, self.connections)
+        self._admission = Admission(settings, reactor, self.connections, self._counters, self.events)
+        self._deadlines = Deadlines(settings, reactor, self.connections, self._drainer)
         self._connection_log = ConnectionLog(self.events)
         self.factory.observers = (self._counters, self._admission, self._deadlines, self._connection_log)
         self.datagrams = EchoDatagram(self._counters, seconds=reactor.seconds)
@@ -157,7 +158,7 @@ class EchoService(Service):
 
     def snapshot(self) -> Snapshot:
         """What has been served, refused, cut and lost up to now."""
-        return self._counters.snapshot(self.factory.connections)
+        return self._counters.snapshot(self.connections)
 
     def log_counters(self) -> None:
         """Log the snapshot, as JSON."""
@@ -201,8 +202,8 @@ class EchoService(Service):
         super().stopService()
         ports, self.ports = self.ports, []
         ended: list[Deferred[Any]] = [maybeDeferred(port.stopListening) for port in ports]
-        if self.factory.connections:
-            count = len(self.factory.connections)
+        if self.connections:
+            count = len(self.connections)
             log.info(
                 "Waiting up to {seconds} s for {count} {log_noun} to end",
                 event="draining",
@@ -210,14 +211,14 @@ class EchoService(Service):
                 count=count,
                 log_noun="connection" if count == 1 else "connections",
             )
-            for connection in list(self.factory.connections):
+            for connection in list(self.connections):
                 self._drainer.add(connection, self.settings.drain, "stop")
             ended.append(self.factory.when_empty())
         return gatherResults(ended)
 
     def abort(self) -> None:
         """End all connections at once, whatever is in flight."""
-        for connection in list(self.factory.connections):
+        for connection in list(self.connections):
             connection.ended_by = "drain"
             connection.transport.abortConnection()
 

@@ -12,8 +12,9 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from echoproto.addresses import peer_of, source_of
+from echoproto.addresses import source_of
 from echoproto.protocol import Echo
+from echoproto.server.connections import source
 from echoproto.server.counters import Counters
 from echoproto.server.log.budget import EventLog
 from echoproto.server.settings.table import Settings
@@ -56,7 +57,7 @@ class Admission:
         self.settings = settings
         self._sources: Counter[str] = Counter()
         if settings.max_per_source:
-            self._sources.update(map(_source, self._connections))
+            self._sources.update(map(source, self._connections))
         self.limit = self.budget if settings.max_connections is None else min(settings.max_connections, self.budget)
         if settings.max_connections is not None and self.limit < settings.max_connections:
             log.warn(
@@ -116,17 +117,12 @@ class Admission:
     def connected(self, connection: Echo) -> None:
         """One more of its source."""
         if self.settings.max_per_source:
-            self._sources[_source(connection)] += 1
+            self._sources[source(connection)] += 1
 
     def disconnected(self, connection: Echo, reason: Failure) -> None:
         """One less; a source is forgotten with its last connection, so there are never more than those."""
         if self.settings.max_per_source:
-            source = _source(connection)
-            self._sources[source] -= 1
-            if not self._sources[source]:
-                del self._sources[source]
-
-
-def _source(connection: Echo) -> str:
-    host, _ = peer_of(connection.transport.getPeer())
-    return source_of(host)
+            name = source(connection)
+            self._sources[name] -= 1
+            if not self._sources[name]:
+                del self._sources[name]

@@ -13,6 +13,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 
 from echoproto.protocol import Echo
+from echoproto.server.connections import Connections, Stage
 from echoproto.server.log.faults import end_by_fault
 from echoproto.server.sockets.queues import receive_queue
 
@@ -29,10 +30,12 @@ class Drainer:
     Ends connections in order, each within a time of its own.
 
     :param clock: the reactor, or what stands in for its time.
+    :param connections: the connections of the service.
     """
 
-    def __init__(self, clock: IReactorTime) -> None:
+    def __init__(self, clock: IReactorTime, connections: Connections) -> None:
         self._clock = clock
+        self._connections = connections
         self._deadlines: dict[Echo, float] = {}
         self._heard: dict[Echo, float] = {}  # when more has come
         self._sweep = LoopingCall(self._look)
@@ -51,6 +54,7 @@ class Drainer:
         self._deadlines[connection] = deadline if known is None else min(known, deadline)
         connection.ended_by = connection.ended_by or ended_by
         if known is None:
+            self._connections.enter(connection, Stage.DRAINING)
             try:
                 drain(connection)
             except Exception:  # the others are to be drained, too
@@ -61,7 +65,7 @@ class Drainer:
     def _look(self) -> None:
         now = self._clock.seconds()
         for connection, deadline in list(self._deadlines.items()):
-            if connection not in connection.factory.connections:
+            if connection not in self._connections:
                 del self._deadlines[connection]
                 self._heard.pop(connection, None)
                 continue

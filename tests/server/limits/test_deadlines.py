@@ -5,7 +5,8 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto import Echo, EchoFactory
+from echoproto import Echo
+from echoproto.server.connections import ConnectionFactory
 from echoproto.server.limits import drain as drain_module
 from echoproto.server.limits.deadlines import IDLE_GRACE_SECONDS, LOOK_SECONDS, Deadlines
 from echoproto.server.settings.table import Settings
@@ -18,11 +19,12 @@ class DeadlinesTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.drained: list[tuple[Echo, float, str]] = []
-        self.factory = EchoFactory(b"", seconds=self.clock.seconds)
+        self.factory = ConnectionFactory(self.clock.seconds)
+        self.factory.greeting = b""
 
     def limit(self, **settings: Any) -> Deadlines:
         drainer = mock.Mock(add=self.drain)
-        made = Deadlines(Settings(**settings), self.clock, self.factory.connections, drainer)
+        made = Deadlines(Settings(**settings), self.clock, self.factory.table, drainer)
         self.factory.observers = (made,)
         return made
 
@@ -72,7 +74,8 @@ class DeadlinesTests(SynchronousTestCase):
         """B4: half a second over TLS; a peer that does not confirm the end by then is aborted."""
         self.patch(drain_module, "drain", lambda connection: connection.close())
         self.patch(drain_module, "close_if_delivered", lambda connection: None)
-        made = Deadlines(Settings(idle=10), self.clock, self.factory.connections, drain_module.Drainer(self.clock))
+        drainer = drain_module.Drainer(self.clock, self.factory.table)
+        made = Deadlines(Settings(idle=10), self.clock, self.factory.table, drainer)
         self.factory.observers = (made,)
         connection: Any = self.connect()
         self.pass_time(10)

@@ -7,7 +7,8 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto import Echo, EchoFactory
+from echoproto import Echo
+from echoproto.server.connections import ConnectionFactory, Stage
 from echoproto.server.limits import drain as drain_module
 from echoproto.server.limits.drain import close_if_delivered, drain
 from tests.support.transports import EchoTransport
@@ -74,12 +75,12 @@ class DrainerTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
-        self.drainer = drain_module.Drainer(self.clock)
+        self.factory = ConnectionFactory(self.clock.seconds)
+        self.drainer = drain_module.Drainer(self.clock, self.factory.table)
         self.drained: list[Any] = []
         self.delivered: list[Any] = []
         self.patch(drain_module, "drain", self.drained.append)
         self.patch(drain_module, "close_if_delivered", self.delivered.append)
-        self.factory = EchoFactory(b"")
 
     def connect(self) -> Any:
         connection = self.factory.buildProtocol(None)
@@ -110,6 +111,7 @@ class DrainerTests(SynchronousTestCase):
         for each in (first, second):
             self.drainer.add(each, 10, "stop")
         self.assertEqual((self.drained, first.ended_by), ([first, second], "stop"))
+        self.assertEqual({each.stage for each in self.factory.table.values()}, {Stage.DRAINING})
         self.assertEqual([call.getTime() for call in self.clock.getDelayedCalls()], [0.05])
         self.clock.pump([0.05])
         self.factory.remove(first, Failure(ConnectionDone()))

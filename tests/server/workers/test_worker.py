@@ -133,7 +133,7 @@ class WorkerTests(SynchronousTestCase):
 
     def test_abort(self) -> None:
         connection = mock.Mock()
-        self.worker.factory.connections.add(connection)
+        self.worker.connections.add(connection)
         self.order(messages.ABORT)
         connection.transport.abortConnection.assert_called_once_with()
 

@@ -32,7 +32,7 @@ class NothingMeasured(EchoError):
 @frozen(kw_only=True)
 class Outputs:
     """
-    Where what is found goes.
+    Destinations of the results.
 
     :ivar folder: for results, page and pictures.
     :ivar quiet: whether nothing is printed.

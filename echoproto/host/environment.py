@@ -51,7 +51,7 @@ def environment(cores: Cores | None = None) -> dict[str, str | int]:
 
 
 def _cpu() -> str:
-    """The processor's name, as far as the system tells it."""
+    """Return the processor's name, as far as the system tells it."""
     if os.path.exists(CPU_INFO):
         with open(CPU_INFO, encoding="utf-8", errors="replace") as file:
             for line in file:
@@ -68,7 +68,7 @@ def _version(package: str) -> str:
 
 
 def _read(path: str) -> str:
-    """What a file of the system says; "unknown" if there is none."""
+    """Return the text of a file of the system; "unknown" if there is none."""
     try:
         with open(path, encoding="ascii") as file:
             return " ".join(file.read().split())

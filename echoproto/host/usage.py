@@ -1,5 +1,5 @@
 """
-What a server uses while it is put under load: processor, memory, context switches.
+Resources that a server uses under load: processor, memory, context switches.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LINUX = sys.platform.startswith("linux")
 @frozen
 class Use:
     """
-    What a process and those that it has started have used up to a moment.
+    Resources that a process and its descendants have used up to a moment.
 
     :ivar seconds: of processor time; of processes that have ended, as far as they were waited for.
     :ivar ended: seconds of these, which are in ``seconds``, too.
@@ -61,7 +61,7 @@ class Server:
 
     def use(self, *, memory: bool = True) -> Use:
         """
-        What they have used so far; if it has ended, as much as when it was looked at last.
+        Return the resources used so far; after its end, those of the last look.
 
         :param memory: whether to look at that, too, which takes long if there are many processes.
         """

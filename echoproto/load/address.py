@@ -1,5 +1,5 @@
 """
-Where a target is, and what a connection to it is made from.
+Addresses of a target, and the sockets that connect to them.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ LOCAL_LIMITS = {
     errno.ENOBUFS: "memory",
     errno.ENOMEM: "memory",
 }
-"""What this machine or process has run out of, by what the system says."""
+"""Resources that this machine or process lacks, by errno."""
 
-MANY = 20_000
+ROTATION_THRESHOLD = 20_000
 """Connections from which on one local address may have too few ports (28,232 on Linux, 16,384 elsewhere)."""
 
 SOURCES = 250
@@ -39,7 +39,7 @@ SOURCES = 250
 PATH_LIMIT = 107 if sys.platform.startswith("linux") else 103
 """Bytes of a Unix socket's path or abstract name (``sun_path`` without its last or first byte, a NUL)."""
 
-LABELS = "between its dots, each part has 1 to 63 characters"
+LABEL_RULE = "between its dots, each part has 1 to 63 characters"
 """The rule that a name has broken if Python can't encode it."""
 
 BIND_ADDRESS_NO_PORT = 24
@@ -67,7 +67,7 @@ class Address:
         :param connections: how many there will be.
         """
         loopback = self.family == socket.AF_INET and self.address[0].startswith("127.")
-        self.rotated = loopback and connections > MANY and sys.platform.startswith("linux")
+        self.rotated = loopback and connections > ROTATION_THRESHOLD and sys.platform.startswith("linux")
 
     def local_limit(self, code: int) -> str | None:
         """
@@ -85,7 +85,7 @@ class Address:
 
     def make_socket(self) -> socket.socket:
         """
-        A socket that does not block, to be connected.
+        Make a socket that does not block, to be connected.
 
         :raise OSError: one of `LOCAL_LIMITS`, most likely.
         """
@@ -147,7 +147,7 @@ def _look_up(target: Target, kind: int) -> list[tuple[int, tuple[Any, ...]]]:
     try:
         found = socket.getaddrinfo(target.host, target.port, type=kind)
     except UnicodeError:
-        raise Unreachable(f"{target}: not a name that can be looked up: {LABELS}") from None
+        raise Unreachable(f"{target}: not a name that can be looked up: {LABEL_RULE}") from None
     except OSError as error:
         if limit := LOCAL_LIMITS.get(error.errno or 0):
             raise ClientLimit(f"{target}: client limit: no {limit} left here: {error.strerror}") from None

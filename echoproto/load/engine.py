@@ -29,11 +29,11 @@ PATIENCE = 10.0
 
 
 class Load(Protocol):
-    """What is driven: streams or datagrams; see `echoproto.load.client.streams.Streams`."""
+    """The connections or sockets that the engine drives."""
 
     @property
     def working(self) -> Collection[object]:
-        """Which are not done with what they have to do."""
+        """Those that are not done yet."""
         ...
 
     @property
@@ -43,7 +43,7 @@ class Load(Protocol):
 
     @property
     def reason(self) -> str:
-        """Why something could not be reached, safe to print."""
+        """Reason why something could not be reached, safe to print."""
         ...
 
     @property

@@ -71,7 +71,7 @@ class ClientLimit(EchoError):
 
 def nothing_reached(workload: Workload, outcome: Outcome, reason: str) -> EchoError:
     """
-    Why not one connection could be used, in one line, with what may help.
+    Explain in one line why not one connection could be used, and what may help.
 
     :param reason: what was said of it last, safe to print.
     """

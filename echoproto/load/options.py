@@ -40,7 +40,7 @@ MIN_STEP_MESSAGES = 1_000
 @frozen
 class Aim:
     """
-    What a rate has to hold: a percentile of the response time, below a limit.
+    The aim of a search: a percentile of the response time, below a limit.
 
     :ivar percent: above 0 to 100, which is the maximum.
     :ivar limit: in µs.
@@ -58,7 +58,7 @@ class Aim:
         return max(MIN_STEP_MESSAGES, beyond)
 
     def seconds(self, rate: float, shortest: float) -> float:
-        """How long a step has to be at a rate, if it must not be shorter than so many seconds."""
+        """Return the duration of a step at a rate, at least ``shortest`` seconds."""
         return max(shortest, self.samples / rate)
 
 

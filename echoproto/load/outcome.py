@@ -1,5 +1,5 @@
 """
-What a load generator has found out; the parts that several processes have found add up to the whole.
+The outcome of a load; the parts of several processes add up to the whole.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from attrs import define, field
 from echoproto.load.histogram import Histogram
 
 FIRST = 10
-"""How many findings are kept in words."""
+"""Number of findings that are kept in words."""
 
 
 @define
@@ -38,7 +38,7 @@ class Second:
 @define
 class Outcome:
     """
-    What was found out.
+    The outcome of a load.
 
     Bytes, over all messages, of warm-up, too: ``sent`` is ``acked``, ``lost`` and ``unknown``.
 

@@ -39,7 +39,7 @@ GO = "go"
 @define
 class ProgressReport:
     """
-    What can be seen of a load while it runs.
+    The progress of a load.
 
     :ivar messages: that came back.
     :ivar errors: connections that failed, and findings of harm.
@@ -102,7 +102,7 @@ def _part(whole: int, parts: int, index: int) -> int:
 
 
 class Engine(Protocol):
-    """What each process runs, as `echoproto.load.engine.run`."""
+    """The function that each process runs, such as `echoproto.load.engine.run`."""
 
     def __call__(
         self,

@@ -34,7 +34,7 @@ LONGEST = 120.0
 
 
 class Result(Enum):
-    """How a step went."""
+    """Verdict on a step."""
 
     HELD = "held"
     FAILED = "failed"
@@ -59,7 +59,7 @@ class Step:
 @frozen
 class Found:
     """
-    What a search has found.
+    The outcome of a search.
 
     :ivar rate: the highest that held, in messages a second; ``None`` if none did.
     :ivar client_bound: whether the next higher one was beyond the generator, not the service.

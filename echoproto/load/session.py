@@ -47,7 +47,7 @@ OWN_TARGET = f"tcp:127.0.0.1:{PORT}"
 @frozen
 class Outputs:
     """
-    Where what is found goes.
+    Destinations of the report.
 
     :ivar json: a file, ``-`` for standard output, or ``None``; likewise ``html`` and ``hgrm``.
     :ivar quiet: whether nothing else is printed.
@@ -189,7 +189,7 @@ def _saved(option: str, path: str, data: bytes) -> str:
 
 
 def _files(report: Report, outputs: Outputs) -> Iterator[tuple[str, str, bytes]]:
-    """What is to be in files: the option, the path, and what to write there."""
+    """Yield the option, the path and the content of each file."""
     if outputs.json is not None:
         yield "--json", outputs.json, (json.dumps(document(report), indent=2) + "\n").encode()
     if outputs.html is not None:

@@ -1,5 +1,5 @@
 """
-What is to be said of a load: the verdict, the figures, and how far they may be trusted.
+The summary of a load: the verdict, the figures, and how far they may be trusted.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from echoproto.load.workload import Workload
 from echoproto.units import counted, show_time
 
 HARMS = ("corrupt", "reordered", "duplicated", "inserted", "truncated", "lost")
-"""What a service can do to data, the worst first."""
+"""Harm that a service can do to data, the worst first."""
 
 GOOD, FAILED, UNREACHABLE, NOTHING, CLIENT_LIMIT = "good", "failed", "unreachable", "nothing", "client limit"
 """Verdicts without harm to data: connections broke; none was made; no message came back; our own limit."""
@@ -30,7 +30,7 @@ STATUSES = {
     CLIENT_LIMIT: errors.CLIENT_LIMIT,
     GOOD: errors.GOOD,
 }
-"""What the command ends with."""
+"""Exit statuses by verdict."""
 
 BUSY = 0.9
 """Share of a core from which on a process of the generator is taken to be the limit: the rest is the system's."""
@@ -46,7 +46,7 @@ LATE_SHARE = 0.1
 """And the share of the response time's p99 that this may be: less does not change the figure's first digit."""
 
 PARTED = 2.0
-"""How many times the service time the response time is, where the two are said to part."""
+"""Ratio of response time to service time from which on a note says that the two part."""
 
 PARTED_LEAST = 1_000
 """And by how many µs more at the least."""
@@ -55,7 +55,7 @@ PARTED_LEAST = 1_000
 @frozen
 class Times:
     """
-    How long something took, in µs.
+    Durations, in µs.
 
     :ivar percentiles: p50 to p99.99, and max.
     :ivar clamped: how many were shorter or longer than can be counted.
@@ -69,7 +69,7 @@ class Times:
 @frozen(kw_only=True)
 class Summary:
     """
-    What is to be said.
+    The summary of a load.
 
     :ivar verdict: one of `VERDICTS`, the worst that holds.
     :ivar exit_status: of the command.
@@ -103,7 +103,7 @@ def percentile_name(percent: float) -> str:
 
 
 def times(histogram: Histogram) -> Times | None:
-    """The figures of a histogram; ``None`` if nothing is in it."""
+    """Return the figures of a histogram; ``None`` if it is empty."""
     if not histogram.count:
         return None
     found = histogram.percentiles(*PERCENTILES, 100)
@@ -112,7 +112,7 @@ def times(histogram: Histogram) -> Times | None:
 
 
 def summarise(workload: Workload, outcome: Outcome) -> Summary:
-    """What is to be said of what was found out about a workload."""
+    """Summarise the outcome of a workload."""
     limits = tuple(_limits(workload, outcome))
     verdict = _verdict(outcome, client_bound=bool(limits))
     service, response = times(outcome.service_time), times(outcome.response_time)
@@ -135,7 +135,7 @@ def summarise(workload: Workload, outcome: Outcome) -> Summary:
 
 
 def _verdict(outcome: Outcome, *, client_bound: bool) -> str:
-    """The worst that holds."""
+    """Return the worst verdict that holds."""
     harmed = {kind for kind, count in outcome.findings.items() if count}
     if outcome.lost:
         harmed.add("lost")
@@ -156,7 +156,7 @@ def _cpu_share(workload: Workload, outcome: Outcome) -> float:
 
 
 def _limits(workload: Workload, outcome: Outcome) -> Iterator[str]:
-    """By what the generator itself was the limit."""
+    """Yield a note for each limit of the generator itself."""
     for name, count in sorted(outcome.own_limits.items()):
         yield f"client limit: the generator ran out of {name}, {counted(count, 'time')}"
     share = _cpu_share(workload, outcome)
@@ -171,7 +171,7 @@ def _limits(workload: Workload, outcome: Outcome) -> Iterator[str]:
 
 
 def _notes(outcome: Outcome, service: Times | None, response: Times | None) -> Iterator[str]:
-    """What else a reader has to know."""
+    """Yield further notes for the reader."""
     if outcome.interrupted:
         yield "partial: it was interrupted"
     if outcome.unsent:

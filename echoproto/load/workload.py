@@ -1,5 +1,5 @@
 """
-What a load generator is to do: whom to send to, how much, how often, and for how long.
+The work of a load generator: its target, its connections and messages, their rate, and its duration.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from attrs import frozen
 
 
 class Transport(Enum):
-    """How a target is reached."""
+    """Transport to a target."""
 
     TCP = "tcp"
     TLS = "tls"
@@ -20,14 +20,14 @@ class Transport(Enum):
 
 
 class Arrivals(Enum):
-    """How messages are spread over time where a rate is set."""
+    """Spread of messages over time where a rate is set."""
 
     UNIFORM = "uniform"
     POISSON = "poisson"
 
 
 class Churn(Enum):
-    """How each connection ends where every message has one of its own."""
+    """End of each connection where every message has one of its own."""
 
     FIN = "fin"
     RESET = "reset"
@@ -63,7 +63,7 @@ class Target:
 @frozen(kw_only=True)
 class Workload:
     r"""
-    What to do.
+    The work of a load generator.
 
     :ivar connections: that exchange messages, 1 or more; over UDP, sockets.
     :ivar smallest: bytes of the smallest message, 1 or more (over UDP, 16 or more: a number and a time are in it).

@@ -4,7 +4,7 @@ import sys
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.errors import ConfigurationError
-from echoproto.load.address import MANY, PATH_LIMIT, Address, looked_up, resolve
+from echoproto.load.address import PATH_LIMIT, ROTATION_THRESHOLD, Address, looked_up, resolve
 from echoproto.load.errors import Unreachable
 from echoproto.load.target import parse_target
 from echoproto.load.workload import Target, Transport
@@ -51,17 +51,17 @@ class SocketTests(SynchronousTestCase):
         """L3: one loopback address has ports for fewer connections than there may be."""
         linux = sys.platform.startswith("linux")
         for host, connections, rotated in (
-            ("127.0.0.1", MANY + 1, linux),
-            ("127.9.9.9", MANY + 1, linux),
-            ("127.0.0.1", MANY, False),
-            ("192.0.2.1", MANY + 1, False),
+            ("127.0.0.1", ROTATION_THRESHOLD + 1, linux),
+            ("127.9.9.9", ROTATION_THRESHOLD + 1, linux),
+            ("127.0.0.1", ROTATION_THRESHOLD, False),
+            ("192.0.2.1", ROTATION_THRESHOLD + 1, False),
         ):
             address = Address(socket.AF_INET, socket.SOCK_STREAM, (host, 7))
             address.rotate(connections)
             self.assertEqual(address.rotated, rotated, host)
         for family, where in ((socket.AF_INET6, ("::1", 7, 0, 0)), (socket.AF_UNIX, "127.")):
             address = Address(family, socket.SOCK_STREAM, where)
-            address.rotate(MANY + 1)
+            address.rotate(ROTATION_THRESHOLD + 1)
             self.assertFalse(address.rotated)
 
 

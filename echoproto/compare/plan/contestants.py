@@ -42,7 +42,7 @@ CONNECTING, THREADING, FORKING = 1 / 8_000, 1 / 700, 1 / 300
 """Seconds for each connection that a sample takes: a loop's; with a thread, or a process, started and looked at."""
 
 SHARE_OF_MEMORY = 0.5
-"""How much of the memory that is free now a server may be expected to take."""
+"""Share of the available memory that a server may be expected to take."""
 
 
 @frozen(kw_only=True)
@@ -72,12 +72,12 @@ class Entry:
     connecting: float = CONNECTING
 
     def contestant(self, transport: str) -> Contestant:
-        """What results tell of it."""
+        """Return its description for the results."""
         command = tuple(shlex.split(self.commands.get(transport, "")))
         return Contestant(self.name, self.group, command, self.description)
 
     def cannot(self, cell: Cell, machine: Machine) -> str:
-        """Why it can't hold a cell, in one line; empty if nothing is known that keeps it from it."""
+        """Explain in one line why it can't hold a cell; empty if nothing is known."""
         connections = 0 if cell.transport == "udp" else cell.connections + cell.idle
         if self.why_not:
             return self.why_not

@@ -32,7 +32,7 @@ def _cells(given: Iterable[Cell]) -> tuple[Cell, ...]:
 @frozen(kw_only=True)
 class Plan:
     """
-    What is to be measured.
+    The measurements of a comparison.
 
     :ivar preset: by which it is called; empty for one of the user's own.
     :ivar contestants: their names, each once.

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from attrs import define, evolve, frozen
+from typing_extensions import override
 
 from echoproto.compare.plan.contestants import Entry, catalogue
 from echoproto.compare.plan.file import read_plan
@@ -19,13 +20,13 @@ from echoproto.compare.plan.presets import preset
 from echoproto.compare.results import Calls, Cell, Contestant, Results, Sample
 from echoproto.compare.run import sample, syscalls
 from echoproto.compare.run.certificate import make_pem
-from echoproto.compare.run.rounds import Pair, Rounds, sort_out
+from echoproto.compare.run.rounds import Measuring, Pair, Rounds, sort_out
 from echoproto.compare.run.sample import Conditions
 from echoproto.errors import ConfigurationError
 from echoproto.host.environment import environment
 from echoproto.host.limits import SPARE_DESCRIPTORS, Cores, Machine, cores, descriptors, local_ports, machine
 from echoproto.host.signals import StopRequest
-from echoproto.load.address import MANY
+from echoproto.load.address import ROTATION_THRESHOLD
 from echoproto.load.errors import ClientLimit
 from echoproto.load.memory import needed, show_memory
 from echoproto.progress import Progress, show_left
@@ -36,7 +37,7 @@ from echoproto.units import counted, show_size
 @frozen(kw_only=True)
 class Task:
     """
-    What is asked for.
+    The comparison that is asked for.
 
     :ivar preset: name of a plan; ignored if there is a file.
     :ivar file: with a plan of one's own, or ``None``.
@@ -54,7 +55,7 @@ class Task:
 @frozen(kw_only=True)
 class Prepared:
     """
-    What is going to be measured.
+    A comparison that can begin.
 
     :ivar pairs: what can be, each once a round.
     :ivar results: what there is to tell before anything was measured.
@@ -69,24 +70,24 @@ class Prepared:
 
 
 @define
-class Measuring:
-    """Takes samples and counts calls, as `echoproto.compare.run.rounds.Measuring`."""
+class Measurement(Measuring):
+    """Real servers under real loads."""
 
     conditions: Conditions
     interruption: StopRequest
 
+    @override
     def sample(self, contestant: Contestant, cell: Cell, number: int, most: float) -> Sample | None:
-        """See `echoproto.compare.run.sample.measure`."""
         return sample.measure(contestant, cell, number, self.conditions, self.interruption, most=most)
 
+    @override
     def calls(self, contestant: Contestant, cell: Cell, most: float) -> Calls | None:
-        """See `echoproto.compare.run.syscalls.count`."""
         return syscalls.count(contestant, cell, self.conditions, self.interruption, most=most)
 
 
 def planned(task: Task) -> tuple[Plan, tuple[Entry, ...]]:
     """
-    The plan that is asked for, and its contestants.
+    Return the plan that is asked for, and its contestants.
 
     :raise ConfigurationError: if it is invalid.
     """
@@ -98,7 +99,7 @@ def planned(task: Task) -> tuple[Plan, tuple[Entry, ...]]:
 
 def prepare(task: Task) -> Prepared:
     """
-    See what can be measured on this machine, and within the budget.
+    Find out what can be measured on this machine, and within the budget.
 
     :raise EchoError: if it is invalid, or this machine does not allow it.
     """
@@ -150,7 +151,7 @@ def _check_generator(cells: Iterable[Cell], limits: Machine) -> None:
             "and --idle"
         )
     ports = local_ports()
-    if ports is not None and ports < most <= MANY:
+    if ports is not None and ports < most <= ROTATION_THRESHOLD:
         raise ClientLimit(
             f"{most:,} connections take as many local ports, and there are {ports:,}: "
             "sysctl -w net.ipv4.ip_local_port_range='32768 60999', or take fewer --connections and --idle"
@@ -165,7 +166,7 @@ def _announcement(plan: Plan, wanted: int, seconds: float) -> str:
 
 
 def measure(prepared: Prepared, progress: Progress, interruption: StopRequest) -> Results:
-    """Measure it, as far as nobody interrupts; what is known by then is in the results."""
+    """Measure it until it is done or interrupted; the results hold all that was measured by then."""
     plan, before = prepared.plan, prepared.results
     for text in dict.fromkeys(f"{each.contestant}: not possible, because {each.why}" for each in before.samples):
         progress.note(text)
@@ -173,14 +174,14 @@ def measure(prepared: Prepared, progress: Progress, interruption: StopRequest) -
     most = max(cell.connections + cell.idle for cell in plan.cells)
     # What is started has this limit, too: servers need not raise it themselves.
     with _conditions(plan, before.seed, prepared.cores) as conditions, descriptors(most):
-        rounds = Rounds(plan, prepared.pairs, before.seed, Measuring(conditions, interruption), progress)
+        rounds = Rounds(plan, prepared.pairs, before.seed, Measurement(conditions, interruption), progress)
         rounds.run()
     return evolve(before, samples=(*before.samples, *rounds.samples), calls=tuple(rounds.calls), partial=rounds.partial)
 
 
 @contextmanager
 def _conditions(plan: Plan, seed: int, cores: Cores | None) -> Iterator[Conditions]:
-    """How samples are taken; a certificate is there for as long."""
+    """Provide the conditions of samples; a certificate exists for as long."""
     with ExitStack() as stack:
         pem = ""
         if any(cell.transport == "tls" for cell in plan.cells):

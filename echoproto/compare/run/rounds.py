@@ -44,7 +44,7 @@ class Measuring(Protocol):
 
 def sort_out(plan: Plan, entries: tuple[Entry, ...], machine: Machine) -> tuple[list[Pair], list[Sample]]:
     """
-    What can be measured, and what is known not to be possible, as samples that say why.
+    Separate what can be measured from what is known not to be possible, as samples with the reason.
 
     :param entries: those of the plan's contestants.
     """
@@ -64,8 +64,7 @@ def order(pairs: list[Pair], seed: int, number: int) -> list[Pair]:
     """
     The order of a round: cells in random order, and all contestants of one in random order, one after the other.
 
-    What else happens on the machine meanwhile is then much the same for all that are compared, and no one is always the
-    first.
+    Other activity of the machine is then much the same for all that are compared, and no one is always the first.
     """
     random = Random(f"{seed}/{number}")  # noqa: S311 - it has to be the same again, not secret
     cells = list(dict.fromkeys(pair.cell for pair in pairs))
@@ -146,7 +145,7 @@ class Rounds:
         self.pairs = [other for other in self.pairs if other != pair and not (everywhere and other.entry == pair.entry)]
 
     def _seconds(self, pair: Pair) -> float:
-        """How long a sample takes: as long as the last of its kind."""
+        """Estimate the seconds of a sample: as many as the last of its kind took."""
         return self._took.get(pair) or estimate(pair.cell, self.plan, pair.entry.connecting)
 
     @property

@@ -49,7 +49,7 @@ US = 1e6
 @frozen(kw_only=True)
 class Conditions:
     """
-    How samples are taken.
+    Conditions of all samples.
 
     :ivar duration: seconds to measure for.
     :ivar warmup: seconds before that, of which nothing counts.
@@ -67,7 +67,7 @@ class Conditions:
 
 
 def workload_for(cell: Cell, port: int, conditions: Conditions) -> Workload:
-    """What a cell means for the load generator."""
+    """Translate a cell for the load generator."""
     return Workload(
         target=Target(Transport(cell.transport), HOST, port),
         connections=cell.connections,
@@ -204,7 +204,7 @@ def sample(empty: Sample, workload: Workload, outcome: Outcome, idle_rss: int) -
 
 
 def _why(verdict: str, notes: tuple[str, ...], outcome: Outcome) -> str:
-    """Why a load was not good, in one line."""
+    """Explain in one line why a load was not good."""
     if verdict == GOOD:
         return ""
     if outcome.first_findings:

@@ -1,16 +1,15 @@
 """
-Runs the suite: ``python -m tests.suite [--quick | --coverage] [REACTOR ...]``.
+Run the suite: ``python -m tests.suite [--quick | --coverage] [REACTOR ...]``.
 
-trial once on each reactor, pytest once, and the tests of pytest-twisted on each reactor; what has nothing to do with a
-reactor is run by trial on the first of them only, apart from the rest, and tests that start processes by one of trial
-and pytest on each. The reactors are those that this platform has;
-on Linux, kqueue runs on the emulation of tests/emulation. ``--quick`` runs the tests once, by trial, on the platform's
-default reactor, without those that take longest: the commands of the guide, pages in a browser, what commands leave
-behind when they are killed, and the commands in ``checks``.
+Runs trial on each reactor, pytest once, and the tests of pytest-twisted on each reactor. Tests without a reactor run
+only once, under trial; tests that start processes run once on each reactor, under trial or pytest.
+The default is all reactors of this platform; on Linux, kqueue runs on the emulation in tests/emulation. With
+``--quick``, trial runs once, on the default reactor, without the slowest tests: the commands of the guide, pages in a
+browser, leftovers of killed commands, and the commands in ``checks``.
 
-Prints when each part begins and ends, and how far all are; the output of each is kept in the folder ``_suite``. Ends
-with what failed, what was skipped, and a count of all of them.
-In CI (where the environment says ``CI``), a skipped test is a failure.
+Prints the begin and end of each part, and the progress of all; keeps the output of each part in the folder ``_suite``.
+Lists failures and skipped tests at the end, with a count of all tests. In CI (with ``CI`` in the environment), a
+skipped test is a failure.
 """
 
 from __future__ import annotations
@@ -179,11 +178,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.suite", description=(__doc__ or "").split("\n\n")[1])
     parser.add_argument("--coverage", action="store_true", help="measure the coverage of pytest's run")
     parser.add_argument(
-        "--quick", action="store_true", help="run the tests once, on the default reactor, without the longest"
+        "--quick", action="store_true", help="run the tests once, on the default reactor, without the slowest"
     )
-    parser.add_argument("--jobs", type=int, help=f"parts that run at once (default {JOBS})")
+    parser.add_argument("--jobs", type=int, help=f"number of parallel parts (default {JOBS})")
     parser.add_argument(
-        "reactors", nargs="*", metavar="REACTOR", help=f"of {', '.join(KNOWN)}; default: all of this platform"
+        "reactors", nargs="*", metavar="REACTOR", help=f"one of {', '.join(KNOWN)} (default all of this platform)"
     )
     arguments = parser.parse_args()
     if arguments.quick and arguments.coverage:

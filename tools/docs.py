@@ -47,8 +47,8 @@ def read(path: str) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tools.docs")
-    parser.add_argument("--check", action="store_true", help="write nothing, and say what is wrong")
+    parser = argparse.ArgumentParser(prog="python -m tools.docs", description="Write the generated parts of the guide.")
+    parser.add_argument("--check", action="store_true", help="write no file; report outdated parts and missing proofs")
     arguments = parser.parse_args()
     promises, proofs = read_promises(), read_proofs()
     texts = {OPERATING: with_settings(read(OPERATING)), PROMISES: chapter(promises, proofs)}

@@ -1,7 +1,7 @@
 """
-The command ``echoproto load``: its options, and what it does with them.
+The command ``echoproto load``: its options, and the run that they ask for.
 
-Only what --help needs is imported here; the rest is the matter of `echoproto.load.session`.
+Imports only the modules that --help needs; the work is done by `echoproto.load.session`.
 """
 
 from __future__ import annotations

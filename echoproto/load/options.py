@@ -31,18 +31,18 @@ SEARCH_DURATION = 5.0
 
 
 SAMPLES_BEYOND_PERCENTILE = 10
-"""Messages beyond a percentile, below which it says little: 1,000 messages for p99, 10,000 for p99.9."""
+"""Minimum number of messages beyond a percentile: 1,000 messages for p99, 10,000 for p99.9."""
 
 MIN_STEP_MESSAGES = 1_000
-"""Messages of a step at the least, for any percentile."""
+"""Minimum number of messages of a step, for any percentile."""
 
 
 @frozen
 class Aim:
     """
-    The aim of a search: a percentile of the response time, below a limit.
+    A latency target: a limit for a percentile of the response time.
 
-    :ivar percent: above 0 to 100, which is the maximum.
+    :ivar percent: above 0, up to 100, which is the maximum of all response times.
     :ivar limit: in µs.
     """
 
@@ -52,7 +52,7 @@ class Aim:
 
     @property
     def samples(self) -> int:
-        """Return the number of messages that it takes to tell."""
+        """Return the number of messages needed for a verdict."""
         rest = 1 - self.percent / 100
         beyond = math.ceil(round(SAMPLES_BEYOND_PERCENTILE / rest, 6)) if rest else 0
         return max(MIN_STEP_MESSAGES, beyond)

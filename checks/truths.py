@@ -64,7 +64,7 @@ def beats(figures: Figures, one: str, other: str) -> Found | None:
 
 def usual(figures: Figures) -> Iterator[Cell]:
     """Yield the loads with nothing special about them: TCP, nobody idle, no rate, no churn."""
-    return (cell for cell in figures.results.cells if cell == Cell(cell.connections, cell.size))
+    return (cell for cell in figures.results.cells if cell == Cell(cell.connections, cell.size_bytes))
 
 
 def poll_falls(figures: Figures) -> Found | None:

@@ -30,6 +30,7 @@ FILES = (
     "echoproto/compare/results.py",
     "echoproto/compare/run/rounds.py",
     "echoproto/compare/structure.py",
+    "echoproto/compare/versions.py",
     "echoproto/datagram.py",
     "echoproto/errors.py",
     "echoproto/load/client/datagrams.py",

@@ -28,7 +28,7 @@ STOCK, OURS, LEAN, ASYNCIO, UVLOOP, C = (
 LARGE = 100 << 10
 """Bytes of a message, from which on copying counts for more than calling."""
 
-USUAL = Cell(connections=50, size=64)
+USUAL = Cell(connections=50, size_bytes=64)
 CROWDED = evolve(USUAL, idle=10_000)
 
 
@@ -74,10 +74,10 @@ def _rows(results: Results) -> Iterator[Row]:
         return cell.transport == "tcp" and steady(cell)
 
     def small(cell: Cell) -> bool:
-        return over_tcp(cell) and cell.size < LARGE and not cell.idle
+        return over_tcp(cell) and cell.size_bytes < LARGE and not cell.idle
 
     def large(cell: Cell) -> bool:
-        return over_tcp(cell) and cell.size >= LARGE and not cell.idle
+        return over_tcp(cell) and cell.size_bytes >= LARGE and not cell.idle
 
     def churning(cell: Cell) -> bool:
         return cell.churn == "fin"

@@ -141,7 +141,7 @@ POSITIVE_TIME = Parsed("time", _positive(parse_time))
 @option("--output", "-o", metavar="DIR", help="Folder for the results.  [default: a new one]")
 @overwrite_option
 @option("--list", **FLAG_OF_ITS_OWN, callback=_print_contestants, help="List the contestants and exit.")
-@schema_option("echoproto.compare.report", "schema/compare-1.json", "Print the schema of results.json and exit.")
+@schema_option("echoproto.compare.report", "schema/compare-2.json", "Print the schema of results.json and exit.")
 @against_options
 @quiet_option
 def compare(

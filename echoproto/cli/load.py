@@ -104,7 +104,7 @@ MAX_PROCESSES = 1_000
 @option("--html", metavar="FILE", help="Write the report as an HTML page with charts.")
 @option("--hgrm", metavar="FILE", help="Write the percentiles in HdrHistogram's text format.")
 @overwrite_option
-@schema_option("echoproto.load.report", "schema/load-1.json", "Print the JSON schema of the report and exit.")
+@schema_option("echoproto.load.report", "schema/load-2.json", "Print the JSON schema of the report and exit.")
 @quiet_option
 @option("--i-own-this-host", is_flag=True, help="Allow heavy load on another machine.")
 def load(

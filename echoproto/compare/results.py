@@ -14,8 +14,9 @@ import attrs
 from attrs import field, frozen
 
 from echoproto.compare.structure import LARGEST, Mismatch, number, one_of, reader_of, shown, text, whole
+from echoproto.compare.versions import from_version_1, path_in_version_1
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Rises when a key goes, or means something else; new ones may come without."""
 
 GOOD, CLIENT_LIMIT, NOT_POSSIBLE = "good", "client limit", "not possible"
@@ -27,6 +28,9 @@ LARGEST_SEED = 2**63 - 1
 
 MOST = 1e15
 """The largest figure that is read: sums and ratios of figures stay finite."""
+
+LEAST = 1e-9
+"""The smallest figure above 0 that is read where ratios are made: they stay finite."""
 
 
 def _name(value: Any) -> str:
@@ -44,12 +48,20 @@ def _fact(value: Any) -> str | int:
         raise Mismatch(f"{shown(value)}: must be a text or a whole number") from None
 
 
+def _comparable(value: Any) -> float:
+    found = float(number(0, most=MOST)(value))
+    if 0 < found < LEAST:
+        raise Mismatch(f"must be 0, or at least {LEAST:g}")
+    return found
+
+
 Name = Annotated[str, _name]
 Fact = Annotated[str | int, _fact]
 Seed = Annotated[int, whole(0, LARGEST_SEED)]
 Count = Annotated[int, whole(0)]
 Positive = Annotated[int, whole(1)]
 Figure = Annotated[float, number(0, most=MOST)]
+Comparable = Annotated[float, _comparable]
 AboveZero = Annotated[float, number(0, open_below=True, most=MOST)]
 Share = Annotated[float, number(0, most=100)]
 Transport = Annotated[str, one_of("tcp", "tls", "udp")]
@@ -87,7 +99,7 @@ class Cell:
     One load that all contestants are put under.
 
     :ivar connections: that exchange messages.
-    :ivar size: bytes of a message.
+    :ivar size_bytes: of a message.
     :ivar idle: further connections, which say nothing.
     :ivar transport: ``tcp``, ``tls`` or ``udp``.
     :ivar rate: messages a second over all connections; ``None`` for as many as come back.
@@ -95,7 +107,7 @@ class Cell:
     """
 
     connections: Positive = 50
-    size: Positive = 64
+    size_bytes: Positive = 64
     idle: Count = 0
     transport: Transport = "tcp"
     rate: AboveZero | None = None
@@ -117,12 +129,12 @@ class Sample:
     :ivar response_time_us: the same from when each message was due; empty without a rate.
     :ivar spectrum: of the response time with a rate, else of the service time: pairs of a share in %, and the µs that
         it did not exceed.
-    :ivar server_cpu_us: µs of processor time for each echo, of all processes of the server; ``None`` if unknown.
-    :ivar client_cpu: share of a core that the generator has used.
-    :ivar idle_rss: bytes of resident memory of the server before anybody was connected; ``None`` if unknown.
-    :ivar busy_rss: the same while all connections of the cell were there, at the end of the measuring.
-    :ivar voluntary: context switches of the server for each echo in which it waited; ``None`` if unknown.
-    :ivar involuntary: those in which its processor was taken from it.
+    :ivar server_cpu_us_per_echo: processor time, of all processes of the server; ``None`` if unknown.
+    :ivar client_cpu_share: share of a core that the generator has used.
+    :ivar idle_rss_bytes: resident memory of the server before anybody was connected; ``None`` if unknown.
+    :ivar busy_rss_bytes: the same while all connections of the cell were there, at the end of the measuring.
+    :ivar voluntary_switches_per_echo: context switches of the server in which it waited; ``None`` if unknown.
+    :ivar involuntary_switches_per_echo: those in which its processor was taken from it.
     """
 
     contestant: str
@@ -130,16 +142,16 @@ class Sample:
     round: Count
     verdict: str
     why: str = ""
-    echoes_per_second: Figure = 0.0
+    echoes_per_second: Comparable = 0.0
     service_time_us: Mapping[str, Count] = field(factory=dict)
     response_time_us: Mapping[str, Count] = field(factory=dict)
     spectrum: tuple[tuple[Share, Count], ...] = field(default=(), converter=_pairs)
-    server_cpu_us: Figure | None = None
-    client_cpu: Figure = 0.0
-    idle_rss: Count | None = None
-    busy_rss: Count | None = None
-    voluntary: Figure | None = None
-    involuntary: Figure | None = None
+    server_cpu_us_per_echo: Comparable | None = None
+    client_cpu_share: Figure = 0.0
+    idle_rss_bytes: Count | None = None
+    busy_rss_bytes: Count | None = None
+    voluntary_switches_per_echo: Figure | None = None
+    involuntary_switches_per_echo: Figure | None = None
 
 
 @frozen
@@ -166,7 +178,7 @@ class Results:
     :ivar baseline: the contestant that the others are compared with.
     :ivar seed: of the order in which rounds were taken, and of all that the generator draws.
     :ivar rounds: how many there were to be.
-    :ivar duration: seconds that each sample was measured for.
+    :ivar duration_seconds: that each sample was measured for.
     :ivar partial: whether it was interrupted.
     :ivar command: exactly what was typed.
     :ivar environment: what it was measured with: names and values as text or numbers.
@@ -177,7 +189,7 @@ class Results:
     baseline: str
     seed: Seed
     rounds: Positive
-    duration: AboveZero
+    duration_seconds: AboveZero
     command: str
     environment: Mapping[str, Fact]
     contestants: tuple[Contestant, ...]
@@ -200,13 +212,13 @@ class Results:
 
 
 def document(results: Results) -> dict[str, Any]:
-    """The results as JSON has them."""
+    """Return the results as JSON has them."""
     return {"schema_version": SCHEMA_VERSION, **attrs.asdict(results)}
 
 
 def read(data: Any) -> Results:
     """
-    Read what `document` has made.
+    Read the JSON of `document`, or of version 1.
 
     Keys that are not known are ignored: a later version may have written them.
 
@@ -219,7 +231,16 @@ def read(data: Any) -> Results:
     if missing:
         raise Mismatch("missing, so this is not the results.json of 'echoproto compare'", missing[0])
     version = data["schema_version"]
-    if isinstance(version, bool) or version != SCHEMA_VERSION:
-        raise Mismatch(f"{shown(version)}: this version of echoproto reads {SCHEMA_VERSION}", "schema_version")
+    if isinstance(version, bool) or version not in (1, SCHEMA_VERSION):
+        raise Mismatch(f"{shown(version)}: this version of echoproto reads 1 and {SCHEMA_VERSION}", "schema_version")
+    if version == SCHEMA_VERSION:
+        return _read(data)
+    try:
+        return _read(from_version_1(data))
+    except Mismatch as error:
+        raise Mismatch(error.problem, path_in_version_1(error.path)) from None
+
+
+def _read(data: Mapping[str, Any]) -> Results:
     found: Results = reader_of(Results)(data)
     return found

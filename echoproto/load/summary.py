@@ -77,8 +77,8 @@ class Summary:
     :ivar echoes_per_second: messages that came back whole, per second measured.
     :ivar response_time: ``None`` without a rate; as any of the times, also if nothing was measured.
     :ivar client_bound: whether the figures are those of the generator, not of the service.
-    :ivar client_cpu: share of a core that each of its processes has used.
-    :ivar server_cpu: seconds of the server's time on the processor per 1,000 echoes, if its process is known.
+    :ivar client_cpu_share: share of a core that each of its processes has used.
+    :ivar server_cpu_us_per_echo: CPU time of all processes of the server, if they are known.
     :ivar notes: what a reader has to know, each in one line.
     """
 
@@ -92,8 +92,8 @@ class Summary:
     first_byte_time: Times | None
     lag: Times | None
     client_bound: bool
-    client_cpu: float
-    server_cpu: float | None
+    client_cpu_share: float
+    server_cpu_us_per_echo: float | None
     notes: tuple[str, ...]
 
 
@@ -128,8 +128,8 @@ def summarise(workload: Workload, outcome: Outcome) -> Summary:
         first_byte_time=times(outcome.first_byte_time),
         lag=times(outcome.lag),
         client_bound=bool(limits),
-        client_cpu=_cpu_share(workload, outcome),
-        server_cpu=known * 1000 / echoes if known is not None and echoes else None,
+        client_cpu_share=_cpu_share(workload, outcome),
+        server_cpu_us_per_echo=known * 1e6 / echoes if known is not None and echoes else None,
         notes=(*limits, *_notes(outcome, service, response)),
     )
 

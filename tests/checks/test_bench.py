@@ -39,8 +39,8 @@ TRUTHS = {
 CELLS = (
     Cell(),
     Cell(idle=10_000),
-    Cell(connections=10, size=10 << 10),
-    Cell(connections=10, size=100 << 10),
+    Cell(connections=10, size_bytes=10 << 10),
+    Cell(connections=10, size_bytes=100 << 10),
     Cell(churn="fin"),
     Cell(transport="tls"),
     Cell(connections=20, transport="udp"),

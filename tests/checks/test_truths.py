@@ -22,9 +22,9 @@ class TruthsTests(SynchronousTestCase):
     def test_among_other_loads(self) -> None:
         """Idle connections are told by loads that differ in nothing else."""
         others = (
-            Cell(size=100 << 10),
+            Cell(size_bytes=100 << 10),
             Cell(10, 100 << 10, idle=MANY),
-            *(Cell(size=100 << 10, transport="tls", idle=idle) for idle in (0, MANY)),
+            *(Cell(size_bytes=100 << 10, transport="tls", idle=idle) for idle in (0, MANY)),
             *(Cell(rate=1.0, idle=idle) for idle in (0, MANY)),
             *(Cell(churn="fin", idle=idle) for idle in (0, MANY)),
         )

@@ -45,7 +45,7 @@ class Truth:
 
     def rate_in(self, cell: Cell) -> float:
         """Echoes a second in a cell, on the average."""
-        return self.rate / (1 + self.idle * cell.idle / 1_000) / (1 + cell.size / 30_000)
+        return self.rate / (1 + self.idle * cell.idle / 1_000) / (1 + cell.size_bytes / 30_000)
 
 
 STOCK = {"recv": 1.0, "epoll_ctl": 2.0, "epoll_wait": 2.0, "send": 1.0}
@@ -100,7 +100,7 @@ def run(
         baseline=baseline,
         seed=seed,
         rounds=rounds,
-        duration=1.0,
+        duration_seconds=1.0,
         command="echoproto compare",
         environment=ENVIRONMENT,
         contestants=contestants,
@@ -130,12 +130,12 @@ def sample(name: str, truth: Truth, cell: Cell, number: int, factor: float = 1.0
         service_time_us=times,
         response_time_us={} if cell.rate is None else times,
         spectrum=spectrum,
-        server_cpu_us=1e6 / rate,
-        client_cpu=0.6,
-        idle_rss=25_000_000,
-        busy_rss=25_000_000 + held * truth.memory,
-        voluntary=0.02,
-        involuntary=0.001,
+        server_cpu_us_per_echo=1e6 / rate,
+        client_cpu_share=0.6,
+        idle_rss_bytes=25_000_000,
+        busy_rss_bytes=25_000_000 + held * truth.memory,
+        voluntary_switches_per_echo=0.02,
+        involuntary_switches_per_echo=0.001,
     )
 
 

@@ -19,6 +19,7 @@ SCHEMA = os.path.join(
 positive = strategies.integers(1, 1 << 60)
 natural = strategies.integers(0, 1 << 60)
 floats = strategies.floats(0, 1e12)
+comparable = strategies.just(0.0) | strategies.floats(1e-9, 1e12)
 percentiles = strategies.dictionaries(strategies.sampled_from(["p50", "p99.9", "max"]), natural)
 cells = strategies.builds(
     Cell,
@@ -36,16 +37,16 @@ samples = strategies.builds(
     round=natural,
     verdict=strategies.sampled_from(["good", "client limit", "not possible", *VERDICTS]),
     why=strategies.text(),
-    echoes_per_second=floats,
+    echoes_per_second=comparable,
     service_time_us=percentiles,
     response_time_us=percentiles,
     spectrum=strategies.lists(strategies.tuples(strategies.floats(0, 100), natural), max_size=3),
-    server_cpu_us=strategies.none() | floats,
-    client_cpu=floats,
-    idle_rss=strategies.none() | natural,
-    busy_rss=strategies.none() | natural,
-    voluntary=strategies.none() | floats,
-    involuntary=strategies.none() | floats,
+    server_cpu_us_per_echo=strategies.none() | comparable,
+    client_cpu_share=floats,
+    idle_rss_bytes=strategies.none() | natural,
+    busy_rss_bytes=strategies.none() | natural,
+    voluntary_switches_per_echo=strategies.none() | floats,
+    involuntary_switches_per_echo=strategies.none() | floats,
 )
 counts = strategies.builds(
     Calls, strategies.text(), cells, strategies.dictionaries(strategies.text(), floats, max_size=3), strategies.text()
@@ -63,7 +64,7 @@ results = strategies.builds(
     baseline=strategies.text(),
     seed=natural,
     rounds=positive,
-    duration=strategies.floats(0.001, 1e6),
+    duration_seconds=strategies.floats(0.001, 1e6),
     command=strategies.text(),
     environment=strategies.dictionaries(strategies.text(), strategies.text() | natural, max_size=3),
     contestants=strategies.lists(contestants, max_size=2).map(tuple),
@@ -113,16 +114,16 @@ class ResultsTests(SynchronousTestCase):
         self.assertEqual(set(schema["$defs"]["sample"]["properties"]["verdict"]["enum"]), {"not possible", *VERDICTS})
 
     def test_what_is_not_valid(self) -> None:
-        everything: tuple[Any, ...] = ({}, {"schema_version": 2}, [], 5)
+        everything: tuple[Any, ...] = ({}, {"schema_version": 3}, [], 5)
         for wrong in everything:
             self.assertFalse(VALIDATOR.is_valid(wrong))
             self.assertRaises(ConfigurationError, read, wrong)
 
     def test_what_a_wrong_value_must_be(self) -> None:
-        some = {"schema_version": 1, "contestants": [], "cells": [], "samples": []}
+        some = {"schema_version": 2, "contestants": [], "cells": [], "samples": []}
         contestant = {"name": "", "group": "", "command": []}
         for more, said in (
-            ({"schema_version": 2}, "schema_version: 2: this version of echoproto reads 1"),
+            ({"schema_version": 3}, "schema_version: 3: this version of echoproto reads 1 and 2"),
             ({"contestants": [contestant]}, "contestants[0].name: '': must be a name"),
             ({"environment": {"cores": 1.5}}, "environment.cores: 1.5: must be a text or a whole number"),
         ):
@@ -131,7 +132,7 @@ class ResultsTests(SynchronousTestCase):
                 "baseline": "",
                 "seed": 0,
                 "rounds": 1,
-                "duration": 1,
+                "duration_seconds": 1,
                 "command": "",
                 "environment": {},
             }
@@ -146,7 +147,7 @@ class ResultsTests(SynchronousTestCase):
             for i in (0, 1)
         ]
         made = Results(
-            preset="", baseline="a", seed=0, rounds=2, duration=1.0, command="", environment={}, contestants=(),
+            preset="", baseline="a", seed=0, rounds=2, duration_seconds=1.0, command="", environment={}, contestants=(),
             cells=(), samples=tuple(taken),
         )  # fmt: skip
         self.assertEqual([s.round for s in made.of("a", Cell(idle=1))], [0, 1])

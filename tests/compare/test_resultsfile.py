@@ -34,11 +34,11 @@ PLACES = list(places(DOCUMENT))
 GOOD_NUMBERS = strategies.sampled_from([0, 1, 2, 5, 2**60, 1e-9, 0.5, 1e15, "", "good", "client limit", "failed", None])
 
 
-def changed(path: tuple[str | int, ...], value: Any) -> Any:
-    """The document with another value in one place."""
+def changed(path: tuple[str | int, ...], value: Any, document: Any = DOCUMENT) -> Any:
+    """Return the document with another value in one place."""
     if not path:
         return value
-    made = at = deepcopy(DOCUMENT)
+    made = at = deepcopy(document)
     for step in path[:-1]:
         at = at[step]
     at[path[-1]] = value
@@ -105,16 +105,17 @@ class ReadTests(FileCase):
         self.assertIn("must be an object, as 'echoproto compare' writes", self.complaint("[]"))
 
     def test_another_version(self) -> None:
-        for version in (2, "1", True, None, 10**400):
+        versions: tuple[Any, ...] = (3, "1", True, None, [], {}, 10**400)
+        for version in versions:
             told = self.complaint(json.dumps({**DOCUMENT, "schema_version": version}))
-            self.assertRegex(told, "^schema_version: .*: this version of echoproto reads 1$")
+            self.assertRegex(told, "^schema_version: .*: this version of echoproto reads 1 and 2$")
 
     def test_a_figure_that_can_not_be(self) -> None:
         for value, shown in (("Infinity", "Infinity"), ("1e999", "Infinity"), ("-1", "-1"), ('"5"', "'5'")):
-            text = json.dumps(changed(("samples", 3, "server_cpu_us"), "HERE")).replace('"HERE"', value)
+            text = json.dumps(changed(("samples", 3, "server_cpu_us_per_echo"), "HERE")).replace('"HERE"', value)
             self.assertEqual(
                 self.complaint(text),
-                f"samples[3].server_cpu_us: {shown}: must be a number, at least 0 and at most 1e+15",
+                f"samples[3].server_cpu_us_per_echo: {shown}: must be a number, at least 0 and at most 1e+15",
             )
         text = json.dumps(changed(("rounds",), 5)).replace('"rounds": 5', f'"rounds": 1{"0" * 9999}')
         self.assertTrue(self.complaint(text).startswith("rounds: Infinity: must be a whole number"))
@@ -144,8 +145,8 @@ class ConsistencyTests(FileCase):
             self.assertEqual(self.told_of(**changes), said)
 
 
-class MutatedTests(FileCase):
-    """Whatever a file holds, it is reported, or is one line and status 2."""
+class ReportCase(FileCase):
+    """Any file is reported, or is one line and status 2."""
 
     def report(self, content: bytes | str, *words: str) -> None:
         self.write(content)
@@ -155,6 +156,8 @@ class MutatedTests(FileCase):
         self.assertIn(result.exit_code, (0, 2), result.output)
         self.assertEqual(len(result.stderr.splitlines()), result.exit_code // 2, result.stderr)
 
+
+class MutatedTests(ReportCase):
     @given(strategies.sampled_from(PLACES), values | GOOD_NUMBERS)
     @settings(deadline=None, max_examples=150)
     def test_any_value_in_place_of_another(self, path: tuple[str | int, ...], value: Any) -> None:
@@ -173,7 +176,7 @@ class MutatedTests(FileCase):
     def test_figures_of_any_size(self, figures: list[tuple[Any, Any, Any]]) -> None:
         made = deepcopy(DOCUMENT)
         for sample, (rate, time, memory) in zip(made["samples"], figures, strict=False):
-            sample["echoes_per_second"], sample["server_cpu_us"] = rate, rate
+            sample["echoes_per_second"], sample["server_cpu_us_per_echo"] = rate, rate
             sample["service_time_us"] = {"p50": time, "p99": time}
-            sample["idle_rss"], sample["busy_rss"] = memory, time
+            sample["idle_rss_bytes"], sample["busy_rss_bytes"] = memory, time
         self.report(json.dumps(made), "--against", self.path)

@@ -60,8 +60,8 @@ class MeasuredTests(CompareCase):
         for sample in results.samples:
             self.assertIn(sample.verdict, ("good", "client limit"), sample)
             self.assertGreater(sample.echoes_per_second, 10)
-            assert sample.idle_rss is not None
-            self.assertGreater(sample.idle_rss, 1 << 20)
+            assert sample.idle_rss_bytes is not None
+            self.assertGreater(sample.idle_rss_bytes, 1 << 20)
         self.assertEqual((results.seed, results.rounds, results.partial), (5, 2, False))
         self.assertIn("--seed 5", results.command)
         self.assertIn("twisted", results.environment)

@@ -119,7 +119,7 @@ class ClientBoundTests(SynchronousTestCase):
 
     def test_of_each_process(self) -> None:
         found = summary(processes=2, cpu=17.0)
-        self.assertEqual((found.client_bound, found.client_cpu), (False, 0.85))
+        self.assertEqual((found.client_bound, found.client_cpu_share), (False, 0.85))
 
     def test_lag(self) -> None:
         late = recorded(*[0.1] * 90, *[5] * 10)
@@ -129,7 +129,7 @@ class ClientBoundTests(SynchronousTestCase):
 
     def test_no_time_has_passed(self) -> None:
         found = summary(elapsed=0.0)
-        self.assertEqual((found.echoes_per_second, found.client_cpu), (0, 0))
+        self.assertEqual((found.echoes_per_second, found.client_cpu_share), (0, 0))
 
 
 class FiguresTests(SynchronousTestCase):
@@ -154,10 +154,10 @@ class FiguresTests(SynchronousTestCase):
 
     def test_rates(self) -> None:
         found = summary(server_cpu=4.0)
-        self.assertEqual((found.echoes_per_second, found.client_cpu), (100, 0.5))
-        self.assertEqual(found.server_cpu, 4.0)
-        self.assertIsNone(summary().server_cpu)
-        self.assertIsNone(summary(server_cpu=1.0, messages=0).server_cpu)
+        self.assertEqual((found.echoes_per_second, found.client_cpu_share), (100, 0.5))
+        self.assertEqual(found.server_cpu_us_per_echo, 4_000)
+        self.assertIsNone(summary().server_cpu_us_per_echo)
+        self.assertIsNone(summary(server_cpu=1.0, messages=0).server_cpu_us_per_echo)
 
 
 class NotesTests(SynchronousTestCase):

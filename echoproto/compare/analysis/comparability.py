@@ -53,8 +53,8 @@ def check_plans(one: Results, other: Results, *, may_differ: bool) -> None:
 def _plans(one: Results, other: Results) -> Iterator[str]:
     if one.baseline != other.baseline:
         yield f"the baseline is {one.baseline!r} and {other.baseline!r}"
-    if one.duration != other.duration:
-        yield f"samples of {one.duration:.6g} s and of {other.duration:.6g} s"
+    if one.duration_seconds != other.duration_seconds:
+        yield f"samples of {one.duration_seconds:.6g} s and of {other.duration_seconds:.6g} s"
     if set(one.cells) != set(other.cells):
         yield "the loads are not the same"
     if {(each.name, each.command) for each in one.contestants} != {

@@ -55,15 +55,15 @@ def _late(percentile: str) -> Callable[[Sample], float | None]:
 
 
 def _cpu(sample: Sample) -> float | None:
-    return sample.server_cpu_us or None
+    return sample.server_cpu_us_per_echo or None
 
 
 def _memory(sample: Sample) -> float | None:
     """Bytes by which each connection has made the server's resident memory larger."""
     held = sample.cell.connections + sample.cell.idle
-    if sample.idle_rss is None or sample.busy_rss is None or held < LEAST_HELD:
+    if sample.idle_rss_bytes is None or sample.busy_rss_bytes is None or held < LEAST_HELD:
         return None
-    return (sample.busy_rss - sample.idle_rss) / held
+    return (sample.busy_rss_bytes - sample.idle_rss_bytes) / held
 
 
 def _show_count(value: float) -> str:

@@ -8,7 +8,6 @@ import tomllib
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-import attrs
 from attrs import frozen
 
 from echoproto.compare.plan.contestants import Entry, of_command
@@ -63,7 +62,7 @@ def _tables(value: Any) -> tuple[Table, ...]:
 
 @frozen(kw_only=True)
 class Table:
-    """A table ``[[cell]]`` of a plan file; its keys are those of `Cell`, but for the transport, which all share."""
+    """A table ``[[cell]]`` of a plan file: the settings of a `Cell`, but for the transport, which all share."""
 
     connections: Annotated[int, whole(1, MOST, example=50)] = 50
     size: Annotated[int, _size] = 64
@@ -137,7 +136,9 @@ def _plan_file(read: Document) -> PlanFile:
     baseline = contestants[0] if read.baseline is None else read.baseline
     if baseline not in contestants:
         raise Mismatch(f"{shown(baseline)}: must be one of the contestants: {', '.join(contestants)}", "baseline")
-    cells = [Cell(**attrs.asdict(table), transport=read.transport) for table in read.cell]
+    cells = [
+        Cell(table.connections, table.size, table.idle, read.transport, table.rate, table.churn) for table in read.cell
+    ]
     for number_of_cell, cell in enumerate(cells, 1):
         try:
             check_cell(cell)

@@ -96,14 +96,16 @@ def _cells(options: Options, base: Plan) -> tuple[Cell, ...]:
     cells = tuple(
         Cell(
             connections=connections,
-            size=size,
+            size_bytes=size,
             idle=idle,
             transport=options.transport or base.cells[0].transport,
             rate=options.rate,
             churn=options.churn,
         )
         for connections, size, idle in product(
-            options.connections or (usual.connections,), options.sizes or (usual.size,), options.idle or (usual.idle,)
+            options.connections or (usual.connections,),
+            options.sizes or (usual.size_bytes,),
+            options.idle or (usual.idle,),
         )
     )
     for cell in cells:

@@ -121,15 +121,15 @@ def check_cell(cell: Cell) -> None:
     for wrong, why in (
         (cell.connections < 1, f"connections {cell.connections}: must be at least 1"),
         (cell.idle < 0, f"idle {cell.idle}: must be at least 0"),
-        (cell.size < 1, f"size {cell.size}: must be at least 1 byte, for example 64"),
+        (cell.size_bytes < 1, f"size {cell.size_bytes}: must be at least 1 byte, for example 64"),
         (
             cell.rate is not None and not 0 < cell.rate < float("inf"),
             f"rate {cell.rate}: must be greater than 0 messages per second, for example 2000",
         ),
         (udp and (cell.idle or cell.churn), f"{'idle' if cell.idle else 'churn'} needs connections, and UDP has none"),
         (
-            udp and not SMALLEST_DATAGRAM <= cell.size <= LARGEST_DATAGRAM,
-            f"size {cell.size}: must be from {SMALLEST_DATAGRAM} to {LARGEST_DATAGRAM:,} bytes over UDP",
+            udp and not SMALLEST_DATAGRAM <= cell.size_bytes <= LARGEST_DATAGRAM,
+            f"size {cell.size_bytes}: must be from {SMALLEST_DATAGRAM} to {LARGEST_DATAGRAM:,} bytes over UDP",
         ),
     ):
         if wrong:

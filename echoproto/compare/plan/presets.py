@@ -13,7 +13,7 @@ MINUTE = 60.0
 
 KIB = 1 << 10
 
-USUAL = Cell(connections=50, size=64)
+USUAL = Cell(connections=50, size_bytes=64)
 
 MOST_FOR_SELECT = 900
 """Idle connections that select can hold beside the others."""
@@ -64,7 +64,7 @@ def _presets(native: str) -> tuple[Plan, ...]:
             cells=(
                 USUAL,
                 evolve(USUAL, rate=2_000.0),
-                evolve(USUAL, connections=10, size=10 * KIB),
+                evolve(USUAL, connections=10, size_bytes=10 * KIB),
                 evolve(USUAL, idle=MOST_FOR_SELECT),
             ),
             rounds=7,
@@ -88,7 +88,7 @@ def _presets(native: str) -> tuple[Plan, ...]:
         Plan(
             preset="sizes",
             contestants=(ours, lean, buffered, stock, "asyncio-protocol", "uvloop-protocol", "threads"),
-            cells=tuple(evolve(USUAL, connections=10, size=size) for size in (64, KIB, 10 * KIB, 100 * KIB)),
+            cells=tuple(evolve(USUAL, connections=10, size_bytes=size) for size in (64, KIB, 10 * KIB, 100 * KIB)),
             rounds=7,
             duration=1.0,
             budget=9.5 * MINUTE,

@@ -76,7 +76,7 @@ def headline(results: Results) -> str:
     """Describe the comparison in one line."""
     partial = " (partial)" if results.partial else ""
     what = f"comparison{f' {results.preset!r}' if results.preset else ''}{partial}"
-    rounds = f"{counted(results.rounds, 'round')} of {results.duration:.3g} s"
+    rounds = f"{counted(results.rounds, 'round')} of {results.duration_seconds:.3g} s"
     done = f"{counted(len(results.contestants), 'contestant')}, {rounds}"
     return one_line(f"{what}: {done}, baseline {results.baseline}, seed {results.seed}")
 

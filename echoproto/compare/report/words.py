@@ -12,7 +12,7 @@ import attrs
 from echoproto.compare.results import Cell
 from echoproto.units import counted, show_size
 
-AXES = ("idle", "size", "connections", "rate")
+AXES = ("idle", "size_bytes", "connections", "rate")
 """Settings that a picture can have as its axis: of those that vary most, the first."""
 
 
@@ -35,7 +35,7 @@ def _churn(how: str | None) -> str:
 WORDS: dict[str, Callable[[Any], str]] = {
     "transport": str.upper,
     "connections": _connections,
-    "size": show_size,
+    "size_bytes": show_size,
     "idle": _idle,
     "rate": _rate,
     "churn": _churn,
@@ -49,7 +49,7 @@ UNTOLD = {"transport": "tcp", "idle": 0, "rate": None, "churn": None}
 def show_value(cell: Cell, name: str) -> str:
     """The bare value of a setting, as it stands at an axis."""
     value = getattr(cell, name)
-    return "no rate" if value is None else show_size(value) if name == "size" else f"{value:,.10g}"
+    return "no rate" if value is None else show_size(value) if name == "size_bytes" else f"{value:,.10g}"
 
 
 def varying(cells: Iterable[Cell]) -> tuple[str, ...]:

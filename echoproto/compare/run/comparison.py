@@ -116,7 +116,7 @@ def prepare(task: Task) -> Prepared:
         baseline=plan.baseline,
         seed=task.seed,
         rounds=plan.rounds,
-        duration=plan.duration,
+        duration_seconds=plan.duration,
         command=task.command,
         environment=environment(pinned_to),
         contestants=tuple(entry.contestant(plan.cells[0].transport) for entry in entries),
@@ -138,7 +138,7 @@ def _check_generator(cells: Iterable[Cell], limits: Machine) -> None:
         needed_memory = needed(sample.workload_for(cell, 0, Conditions()))
         if needed_memory > limits.memory:
             raise ConfigurationError(
-                f"{counted(cell.connections, 'connection')} with messages of {show_size(cell.size)} need up to "
+                f"{counted(cell.connections, 'connection')} with messages of {show_size(cell.size_bytes)} need up to "
                 f"{show_memory(needed_memory)} of memory, and {show_memory(limits.memory)} are available: take smaller "
                 "--sizes or fewer --connections"
             )

@@ -141,7 +141,7 @@ class Rounds:
         if sample.verdict in {GOOD, CLIENT_LIMIT}:
             return
         self.progress.note(f"{pair.entry.name}: {sample.verdict}: {sample.why}")
-        everywhere = sample.idle_rss is None and sample.verdict != NOT_POSSIBLE
+        everywhere = sample.idle_rss_bytes is None and sample.verdict != NOT_POSSIBLE
         self.pairs = [other for other in self.pairs if other != pair and not (everywhere and other.entry == pair.entry)]
 
     def _seconds(self, pair: Pair) -> float:

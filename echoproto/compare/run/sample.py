@@ -71,8 +71,8 @@ def workload_for(cell: Cell, port: int, conditions: Conditions) -> Workload:
     return Workload(
         target=Target(Transport(cell.transport), HOST, port),
         connections=cell.connections,
-        smallest=cell.size,
-        largest=cell.size,
+        smallest=cell.size_bytes,
+        largest=cell.size_bytes,
         duration=conditions.duration,
         warmup=conditions.warmup,
         idle=cell.idle,
@@ -167,7 +167,7 @@ def measure(
     if interruption.requested:
         return None
     if outcome.interrupted:
-        return evolve(failed, why=f"it was not done within {min(most, allowed):.0f} s", idle_rss=idle_rss)
+        return evolve(failed, why=f"it was not done within {min(most, allowed):.0f} s", idle_rss_bytes=idle_rss)
     return sample(failed, workload, outcome, idle_rss)
 
 
@@ -194,12 +194,12 @@ def sample(empty: Sample, workload: Workload, outcome: Outcome, idle_rss: int) -
         service_time_us=summary.service_time.percentiles if summary.service_time else {},
         response_time_us=summary.response_time.percentiles if summary.response_time else {},
         spectrum=(outcome.response_time if paced else outcome.service_time).spectrum(),
-        server_cpu_us=None if outcome.server_cpu is None else per_echo(outcome.server_cpu * US),
-        client_cpu=summary.client_cpu,
-        idle_rss=idle_rss,
-        busy_rss=outcome.server_memory,
-        voluntary=per_echo(voluntary),
-        involuntary=per_echo(involuntary),
+        server_cpu_us_per_echo=summary.server_cpu_us_per_echo,
+        client_cpu_share=summary.client_cpu_share,
+        idle_rss_bytes=idle_rss,
+        busy_rss_bytes=outcome.server_memory,
+        voluntary_switches_per_echo=per_echo(voluntary),
+        involuntary_switches_per_echo=per_echo(involuntary),
     )
 
 

@@ -1,5 +1,5 @@
 """
-The report of a load as one JSON document, by the schema ``schema/load-1.json``.
+The report of a load as one JSON document, by the schema ``schema/load-2.json``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from echoproto.load.search import Found
 from echoproto.load.summary import Summary, Times
 from echoproto.load.workload import Workload
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Rises when a key goes, or means something else; new ones may come without."""
 
 
@@ -50,8 +50,8 @@ def document(report: Report) -> dict[str, Any]:
         "first_byte_time_us": _times(summary.first_byte_time),
         "lag_us": _times(summary.lag),
         "client_bound": summary.client_bound,
-        "client_cpu_share": None if summary.brief else round(summary.client_cpu, 4),
-        "server_cpu_seconds_per_1000_echoes": summary.server_cpu,
+        "client_cpu_share": None if summary.brief else round(summary.client_cpu_share, 4),
+        "server_cpu_us_per_echo": summary.server_cpu_us_per_echo,
         "seed": workload.seed,
         "elapsed_seconds": round(outcome.elapsed, 6),
         "echoes": outcome.messages,
@@ -96,8 +96,8 @@ def _workload(workload: Workload) -> dict[str, Any]:
     return {
         "transport": workload.target.transport.value,
         "connections": workload.connections,
-        "smallest_bytes": workload.smallest,
-        "largest_bytes": workload.largest,
+        "smallest_size_bytes": workload.smallest,
+        "largest_size_bytes": workload.largest,
         "duration_seconds": workload.duration,
         "count": workload.count,
         "warmup_seconds": workload.warmup,

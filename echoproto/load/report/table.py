@@ -132,9 +132,9 @@ def facts(report: Report) -> Iterator[tuple[str, str, bool]]:
         yield "" if number else "first of it", one_line(finding), True
     each = " for each process" if workload.processes > 1 else ""
     if not summary.brief:
-        yield "generator", f"{summary.client_cpu:.0%} of a core{each}", False
-    if summary.server_cpu is not None:
-        yield "server", f"{show_time(summary.server_cpu * 1e6)} of processor time per 1,000 echoes", False
+        yield "generator", f"{summary.client_cpu_share:.0%} of a core{each}", False
+    if summary.server_cpu_us_per_echo is not None:
+        yield "server", f"{show_time(summary.server_cpu_us_per_echo * 1000)} of processor time per 1,000 echoes", False
 
 
 def _facts(report: Report) -> Table:

@@ -39,7 +39,7 @@ class PlanTests(SynchronousTestCase):
     def test_what_differs(self) -> None:
         for changes, why in (
             ({"baseline": "threads"}, "the baseline is 'twisted-epoll' and 'threads'"),
-            ({"duration": 2.5}, "samples of 1 s and of 2.5 s"),
+            ({"duration_seconds": 2.5}, "samples of 1 s and of 2.5 s"),
             ({"cells": (Cell(),)}, "the loads are not the same"),
             ({"contestants": RESULTS.contestants[:1]}, "the contestants, or what starts them, are not the same"),
         ):

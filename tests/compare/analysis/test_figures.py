@@ -30,7 +30,7 @@ class FiguresTests(SynchronousTestCase):
     def test_spread(self) -> None:
         """Over the rounds in which a measure is known; a figure of 0 is too little to be measured."""
         ones = [
-            evolve(RESULTS.of("threads", CELL)[number], server_cpu_us=value)
+            evolve(RESULTS.of("threads", CELL)[number], server_cpu_us_per_echo=value)
             for number, value in enumerate((5, None, 1, 0, 2))
         ]
         results = evolve(RESULTS, samples=(*ones, *RESULTS.of(RESULTS.baseline, CELL)))
@@ -105,7 +105,9 @@ class VerdictTests(SynchronousTestCase):
         self.assertEqual(kind(evolve(RESULTS, samples=tuple(samples)), "echo-epoll"), Kind.DIFFERENT)
 
     def test_client_bound_and_nothing_known_of_the_server(self) -> None:
-        results = changed(changed(RESULTS, "echo-epoll", verdict=CLIENT_LIMIT), "twisted-epoll", server_cpu_us=None)
+        results = changed(
+            changed(RESULTS, "echo-epoll", verdict=CLIENT_LIMIT), "twisted-epoll", server_cpu_us_per_echo=None
+        )
         self.assertEqual(
             str(judge(results).at("echo-epoll", CELL).verdict), "client-bound (and the processor time is unknown)"
         )

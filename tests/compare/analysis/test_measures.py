@@ -16,17 +16,19 @@ class MeasuresTests(SynchronousTestCase):
 
     def test_what_was_measured(self) -> None:
         self.assertEqual(THROUGHPUT.of(ONE), ONE.echoes_per_second)
-        self.assertEqual(CPU.of(ONE), ONE.server_cpu_us)
+        self.assertEqual(CPU.of(ONE), ONE.server_cpu_us_per_echo)
         self.assertEqual(P99.of(evolve(ONE, service_time_us={"p99": 7})), 7)
 
     def test_with_a_rate_it_counts_from_when_messages_were_due(self) -> None:
         self.assertEqual(P99.of(evolve(TIMED, service_time_us={"p99": 7}, response_time_us={"p99": 9})), 9)
 
     def test_what_was_not_measured(self) -> None:
-        nothing = evolve(ONE, echoes_per_second=0.0, service_time_us={}, server_cpu_us=None, idle_rss=None)
+        nothing = evolve(
+            ONE, echoes_per_second=0.0, service_time_us={}, server_cpu_us_per_echo=None, idle_rss_bytes=None
+        )
         self.assertEqual([measure.of(nothing) for measure in (THROUGHPUT, P99, CPU)], [None] * 3)
         self.assertIsNone(MEMORY.of(nothing))
-        self.assertIsNone(MEMORY.of(evolve(ONE, busy_rss=None)))
+        self.assertIsNone(MEMORY.of(evolve(ONE, busy_rss_bytes=None)))
 
     def test_memory(self) -> None:
         self.assertEqual(MEMORY.of(ONE), TRUTHS["echo-epoll"].memory)
@@ -38,7 +40,7 @@ class MeasuresTests(SynchronousTestCase):
         self.assertEqual((THROUGHPUT.show(12345.6), P50.show(1500)), ("12,346", "1.5 ms"))
 
     def test_values(self) -> None:
-        samples = tuple(evolve(ONE, server_cpu_us=value) for value in (5.0, None, 1.0))
+        samples = tuple(evolve(ONE, server_cpu_us_per_echo=value) for value in (5.0, None, 1.0))
         self.assertEqual(values(samples, CPU), [(0, 5.0), (0, 1.0)])
 
     def test_pairs_are_of_one_round(self) -> None:

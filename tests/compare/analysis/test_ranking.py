@@ -43,7 +43,7 @@ class RankTests(SynchronousTestCase):
         self.assertFalse(Ranking(CELL, THROUGHPUT, {"one": 100.0}, {}).undecided)
 
     def test_by_processor_time_if_the_generator_was_the_limit(self) -> None:
-        results = changed(changed(RESULTS, "threads", server_cpu_us=0.1), "echo-poll", verdict=CLIENT_LIMIT)
+        results = changed(changed(RESULTS, "threads", server_cpu_us_per_echo=0.1), "echo-poll", verdict=CLIENT_LIMIT)
         ranking = rank(judge(results), CELL, TRUTHS)
         assert ranking is not None
         self.assertEqual((ranking.best, ranking.measure), ("threads", CPU))

@@ -55,7 +55,7 @@ class PlanFileTests(SynchronousTestCase):
 
     def test_all_keys(self) -> None:
         found = self.read(WHOLE)
-        cells = [Cell(10, 10 << 10, 900, "tls", 2000.0, "reset"), Cell(size=99, transport="tls")]
+        cells = [Cell(10, 10 << 10, 900, "tls", 2000.0, "reset"), Cell(size_bytes=99, transport="tls")]
         self.assertEqual(
             found.plan,
             Plan(

@@ -68,6 +68,6 @@ class OptionsTests(SynchronousTestCase):
     def test_another_transport(self) -> None:
         self.assertEqual(self.chosen(transport="tls").cells, (Cell(transport="tls"), Cell(idle=9, transport="tls")))
         self.assertEqual(self.chosen(transport="udp").cells, (Cell(transport="udp"),))
-        self.assertEqual(self.chosen(transport="udp", sizes=(99,)).cells, (Cell(size=99, transport="udp"),))
+        self.assertEqual(self.chosen(transport="udp", sizes=(99,)).cells, (Cell(size_bytes=99, transport="udp"),))
         base = evolve(BASE, cells=[Cell(transport="tls")])
-        self.assertEqual(self.chosen(base, sizes=(99,)).cells, (Cell(size=99, transport="tls"),))
+        self.assertEqual(self.chosen(base, sizes=(99,)).cells, (Cell(size_bytes=99, transport="tls"),))

@@ -47,24 +47,24 @@ class CellTests(SynchronousTestCase):
         for cell, part in (
             (Cell(connections=0), "connections"),
             (Cell(idle=-1), "idle"),
-            (Cell(size=0), "1 byte"),
+            (Cell(size_bytes=0), "1 byte"),
             (Cell(rate=0.0), "rate"),
             (Cell(rate=float("inf")), "rate"),
             (Cell(transport="udp", idle=1), "UDP"),
             (Cell(transport="udp", churn="fin"), "UDP"),
-            (Cell(transport="udp", size=15), "UDP"),
-            (Cell(transport="udp", size=65_508), "UDP"),
+            (Cell(transport="udp", size_bytes=15), "UDP"),
+            (Cell(transport="udp", size_bytes=65_508), "UDP"),
         ):
             with self.assertRaises(ConfigurationError) as caught:
                 check_cell(cell)
             self.assertIn(part, str(caught.exception))
-        for cell in (Cell(), Cell(transport="udp", size=16), Cell(transport="tls", churn="reset", rate=0.5)):
+        for cell in (Cell(), Cell(transport="udp", size_bytes=16), Cell(transport="tls", churn="reset", rate=0.5)):
             check_cell(cell)
 
     def test_over_another_transport(self) -> None:
         """What UDP has no such thing for is left out."""
-        cells = (Cell(), Cell(idle=5), Cell(size=100))
-        self.assertEqual(over(cells, "udp"), (Cell(transport="udp"), Cell(transport="udp", size=100)))
+        cells = (Cell(), Cell(idle=5), Cell(size_bytes=100))
+        self.assertEqual(over(cells, "udp"), (Cell(transport="udp"), Cell(transport="udp", size_bytes=100)))
         self.assertEqual(over(cells, "tls"), tuple(evolve(cell, transport="tls") for cell in cells))
         with self.assertRaises(ConfigurationError) as caught:
             over([Cell(churn="fin")], "udp")

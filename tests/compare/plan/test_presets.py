@@ -36,7 +36,9 @@ class PresetTests(SynchronousTestCase):
 
     def test_what_they_are_for(self) -> None:
         self.assertEqual([cell.idle for cell in preset("c10k", "epoll").cells], [0, 100, 1_000, 10_000])
-        self.assertEqual([cell.size for cell in preset("sizes", "epoll").cells], [64, 1 << 10, 10 << 10, 100 << 10])
+        self.assertEqual(
+            [cell.size_bytes for cell in preset("sizes", "epoll").cells], [64, 1 << 10, 10 << 10, 100 << 10]
+        )
         self.assertEqual([cell.churn for cell in preset("churn", "epoll").cells], ["fin", "reset"])
         seed = set(preset("seed", "epoll").contestants)
         self.assertEqual(seed, {"threads", "processes", *(f"echo-{n}" for n in ("select", "poll", "epoll", "kqueue"))})

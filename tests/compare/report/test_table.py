@@ -68,7 +68,7 @@ class PrintResultsTests(SynchronousTestCase):
         self.assertEqual(row.split(maxsplit=1)[1].strip(), "not possible, because it is out of memory")
 
     def test_unknown_figures(self) -> None:
-        results = changed(RESULTS, "threads", server_cpu_us=None, idle_rss=None)
+        results = changed(RESULTS, "threads", server_cpu_us_per_echo=None, idle_rss_bytes=None)
         results = changed(results, "threads", service_time_us={}, echoes_per_second=7.0)
         row = next(line for line in printed(results).splitlines() if line.startswith("  threads"))
         self.assertEqual(row.split()[1], "7")

@@ -7,13 +7,13 @@ from echoproto.compare.results import Cell
 
 USUAL = Cell()
 IDLE = tuple(Cell(idle=idle) for idle in (0, 100, 10_000))
-MIXED = (USUAL, Cell(rate=2_000.0), Cell(connections=10, size=10240), Cell(idle=900))
+MIXED = (USUAL, Cell(rate=2_000.0), Cell(connections=10, size_bytes=10240), Cell(idle=900))
 
 CELLS = strategies.lists(
     strategies.builds(
         Cell,
         connections=strategies.sampled_from((1, 10)),
-        size=strategies.sampled_from((64, 1024)),
+        size_bytes=strategies.sampled_from((64, 1024)),
         idle=strategies.sampled_from((0, 100, 1_000)),
         transport=strategies.sampled_from(("tcp", "udp")),
         rate=strategies.sampled_from((None, 1.0)),
@@ -29,7 +29,7 @@ class DescribeTests(SynchronousTestCase):
         self.assertEqual(describe(USUAL), "50 connections, 64B")
 
     def test_all_of_it(self) -> None:
-        cell = Cell(connections=1, size=1024, idle=1_000, transport="tls", rate=2_000.0, churn="fin")
+        cell = Cell(connections=1, size_bytes=1024, idle=1_000, transport="tls", rate=2_000.0, churn="fin")
         self.assertEqual(
             describe(cell),
             "TLS, 1 connection, 1KiB, 1,000 idle, 2,000/s, a connection for each message, closed by FIN",
@@ -39,8 +39,8 @@ class DescribeTests(SynchronousTestCase):
         self.assertEqual(describe(Cell(idle=7), without="idle"), "50 connections, 64B")
 
     def test_bare_values(self) -> None:
-        cell = Cell(connections=1_000, size=1024, rate=0.5)
-        shown = [show_value(cell, name) for name in ("connections", "size", "rate")]
+        cell = Cell(connections=1_000, size_bytes=1024, rate=0.5)
+        shown = [show_value(cell, name) for name in ("connections", "size_bytes", "rate")]
         self.assertEqual(shown, ["1,000", "1KiB", "0.5"])
         self.assertEqual(show_value(USUAL, "rate"), "no rate")
 
@@ -69,12 +69,12 @@ class LabelsTests(SynchronousTestCase):
 class AxisTests(SynchronousTestCase):
     def test_what_varies(self) -> None:
         self.assertEqual(varying(IDLE), ("idle",))
-        self.assertEqual(varying(MIXED), ("connections", "size", "idle", "rate"))
+        self.assertEqual(varying(MIXED), ("connections", "size_bytes", "idle", "rate"))
 
     def test_the_one_with_most_values(self) -> None:
         self.assertEqual(axis(IDLE), "idle")
         self.assertEqual(axis(MIXED), "idle")
-        self.assertEqual(axis([*MIXED, evolve(USUAL, size=1), evolve(USUAL, size=2)]), "size")
+        self.assertEqual(axis([*MIXED, evolve(USUAL, size_bytes=1), evolve(USUAL, size_bytes=2)]), "size_bytes")
 
     def test_none(self) -> None:
         self.assertIsNone(axis([USUAL]))

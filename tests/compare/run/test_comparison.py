@@ -50,7 +50,7 @@ class Case(SynchronousTestCase):
             if conditions.pem:
                 with open(conditions.pem, encoding="ascii") as file:
                     self.pems.append((file.read(), os.stat(conditions.pem).st_mode))
-            return Sample(contestant=who.name, cell=cell, round=number, verdict="good", idle_rss=5)
+            return Sample(contestant=who.name, cell=cell, round=number, verdict="good", idle_rss_bytes=5)
 
         def count(who: Contestant, cell: Cell, *rest: object, **more: object) -> Calls:
             return Calls(who.name, cell, {"read": 1.0})
@@ -129,9 +129,12 @@ class GeneratorTests(SynchronousTestCase):
 
     def test_memory(self) -> None:
         """Refused once, before any server is started, and not for each contestant."""
-        _check_generator([Cell(size=20 << 20)], evolve(PLENTY, memory=2 << 30))
+        _check_generator([Cell(size_bytes=20 << 20)], evolve(PLENTY, memory=2 << 30))
         error = self.assertRaises(
-            ConfigurationError, _check_generator, [Cell(), Cell(size=20_000 << 20)], evolve(PLENTY, memory=2 << 30)
+            ConfigurationError,
+            _check_generator,
+            [Cell(), Cell(size_bytes=20_000 << 20)],
+            evolve(PLENTY, memory=2 << 30),
         )
         self.assertEqual(
             str(error),

@@ -12,7 +12,7 @@ from echoproto.host.limits import Machine
 from echoproto.progress import Progress, State
 
 LARGE = Machine(descriptors=1 << 20, tasks=1 << 20, memory=1 << 40)
-CELLS = (Cell(), Cell(idle=5), Cell(size=9))
+CELLS = (Cell(), Cell(idle=5), Cell(size_bytes=9))
 ENTRIES = tuple(Entry(name=name, group="", description="", commands={"tcp": f"{name} {{port}}"}) for name in "abc")
 PAIRS = [Pair(entry, cell) for cell in CELLS for entry in ENTRIES]
 PLAN = Plan(contestants="abc", cells=CELLS, rounds=3, baseline="a", calls=False)
@@ -65,8 +65,8 @@ class Fake(Progress):
         return self.now
 
 
-def sample(name: str, cell: Cell, number: int, verdict: str = GOOD, idle_rss: int | None = 5) -> Sample:
-    return Sample(contestant=name, cell=cell, round=number, verdict=verdict, idle_rss=idle_rss, why="why")
+def sample(name: str, cell: Cell, number: int, verdict: str = GOOD, idle_rss_bytes: int | None = 5) -> Sample:
+    return Sample(contestant=name, cell=cell, round=number, verdict=verdict, idle_rss_bytes=idle_rss_bytes, why="why")
 
 
 def rounds(fake: Fake, plan: Plan = PLAN, pairs: list[Pair] = PAIRS, seed: int = 1) -> Rounds:

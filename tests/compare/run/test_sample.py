@@ -56,13 +56,19 @@ class GoodTests(SynchronousTestCase):
         self.assertEqual(set(found.service_time_us), {"p50", "p75", "p90", "p99", "p99.9", "p99.99", "max"})
         self.assertEqual(found.response_time_us, {})
         self.assertEqual(found.spectrum[-1], (100.0, found.service_time_us["max"]))
-        for figure in (found.server_cpu_us, found.idle_rss, found.busy_rss, found.voluntary, found.involuntary):
+        for figure in (
+            found.server_cpu_us_per_echo,
+            found.idle_rss_bytes,
+            found.busy_rss_bytes,
+            found.voluntary_switches_per_echo,
+            found.involuntary_switches_per_echo,
+        ):
             assert figure is not None
             self.assertGreaterEqual(figure, 0)
-        assert found.idle_rss is not None
-        assert found.server_cpu_us is not None
-        self.assertTrue(5 << 20 < found.idle_rss < 100 << 20)
-        self.assertTrue(1 < found.server_cpu_us < 20_000)
+        assert found.idle_rss_bytes is not None
+        assert found.server_cpu_us_per_echo is not None
+        self.assertTrue(5 << 20 < found.idle_rss_bytes < 100 << 20)
+        self.assertTrue(1 < found.server_cpu_us_per_echo < 20_000)
 
     def test_a_rate_and_a_churn(self) -> None:
         who = catalogue()["threads"].contestant("tcp")
@@ -105,7 +111,7 @@ class BrokenTests(SynchronousTestCase):
         found = measured(contestant("import os\n        if number == 5: os._exit(3)"))
         self.assertIn(found.verdict, ("failed", "lost"))
         self.assertTrue(found.why)
-        self.assertIsNotNone(found.idle_rss, "it had been there")
+        self.assertIsNotNone(found.idle_rss_bytes, "it had been there")
 
     def test_it_closes(self) -> None:
         found = measured(contestant("return client.close()"))
@@ -119,7 +125,7 @@ class BrokenTests(SynchronousTestCase):
     def test_it_never_listens(self) -> None:
         self.patch(sample_module, "START_SECONDS", 0.5)
         found = self.assert_bad(contestant(shift=" + 1"), "unreachable", "did not listen")
-        self.assertIsNone(found.idle_rss)
+        self.assertIsNone(found.idle_rss_bytes)
 
     def test_it_does_not_start(self) -> None:
         self.assert_bad(of_command("x=/no/such {port}").contestant("tcp"), "unreachable", "/no/such")
@@ -180,14 +186,19 @@ class SampleTests(SynchronousTestCase):
             cpu=0.5,
         )
         self.assertEqual((found.verdict, found.why, found.echoes_per_second), (GOOD, "", 100.0))
-        self.assertEqual((found.server_cpu_us, found.voluntary, found.involuntary), (20.0, 0.5, 0.07))
-        self.assertEqual((found.idle_rss, found.busy_rss, found.client_cpu), (5, 9, 0.5))
+        self.assertEqual(
+            (found.server_cpu_us_per_echo, found.voluntary_switches_per_echo, found.involuntary_switches_per_echo),
+            (20.0, 0.5, 0.07),
+        )
+        self.assertEqual((found.idle_rss_bytes, found.busy_rss_bytes, found.client_cpu_share), (5, 9, 0.5))
 
     def test_figures_that_are_not_known(self) -> None:
         found = self.made()
         self.assertEqual((found.verdict, found.why), ("nothing", "no message came back"))
-        self.assertEqual((found.server_cpu_us, found.voluntary, found.busy_rss), (None, None, None))
-        self.assertIsNone(self.made(server_cpu=1.0, server_switches=(1, 1)).server_cpu_us)
+        self.assertEqual(
+            (found.server_cpu_us_per_echo, found.voluntary_switches_per_echo, found.busy_rss_bytes), (None, None, None)
+        )
+        self.assertIsNone(self.made(server_cpu=1.0, server_switches=(1, 1)).server_cpu_us_per_echo)
 
     def test_why(self) -> None:
         good = {"messages": 5, "service_time": histogram([0.001] * 5)}

@@ -23,7 +23,7 @@ LINE_HEIGHT = 15
 
 AXIS_TITLES = {
     "idle": "Idle connections",
-    "size": "Message size",
+    "size_bytes": "Message size",
     "connections": "Connections",
     "rate": "Messages per second",
 }

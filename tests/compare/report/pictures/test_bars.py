@@ -42,7 +42,7 @@ class BarsTests(SynchronousTestCase):
     def test_values_below_zero(self) -> None:
         """Memory may shrink while it is measured."""
         cell = Cell(idle=950)
-        results = changed(run(cells=[cell], rounds=2), "threads", busy_rss=25_000_000 - (1_000 << 10))
+        results = changed(run(cells=[cell], rounds=2), "threads", busy_rss_bytes=25_000_000 - (1_000 << 10))
         self.assertIn("-1.0 KiB", texts(bars(medians(judge(results), [cell], MEMORY), MEMORY, COLORS)))
 
 
@@ -65,7 +65,7 @@ class CostTests(SynchronousTestCase):
         self.assertNotIn("System calls per echo", texts(cost(judge(evolve(RESULTS, calls=())))))
 
     def test_without_processor_time(self) -> None:
-        unknown = evolve(RESULTS, samples=tuple(evolve(each, server_cpu_us=None) for each in RESULTS.samples))
+        unknown = evolve(RESULTS, samples=tuple(evolve(each, server_cpu_us_per_echo=None) for each in RESULTS.samples))
         self.assertNotIn("CPU time per echo (µs)", texts(cost(judge(unknown))))
         self.assertIsNone(cost(judge(evolve(unknown, calls=()))))
 
@@ -79,7 +79,7 @@ class MemoryTests(SynchronousTestCase):
 
     def test_unknown(self) -> None:
         results = run(rounds=1)
-        unknown = evolve(results, samples=tuple(evolve(each, idle_rss=None) for each in results.samples))
+        unknown = evolve(results, samples=tuple(evolve(each, idle_rss_bytes=None) for each in results.samples))
         self.assertIsNone(memory(judge(unknown)))
 
     def test_too_few_connections(self) -> None:

@@ -34,7 +34,7 @@ class DistributionTests(SynchronousTestCase):
         self.assertEqual(found.count("Latency (service time)"), 2)
 
     def test_where_a_rate_is_set(self) -> None:
-        found = texts(distribution(judge(run(cells=[Cell(), Cell(size=7), Cell(rate=2_000.0)], rounds=2))))
+        found = texts(distribution(judge(run(cells=[Cell(), Cell(size_bytes=7), Cell(rate=2_000.0)], rounds=2))))
         self.assertIn("50 connections, 64B, 2,000/s", found)
         self.assertEqual((found.count("Latency (service time)"), found.count("Latency (response time)")), (2, 1))
 

@@ -48,7 +48,7 @@ class MatrixTests(SynchronousTestCase):
         self.assertIn("failed", found)
         self.assertTrue([text for text in found if text.startswith("CPU ")])
         self.assertTrue([text for text in written(run(cells=[CELL], noise=0.3)) if text.endswith(" × ?")])
-        unknown = evolve(results, samples=tuple(evolve(each, server_cpu_us=None) for each in results.samples))
+        unknown = evolve(results, samples=tuple(evolve(each, server_cpu_us_per_echo=None) for each in results.samples))
         self.assertIn("client-bound", written(unknown))
 
     def test_the_best_comes_first(self) -> None:

@@ -34,7 +34,6 @@ FILES = (
     "echoproto/datagram.py",
     "echoproto/errors.py",
     "echoproto/load/client/datagrams.py",
-    "echoproto/load/client/diagnosis.py",
     "echoproto/load/client/messages.py",
     "echoproto/load/client/payload.py",
     "echoproto/load/client/proxyheader.py",

@@ -5,17 +5,18 @@ Runs a load: connects, warms up, measures, and brings what it found into an outc
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import nullcontext
 from time import monotonic_ns
 from typing import Protocol
 
 from echoproto.host.limits import descriptors
 from echoproto.load.address import affordable
-from echoproto.load.client.churn import Churning
+from echoproto.load.client.datagrams import Datagrams
+from echoproto.load.client.messages import Messages
 from echoproto.load.client.meter import NS, Meter
 from echoproto.load.client.poller import punctual
-from echoproto.load.client.streams import Streams
+from echoproto.load.client.streamload import StreamLoad
 from echoproto.load.client.udp import UDPLoad
 from echoproto.load.errors import ClientLimit, nothing_reached
 from echoproto.load.outcome import Outcome
@@ -29,11 +30,16 @@ PATIENCE = 10.0
 
 
 class Load(Protocol):
-    """The connections or sockets that the engine drives."""
+    """The streams or datagrams of a load: `StreamLoad` or `UDPLoad`."""
+
+    @property
+    def accounts(self) -> Sequence[Messages] | Sequence[Datagrams]:
+        """Bytes of each stream or socket."""
+        ...
 
     @property
     def working(self) -> Collection[object]:
-        """Those that are not done yet."""
+        """Streams or sockets that have not done all that they have to do."""
         ...
 
     @property
@@ -76,10 +82,6 @@ class Load(Protocol):
         """Give up what is stuck."""
         ...
 
-    def totals(self) -> tuple[int, int, int, int]:
-        """Bytes sent, acked, lost and unknown."""
-        ...
-
     def interrupt(self) -> None:
         """End at once."""
         ...
@@ -119,9 +121,8 @@ def run(
     workload, fewer = affordable(workload)
     if fewer:
         meter.outcome.own_limits["descriptors"] += fewer
-    make: Callable[[Workload, Meter, int, float], Load] = Churning if workload.churn else Streams
-    if workload.target.transport is Transport.UDP:
-        make = UDPLoad
+    is_udp = workload.target.transport is Transport.UDP
+    make: Callable[[Workload, Meter, int, float], Load] = UDPLoad if is_udp else StreamLoad
     try:
         load = make(workload, meter, first, patience)
     except OSError as error:
@@ -221,5 +222,8 @@ class _Run:
             self._load.interrupt()
 
     def _count_bytes(self) -> None:
-        outcome = self._meter.outcome
-        outcome.sent, outcome.acked, outcome.lost, outcome.unknown = self._load.totals()
+        outcome, accounts = self._meter.outcome, self._load.accounts
+        outcome.sent = sum(each.sent for each in accounts)
+        outcome.acked = sum(each.acked for each in accounts)
+        outcome.lost = sum(each.lost for each in accounts)
+        outcome.unknown = sum(each.unknown for each in accounts)

@@ -102,6 +102,18 @@ class NobodyTests(LoadCase):
             error = self.assertRaises(Unreachable, self.load, 9, target=target)
             self.assertIn(": Network is unreachable: ", str(error))
 
+    def test_reset_before_the_proxy_header_is_sent(self) -> None:
+        """L1: a connection that is gone as soon as it is made has no peer to name in the header."""
+
+        class Reset(socket.socket):
+            def getpeername(self) -> object:
+                raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
+
+        self.patch(Address, "make_socket", lambda self: Reset(self.family, self.kind))
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            error = self.assertRaises(Unreachable, self.load, listener.getsockname()[1], proxy=1)
+        self.assertIn("ENOTCONN", str(error))
+
     def test_names(self) -> None:
         for transport in (Transport.TCP, Transport.TLS, Transport.UDP):
             for name in ("a..b", "a" * 64):

@@ -7,8 +7,8 @@ from functools import partial
 
 from echoproto.errors import EchoError
 from echoproto.host.serving import free_port
-from echoproto.load.client import senders
-from echoproto.load.client.streams import Streams
+from echoproto.load.client import streams
+from echoproto.load.client.streamload import StreamLoad
 from echoproto.load.engine import run
 from echoproto.load.errors import GreetingFailed, Unreachable
 from echoproto.load.outcome import Outcome
@@ -146,7 +146,7 @@ class HonestTests(MutantCase):
 
     def test_on_every_poller(self) -> None:
         for maker in pollers():
-            self.patch(senders, "make_poller", maker)
+            self.patch(streams, "make_poller", maker)
             for settings in (
                 {"count": 50},
                 {"window": 4, "smallest": 1 << 19, "largest": 1 << 19},
@@ -421,16 +421,16 @@ class RateTests(MutantCase):
 
     def test_held_up_itself(self) -> None:
         """What has come while it could not look is not taken for lost."""
-        turn = Streams.turn
+        turn = StreamLoad.turn
         held_up: list[bool] = []
 
-        def turn_and_sleep(streams: Streams, until: int) -> None:
-            turn(streams, until)
-            if streams.last and not held_up:
+        def turn_and_sleep(load: StreamLoad, until: int) -> None:
+            turn(load, until)
+            if load.last and not held_up:
                 held_up.append(True)
                 time.sleep(PATIENCE + 0.2)
 
-        self.patch(Streams, "turn", turn_and_sleep)
+        self.patch(StreamLoad, "turn", turn_and_sleep)
         self.assert_good(self.try_on(honest, duration=0.3, patience=PATIENCE))
         self.assertTrue(held_up)
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.load import engine
-from echoproto.load.client import streams
+from echoproto.load.client import streamload
 from echoproto.load.client.meter import NS
 from echoproto.load.engine import run
 from echoproto.load.outcome import Outcome
@@ -48,7 +48,7 @@ class LoadCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.patch(engine, "TICK", NS // 20)
-        self.patch(streams, "DOUBT", NS // 7)
+        self.patch(streamload, "DOUBT", NS // 7)
 
     def load(self, port: int, *, patience: float = 10.0, first: int = 0, **settings: Any) -> Outcome:
         outcome = run(workload(port, **settings), patience=patience, first=first)

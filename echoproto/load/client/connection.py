@@ -1,196 +1,204 @@
 """
-The socket of one connection of a load: how it is made, written to and closed.
+One connection: its socket, TLS on it, and the readiness that is waited for.
+
+It returns or raises what has happened, and calls nobody but the poller.
 """
 
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import ssl
 import struct
 from collections.abc import Callable
-from time import monotonic_ns
-from typing import TYPE_CHECKING, Any
+from enum import Enum
+from typing import Any
 
-from echoproto.load.client.messages import Exchange
-from echoproto.load.client.poller import READ, WRITE
+from attrs import frozen
+
+from echoproto.load.address import Address
+from echoproto.load.client.poller import READ, WRITE, Poller
 from echoproto.load.client.proxyheader import header
 from echoproto.load.client.tls import TLSSocket, describe
+from echoproto.load.errors import REFUSED
 
-if TYPE_CHECKING:
-    from echoproto.load.client.streams import Streams
+LINGER_RESET = struct.pack("ii", 1, 0)
+"""SO_LINGER of socket(7) with no time at all: closing sends an RST."""
 
 
-class Channel(Exchange):
+class State(Enum):
+    """A state of a connection; see the table in `echoproto.load.client.streams`."""
+
+    CLOSED = "closed"
+    CONNECTING = "connecting"
+    HANDSHAKE = "handshake"
+    OPEN = "open"
+    HALF_CLOSED = "half-closed"
+
+
+@frozen
+class Failure:
     """
-    A stream of messages with a socket of its own, or with one after another.
+    The failure of a connection.
 
-    :ivar socket: of the present connection, or ``None``.
-    :ivar tls: TLS on it, or ``None``.
-    :ivar recv: of the socket, or of TLS on it.
-    :ivar send: the same.
-    :ivar handle: what to do when it is ready for something.
-    :ivar since: when anything happened on it last, in ns (but for what is in ``expected``).
-    :ivar connect_at: when it began to connect, in ns.
+    :ivar why: its name in the outcome's errors.
+    :ivar reason: more on that, safe to print.
+    :ivar lost: True if the bytes that have not come back should have.
+    """
+
+    why: str
+    reason: str = ""
+    lost: bool = False
+
+
+class Connection:
+    """
+    A socket, or one after another.
+
+    :ivar fd: descriptor of the socket; of the last one, if there is none.
+    :ivar recv: receives from the socket, or from TLS on it.
     """
 
     recv: Callable[[int], bytes]
-    send: Callable[[Any], int]
+    _send: Callable[[Any], int]
+    _socket: socket.socket
 
-    __slots__ = (
-        *("connect_at", "fd", "handle", "recv", "send", "since", "socket", "tls"),
-        *("_first_byte_due", "_half_closed", "_mask", "_owner"),
-    )
+    __slots__ = ("_mask", "_poller", "_send", "_socket", "fd", "recv", "state", "tls")
 
-    def __init__(self, number: int, owner: Streams) -> None:
-        super().__init__(number, owner.settings)
-        self._owner = owner
-        self.socket: socket.socket | None = None
+    def __init__(self, poller: Poller) -> None:
+        self.state = State.CLOSED
         self.tls: TLSSocket | None = None
         self.fd = -1
-        self.handle: Callable[[int], None] = lambda _mask: None
-        self.since = self.connect_at = self._mask = 0
-        self._first_byte_due = self._half_closed = False
+        self._mask = 0
+        self._poller = poller
 
-    # What becomes of it is for the one who has it to say.
+    def open(self, address: Address) -> int:
+        """
+        Begin to connect.
 
-    def opened(self) -> None:
-        """It can be used now."""
-        raise NotImplementedError
-
-    def attached(self) -> None:
-        """It has a descriptor, to be waited for."""
-        raise NotImplementedError
-
-    def not_opened(self, code: int) -> None:
-        """It could not be connected, as errno says."""
-        raise NotImplementedError
-
-    def no_room(self) -> None:
-        """The peer's queue of connections is full."""
-        raise NotImplementedError
-
-    def failed(self, error: OSError) -> None:
-        """Its socket says that it is over."""
-        raise NotImplementedError
-
-    def fail(self, why: str, *, reason: str = "") -> None:
-        """It is over, since something has failed, for a reason."""
-        raise NotImplementedError
-
-    def connect(self) -> None:
-        """Begin a connection."""
-        owner = self._owner
-        self.renew()
-        self._half_closed = False
-        self._first_byte_due = owner.churn is not None
-        self.since = self.connect_at = monotonic_ns()
-        self.connect_again()
-
-    def connect_again(self) -> None:
-        """Begin the same connection, also where the peer had no room for it before."""
-        owner = self._owner
+        :return: 0, or errno if that failed; EAGAIN if the listener of a Unix socket has no room in its queue.
+        """
         try:
-            made = owner.address.make_socket()
+            made = address.make_socket()
         except OSError as error:
-            self.not_opened(error.errno or 0)
-            return
-        code = made.connect_ex(owner.address.address)
+            return error.errno or errno.EIO
+        code = made.connect_ex(address.address)
         if code not in (0, errno.EINPROGRESS):
             made.close()
-            if code == errno.EAGAIN and made.family == socket.AF_UNIX:
-                self.no_room()
-            else:
-                self.not_opened(code)
-            return
-        self.socket = made
-        self.recv = made.recv
-        self.send = made.send
+            return code
+        self._socket = made
+        self.recv, self._send = made.recv, made.send
         self.fd = made.fileno()
-        self.attached()
-        self.handle = lambda _mask: self._connecting(made)
+        self.state = State.CONNECTING
         self._mask = WRITE
-        owner.poller.register(self.fd, WRITE)
+        self._poller.register(self.fd, WRITE)
+        return 0
 
-    def _wait_for(self, mask: int) -> None:
-        if mask != self._mask:
-            self._mask = mask
-            self._owner.poller.modify(self.fd, mask)
+    def finish_connecting(self, proxy: int | None) -> None:
+        """
+        Go on once the socket is ready: the connection is open, or has failed.
 
-    def _connecting(self, made: socket.socket) -> None:
-        owner = self._owner
+        :param proxy: version of the PROXY header to send first, or ``None``.
+        :raise OSError: if it could not be made.
+        """
+        made = self._socket
         if code := made.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-            self.close()
-            self.not_opened(code)
-            return
-        self.since = monotonic_ns()
-        owner.meter.connect.add(self.since - self.connect_at)
-        owner.meter.outcome.connected += 1
-        self._wait_for(READ)
-        if owner.proxy:
+            raise OSError(code, os.strerror(code))
+        self.state = State.OPEN
+        self.wait_for(READ)
+        if proxy:
             # It fits: nothing else was sent yet.
-            made.send(header(owner.proxy, made.getsockname(), made.getpeername()))
-        if owner.tls is None:
-            self.opened()
-            return
-        tls = self.tls = TLSSocket(made, owner.tls, owner.host)
-        self.recv = tls.recv
-        self.send = tls.send
-        self.handle = lambda _mask: self._shake_hands(tls)
-        self._shake_hands(tls)
+            made.send(header(proxy, made.getsockname(), made.getpeername()))
 
-    def _shake_hands(self, tls: TLSSocket) -> None:
-        self.since = monotonic_ns()
+    def start_tls(self, context: ssl.SSLContext, host: str) -> None:
+        """Begin TLS, which needs `shake_hands` next."""
+        self.tls = TLSSocket(self._socket, context, host)
+        self.recv, self._send = self.tls.recv, self.tls.send
+        self.state = State.HANDSHAKE
+
+    def shake_hands(self) -> None:
+        """
+        Go on with the handshake of TLS; the connection is open once it is done.
+
+        :raise OSError: if it failed.
+        """
         try:
-            tls.shake_hands()
+            if self.tls is not None:
+                self.tls.shake_hands()
         except BlockingIOError:
             return  # a handshake fits into the buffers of a new socket, so it is the peer's turn
-        except OSError as error:
-            self.fail(
-                "certificate" if isinstance(error, ssl.SSLCertVerificationError) else "TLS", reason=describe(error)
-            )
-        else:
-            self.opened()
+        self.state = State.OPEN
 
-    def _flush(self) -> bool:
-        """Send what is unsent, as much as the kernel takes; gives whether the connection is still there."""
-        send = self.send
+    def wait_for(self, mask: int) -> None:
+        """Wait for readiness to read, write, or both."""
+        if mask != self._mask:
+            self._mask = mask
+            self._poller.modify(self.fd, mask)
+
+    def wait_for_end(self) -> None:
+        """Wait only for the end of the connection."""
+        self._poller.watch_end(self.fd)
+
+    def send(self, data: memoryview) -> memoryview:
+        """
+        Send as much as the kernel takes; what is left is to be sent when the socket is ready.
+
+        :return: the rest.
+        :raise OSError: if the connection is over.
+        """
+        send = self._send
         try:
-            while self.unsent:
-                self.unsent = self.unsent[send(self.unsent) :]
+            while data:
+                data = data[send(data) :]
             if self.tls is not None:
                 self.tls.flush()
         except BlockingIOError:
-            self._wait_for(READ | WRITE)
-            return True
-        except OSError as error:
-            self.failed(error)
-            return False
-        self._wait_for(READ)
-        return True
+            self.wait_for(READ | WRITE)
+        else:
+            self.wait_for(READ)
+        return data
+
+    @property
+    def pending(self) -> bool:
+        """True if there is more to receive, for which no event will come."""
+        return self.tls is not None and self.tls.pending
 
     def close_sending(self) -> None:
-        """Close the sending side, once all is sent: with FIN, over TLS with close_notify."""
-        if self.unsent or self._half_closed or self.socket is None:
+        """
+        Close the sending side, once: with FIN, over TLS with close_notify.
+
+        :raise OSError: if the connection is over.
+        """
+        if self.state is not State.OPEN:
             return
-        self._half_closed = True
-        try:
-            if self.tls is None:
-                self.socket.shutdown(socket.SHUT_WR)
-                return
+        self.state = State.HALF_CLOSED
+        if self.tls is None:
+            self._socket.shutdown(socket.SHUT_WR)
+        else:
             self.tls.close_sending()
-        except OSError as error:
-            self.failed(error)
-            return
-        self._flush()
+            self.send(memoryview(b""))
 
     def close(self, *, reset: bool = False) -> None:
-        """Close the connection, if there is one."""
-        if self.socket is None:
-            return
-        self._owner.poller.forget(self.fd)
-        del self._owner.links[self.fd]
+        """Close the socket."""
+        self._poller.forget(self.fd)
         if reset:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.socket.close()
-        self.socket = self.tls = None
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_RESET)
+        self._socket.close()
+        self.tls = None
+        self.state = State.CLOSED
+
+    def failure(self, error: OSError) -> Failure:
+        """Return the failure that an error of this connection stands for."""
+        if self.state is State.HANDSHAKE:
+            why = "certificate" if isinstance(error, ssl.SSLCertVerificationError) else "TLS"
+            return Failure(why, describe(error))
+        if isinstance(error, ssl.SSLEOFError):
+            return Failure("no close_notify", lost=True)
+        if isinstance(error, ssl.SSLError):
+            return Failure("TLS", describe(error))
+        if self.tls is not None and not self.tls.heard:
+            # TLS 1.3 has a client take the handshake for done before the server has seen its part of it; where that is
+            # refused, an alert is the first to come, unless a reset overtakes it.
+            return Failure("TLS", f"{REFUSED}: {describe(error)}")
+        return Failure(errno.errorcode.get(error.errno or 0, "unknown"))

@@ -1,8 +1,8 @@
 """
-One stream of messages: what was sent, and what of it came back.
+The messages of one stream: what was sent, and what of it came back.
 
-Bytes are known by their position in a `echoproto.load.client.payload.Payload`. Every one that comes back is
-compared with the very bytes that were sent.
+Bytes are known by their position in a `echoproto.load.client.payload.Payload`. Each byte that comes back is compared
+with the byte that was sent. There is no I/O here.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from echoproto.load.client.payload import QuickPayload
 from echoproto.load.histogram import Times
 
 HELLO = b"Hello\n"
-"""What an echo may say first, if nothing else is asked of it."""
+"""Greeting of an echo that may come or not, unless another one is asked for."""
 
-BATCH = 4096
+DRAWN_BYTES = 4096
 """Bytes of messages that are drawn ahead; at least one message."""
 
-MOST_AHEAD = 64
+MAX_DRAWN = 64
 """Messages that are drawn ahead at the most."""
 
 
 class Supply:
     """
-    How many more messages may be begun, over all streams.
+    The messages that may still be begun, over all streams.
 
-    :ivar left: that many.
-    :param streams: how many share it.
+    :ivar left: their number.
+    :param streams: number of streams that share it.
     """
 
     def __init__(self, streams: int) -> None:
@@ -39,7 +39,7 @@ class Supply:
         self._shares = 2 * streams
 
     def take(self, wanted: int) -> int:
-        """Up to so many of them: towards the end fewer, so that no stream has them all."""
+        """Take up to so many: towards the end fewer, so that no stream has them all."""
         taken = min(wanted, max(1, self.left // self._shares), self.left)
         self.left -= taken
         return taken
@@ -48,14 +48,14 @@ class Supply:
 @frozen
 class Settings:
     """
-    What all streams of a run have in common.
+    The settings that all streams of a run have in common.
 
     :ivar smallest: bytes of the smallest message, 1 or more.
-    :ivar largest: of the largest.
-    :ivar greeting: what is received first; ``None`` for `HELLO` or nothing, whichever comes.
-    :ivar supply: where the messages come from.
-    :ivar service: counts the times from the real send.
-    :ivar response: counts the times from the intended send, or ``None``.
+    :ivar largest: bytes of the largest.
+    :ivar greeting: bytes that are received first; ``None`` for `HELLO` or nothing.
+    :ivar supply: source of the messages.
+    :ivar service: times from the real send.
+    :ivar response: times from the intended send, or ``None``.
     :ivar ahead: messages that are drawn ahead at the most, 1 or more.
     """
 
@@ -66,30 +66,30 @@ class Settings:
     supply: Supply
     service: Times
     response: Times | None
-    ahead: int = MOST_AHEAD
+    ahead: int = MAX_DRAWN
 
 
-class Exchange:
+class Messages:
     """
     The messages of one stream, over one connection, or over one after another.
 
-    Where one message is in flight, and nothing else is to be thought of, it is kept in ``expected`` alone, so that a
-    loop in a hurry has only to compare; everything else goes through the methods.
+    On the fast path, the one message in flight is kept in ``expected``, so that the loop has only to compare. The
+    methods keep what is in flight in ``flight``.
 
-    :ivar number: of the stream.
-    :ivar messages: drawn ahead, the next one last.
-    :ivar expected: the one message in flight, or ``None``: then see ``flight``.
-    :ivar sent_at: when it was sent, in ns.
-    :ivar flight: messages in flight, each with when it was sent and when it should have been, in ns.
-    :ivar unsent: what the kernel did not take yet of what is in flight.
+    :ivar number: number of the stream.
+    :ivar drawn: messages drawn ahead, the next one last.
+    :ivar expected: the message in flight on the fast path, or ``None``.
+    :ivar sent_at: time at which ``expected`` was sent, in ns.
+    :ivar flight: messages in flight, each with the times at which it was sent and should have been, in ns.
+    :ivar unsent: bytes in flight that the kernel has not taken yet.
     :ivar lost: bytes that should have come back on connections that are over, and did not.
-    :ivar unknown: the same that need not have.
+    :ivar unknown: bytes that did not come back on such connections, and need not have.
     :ivar begun: position of the first byte of this connection.
     """
 
     __slots__ = (
-        *("begun", "expected", "flight", "lost", "messages", "number", "payload", "sent_at", "unknown", "unsent"),
-        *("_ahead", "_drawn", "_fresh", "_greeting", "_offset", "_random", "_settings", "_skipped"),
+        *("begun", "drawn", "expected", "flight", "lost", "number", "payload", "sent_at", "unknown", "unsent"),
+        *("_ahead", "_end", "_fresh", "_greeting", "_offset", "_random", "_settings", "_skipped"),
     )
 
     def __init__(self, number: int, settings: Settings) -> None:
@@ -97,42 +97,42 @@ class Exchange:
         self._settings = settings
         self.payload = QuickPayload(settings.seed, number)
         self._random = Random(f"{settings.seed} {number} sizes").random  # noqa: S311 - to be repeated, not secret
-        self._ahead = max(1, min(settings.ahead, BATCH // settings.largest))
-        self.messages: list[bytes] = []
+        self._ahead = max(1, min(settings.ahead, DRAWN_BYTES // settings.largest))
+        self.drawn: list[bytes] = []
         self.expected: bytes | None = None
         self.sent_at = 0
         self.flight: deque[tuple[bytes, int, int]] = deque()
         self.unsent = memoryview(b"")
         self.lost = self.unknown = 0
-        self._drawn = self._skipped = self._offset = 0
+        self._end = self._skipped = self._offset = 0
         self.renew()
 
     def renew(self) -> None:
-        """What comes now is of a new connection."""
+        """Begin a new connection."""
         self._fresh = True
         self._greeting = HELLO if self._settings.greeting is None else self._settings.greeting
-        self.begun = self._drawn - self.undealt
+        self.begun = self._end - self.drawn_unsent
 
     def begin(self, now: int, intended: int) -> bytes | None:
         """
-        The next message, which is in flight from now on; ``None`` if there are to be no more.
+        Put the next message in flight, and return it; ``None`` if there are to be no more.
 
         :param now: in ns.
-        :param intended: when it should have been sent, in ns.
+        :param intended: time at which it should have been sent, in ns.
         """
-        if not self.messages and not self.draw():
+        if not self.drawn and not self.draw():
             return None
-        message = self.messages.pop()
+        message = self.drawn.pop()
         self.flight.append((message, now, intended))
         return message
 
-    def settle(self) -> None:
-        """Keep what is in flight in ``expected``, if it is one message, and nothing else is to be thought of."""
+    def enter_fast_path(self) -> None:
+        """Keep the message in flight in ``expected``, if there is one, and nothing else to be thought of."""
         if len(self.flight) == 1 and not (self._offset or self._greeting or self.unsent):
             self.expected, self.sent_at, _ = self.flight.pop()
 
-    def unsettle(self) -> None:
-        """Keep it in ``flight``."""
+    def leave_fast_path(self) -> None:
+        """Keep the message in flight in ``flight``."""
         if self.expected is not None:
             self.flight.append((self.expected, self.sent_at, self.sent_at))
             self.expected = None
@@ -143,9 +143,9 @@ class Exchange:
 
         :param data: at least 1 byte.
         :param now: in ns.
-        :return: all from somewhere before the first wrong byte on; empty if there is none.
+        :return: all bytes from `position` on if one of them is wrong, else none.
         """
-        self.unsettle()
+        self.leave_fast_path()
         if self._greeting:
             greeting = self._greeting
             if self.greeting_due or len(greeting) < len(HELLO) or data.startswith(HELLO[:1]):
@@ -187,27 +187,27 @@ class Exchange:
 
     @property
     def greeting_due(self) -> bool:
-        """Whether a greeting has to come before anything is sent."""
+        """True while a greeting has to come before anything is sent."""
         return bool(self._settings.greeting and self._greeting)
 
     @property
     def in_flight(self) -> int:
-        """How many messages are."""
+        """Number of messages in flight."""
         return len(self.flight) + (self.expected is not None)
 
     @property
-    def undealt(self) -> int:
+    def drawn_unsent(self) -> int:
         """Bytes of messages that are drawn, but not begun."""
-        return sum(map(len, self.messages))
+        return sum(map(len, self.drawn))
 
     @property
     def sent(self) -> int:
         """Bytes that were sent, over all connections."""
-        return self._drawn - self._skipped - self.undealt - len(self.unsent)
+        return self._end - self._skipped - self.drawn_unsent - len(self.unsent)
 
     @property
     def missing(self) -> int:
-        """Bytes that were sent on this connection, and have not come back."""
+        """Bytes that were sent on this connection, and have not come back yet."""
         in_flight = sum(len(message) for message, _, _ in self.flight) + len(self.expected or b"")
         return in_flight - self._offset - len(self.unsent)
 
@@ -217,21 +217,21 @@ class Exchange:
         return self.sent - self.lost - self.unknown - self.missing
 
     @property
-    def place(self) -> int:
+    def position(self) -> int:
         """Position of the next byte that has to come."""
-        return self._drawn - self.undealt - len(self.unsent) - self.missing
+        return self._end - self.drawn_unsent - len(self.unsent) - self.missing
 
     def give_back(self) -> None:
-        """Begin none of the messages that are drawn ahead."""
-        self._drawn -= self.undealt
-        self.messages.clear()
+        """Give up the messages that are drawn ahead."""
+        self._end -= self.drawn_unsent
+        self.drawn.clear()
 
     def finish(self, missing: int, *, lost: int = 0) -> None:
         """
-        The connection is over.
+        End the connection.
 
         :param missing: bytes that were sent on it, and have not come back.
-        :param lost: how many of these should have; the others need not.
+        :param lost: bytes of these that should have; the others need not.
         """
         self.lost += lost
         self.unknown += missing - lost
@@ -242,27 +242,27 @@ class Exchange:
         self._offset = 0
 
     def draw(self) -> bool:
-        """Draw some messages ahead; gives whether there are any."""
+        """Draw some messages ahead, and return true if there are any."""
         settings = self._settings
         count = settings.supply.take(self._ahead)
         if not count:
             return False
         if self._fresh:
             self._fresh = False
-            # What is sent first is not what a greeting begins with, so that one byte tells the two from each other.
-            while settings.greeting is None and self.payload.read(self._drawn, 1) == HELLO[:1]:
-                self._drawn += 1
+            # The first byte sent is not the first of a greeting, so that one byte tells the two from each other.
+            while settings.greeting is None and self.payload.read(self._end, 1) == HELLO[:1]:
+                self._end += 1
                 self._skipped += 1
-            self.begun = self._drawn
+            self.begun = self._end
         smallest, largest = settings.smallest, settings.largest
         if smallest == largest:
-            data = self.payload.read(self._drawn, count * largest)
-            self.messages = [data[start : start + largest] for start in range(0, len(data), largest)]
+            data = self.payload.read(self._end, count * largest)
+            self.drawn = [data[start : start + largest] for start in range(0, len(data), largest)]
         else:
             random, span = self._random, largest + 1 - smallest
             ends = list(accumulate(smallest + int(random() * span) for _ in range(count)))
-            data = self.payload.read(self._drawn, ends[-1])
-            self.messages = [data[start:end] for start, end in pairwise([0, *ends])]
-        self.messages.reverse()
-        self._drawn += len(data)
+            data = self.payload.read(self._end, ends[-1])
+            self.drawn = [data[start:end] for start, end in pairwise([0, *ends])]
+        self.drawn.reverse()
+        self._end += len(data)
         return True

@@ -1,282 +1,175 @@
 """
-One connection of a load: what is sent and received on it, and what is said of it in the end.
+One stream of a load: its messages, and the connection that carries them.
 """
 
 from __future__ import annotations
 
-import errno
-import ssl
 from collections import deque
 from time import monotonic_ns
-from typing import TYPE_CHECKING
 
-from echoproto.load.client.connection import Channel
-from echoproto.load.client.diagnosis import Diagnosis, shown
-from echoproto.load.client.poller import READ, WRITE
-from echoproto.load.client.tls import describe
-from echoproto.load.client.verdict import Kind
-from echoproto.load.errors import IDLE_CLOSED, REFUSED
+from echoproto.load.client.connection import Connection, State
+from echoproto.load.client.messages import Messages, Settings
+from echoproto.load.client.poller import READ, WRITE, Poller
+from echoproto.load.client.verdict import Diagnosis, Kind
 from echoproto.units import noun
 
-if TYPE_CHECKING:
-    from echoproto.load.client.streams import Streams
-
-TOGETHER = 1 << 16
+SEND_BYTES = 1 << 16
 """Bytes of messages that are given to one send, where several may be sent; at least one message."""
 
-BATCHES = 4
-"""Batches of `TOGETHER` bytes that a connection sends in a turn: the others, the clock and what has come back wait."""
+SENDS_PER_TURN = 4
+"""Sends of `SEND_BYTES` that a stream does in a turn: the others, the clock and what has come back wait."""
 
 
-class Link(Channel):
+class EchoStream:
     """
     Messages over one connection, or over one after another.
 
-    :ivar waiting: when the messages that wait for their turn should have been sent, in ns.
-    :ivar idle: whether it is to say nothing.
-    :ivar diagnosis: of what was harmed on it, while more of that is looked at.
-    :ivar parting: whether all that was asked for is back, and what still comes is only looked at.
+    :ivar idle: true for one that sends nothing.
+    :ivar waiting: times at which the messages that wait for their turn should have been sent, in ns.
+    :ivar since: time at which anything happened on it last, in ns (but for what the fast path does).
+    :ivar connect_at: time at which it began to connect, in ns.
+    :ivar first_byte_due: true while the first byte of the peer is waited for, and measured.
+    :ivar diagnosis: the look at the harm that was found on it, or ``None``.
+    :ivar leaving: true once all messages are back and the sending side is closed: how it ends does not matter.
     """
 
-    __slots__ = ("diagnosis", "idle", "parting", "waiting")
+    __slots__ = (
+        *("connect_at", "connection", "diagnosis", "first_byte_due", "idle", "leaving", "messages", "since", "waiting"),
+    )
 
-    def __init__(self, number: int, owner: Streams, *, idle: bool = False) -> None:
-        super().__init__(number, owner)
+    def __init__(self, number: int, settings: Settings, poller: Poller, *, idle: bool = False) -> None:
+        self.messages = Messages(number, settings)
+        self.connection = Connection(poller)
         self.idle = idle
-        self.parting = False
         self.waiting: deque[int] = deque()
+        self.since = self.connect_at = 0
+        self.first_byte_due = self.leaving = False
         self.diagnosis: Diagnosis | None = None
 
-    def attached(self) -> None:
-        """See `Channel.attached`."""
-        self._owner.links[self.fd] = self
+    def __str__(self) -> str:
+        return f"connection {self.messages.number}"
 
-    def not_opened(self, code: int) -> None:
-        """See `Channel.not_opened`."""
-        self._owner.not_connected(self, code)
+    @property
+    def in_flight(self) -> int:
+        """Number of messages in flight."""
+        return self.messages.in_flight
 
-    def no_room(self) -> None:
-        """Hold the connection: the listener's queue is full."""
-        self._owner.hold(self)
+    @property
+    def drawn(self) -> list[bytes]:
+        """Messages drawn ahead."""
+        return self.messages.drawn
 
-    def opened(self) -> None:
-        """See `Channel.opened`."""
-        if self.idle:
-            self._owner.poller.watch_end(self.fd)
-            self.handle = lambda _mask: self.fail(IDLE_CLOSED)
-        else:
-            self.handle = self._open
-        if self.idle or not self.greeting_due:
-            self._owner.ready(self)
-        if self.tls is not None and self.tls.pending and not self.idle:
-            self._read()  # it came with the end of the handshake, and no event will tell
+    @property
+    def is_connected(self) -> bool:
+        """True if it has a socket, connected or connecting."""
+        return self.connection.state is not State.CLOSED
 
-    # Messages
+    @property
+    def in_progress(self) -> bool:
+        """True if something has to happen on it; at a low rate, it may be long until its turn comes."""
+        messages = self.messages
+        if self.connection.state is not State.OPEN:
+            return self.is_connected
+        return bool(messages.in_flight or messages.unsent or messages.greeting_due or self.diagnosis)
 
-    def fill(self) -> None:
-        """Send as many messages as may be in flight."""
-        owner = self._owner
-        self.unsettle()
-        flight = self.flight
-        batches = 0
-        while not self.unsent and len(flight) < owner.window:
-            if batches == BATCHES:
-                self._wait_for(READ | WRITE)  # which comes at once, after the events of the others
-                return
-            batches += 1
-            now = self.since = monotonic_ns()
+    @property
+    def is_ending(self) -> bool:
+        """True once all messages are back, and only the peer's end is missing."""
+        return self.connection.state is State.HALF_CLOSED and not self.messages.in_flight
+
+    @property
+    def awaits_greeting(self) -> bool:
+        """True if a greeting has to come first, and has not."""
+        return self.connection.state is State.OPEN and self.messages.greeting_due and not self.idle
+
+    def fill(self, window: int, *, scheduled: bool) -> bool:
+        """
+        Send as many messages as may be in flight.
+
+        :param window: that many.
+        :param scheduled: true to send only those that are ``waiting``.
+        :return: false if this has stopped for others to have their turn; it goes on by itself.
+        :raise OSError: if the connection is over.
+        """
+        messages = self.messages
+        messages.leave_fast_path()
+        flight = messages.flight
+        for _ in range(SENDS_PER_TURN):
+            if messages.unsent or len(flight) >= window:
+                return True
+            now = monotonic_ns()
             batch: list[bytes] = []
             size = 0
-            while len(flight) < owner.window and size < TOGETHER:
-                message = owner.next_message(self, now)
+            while len(flight) < window and size < SEND_BYTES and (self.waiting or not scheduled):
+                message = messages.begin(now, self.waiting.popleft() if scheduled else now)
                 if message is None:
                     break
                 batch.append(message)
                 size += len(message)
             if not batch:
-                break
-            self.unsent = memoryview(batch[0] if len(batch) == 1 else b"".join(batch))
-            if not self._flush():
-                return
-        if owner.half_close and not self.unsent and owner.is_dry(self):
-            self.close_sending()
-        elif not flight:
-            owner.rests(self)
-        elif owner.lean:
-            self.settle()
+                return True
+            self.since = now
+            messages.unsent = memoryview(batch[0] if len(batch) == 1 else b"".join(batch))
+            self.flush()
+        self.connection.wait_for(READ | WRITE)  # which comes at once, after the events of the others
+        return False
 
-    def sent_so_far(self, count: int) -> None:
-        """The loop in a hurry has sent so many bytes of ``expected``, which are not all."""
-        message = self.expected or b""
-        self.unsettle()
-        self.unsent = memoryview(message)[count:]
+    def flush(self) -> None:
+        """
+        Send what is unsent, as much as the kernel takes.
+
+        :raise OSError: if the connection is over.
+        """
+        self.messages.unsent = self.connection.send(self.messages.unsent)
+
+    def leave_fast_path(self, sent: int) -> None:
+        """Go on without the fast path, which has sent only so many bytes of the message in flight."""
+        messages = self.messages
+        message = messages.expected or b""
+        messages.leave_fast_path()
+        messages.unsent = memoryview(message)[sent:]
         self.since = monotonic_ns()
-        self._wait_for(READ | WRITE)
-
-    def _open(self, mask: int) -> None:
-        if mask & WRITE:
-            self.since = monotonic_ns()
-            if not self._flush():
-                return
-            if not self.unsent and self.diagnosis is None:
-                self.fill()
-        if self.socket is not None and mask & ~WRITE:
-            self._read()
-
-    def _read(self) -> None:
-        owner = self._owner
-        while self.socket is not None:
-            try:
-                data = self.recv(owner.room)
-            except BlockingIOError:
-                return
-            except OSError as error:
-                self.failed(error)
-                return
-            self.take(data, monotonic_ns())
-            if self.tls is None or not self.tls.pending:
-                return  # what else there is comes with the next event
-
-    def take(self, data: bytes, now: int) -> None:
-        """
-        Deal with what was received.
-
-        :param data: empty at the end of the stream.
-        :param now: in ns.
-        """
-        owner = self._owner
-        if not data:
-            self._ended()
-            return
-        if self.diagnosis is not None:
-            self.diagnosis.received(data)
-            if self.diagnosis.full:
-                self.conclude()
-            return
-        self.since = owner.last = now
-        if self._first_byte_due:
-            self._first_byte_due = False
-            owner.meter.first_byte.add(now - self.connect_at)
-        was_due = self.greeting_due
-        wrong = self.received(data, now)
-        if wrong:
-            self.doubt(wrong)
-        elif was_due:
-            if not self.greeting_due:
-                owner.ready(self)
-        else:
-            owner.back(self)
-
-    # The end
-
-    @property
-    def awaits(self) -> bool:
-        """Whether something has to happen on it; at a low rate, it may be long until its turn comes."""
-        if self.socket is None:
-            return False
-        done = not (self.in_flight or self.unsent or self.greeting_due or self._half_closed)
-        return not done or self.diagnosis is not None or self.handle != self._open
-
-    @property
-    def room(self) -> int:
-        """Bytes that are received at once at the most."""
-        return self._owner.room
-
-    @property
-    def ending(self) -> bool:
-        """True once all messages are back, and only the peer's end is missing."""
-        return self.socket is not None and self._half_closed and not self.in_flight
-
-    def stuck(self) -> None:
-        """Nothing has happened on it for long."""
-        if self.diagnosis is not None:
-            self.conclude()
-        elif self.greeting_due and self.handle == self._open:
-            self._owner.wrong_greeting(f"connection {self.number}: no greeting")
-            self.fail("greeting")
-        else:
-            self.fail("no progress", lost=True)
-
-    def _ended(self) -> None:
-        if self.diagnosis is not None:
-            self.conclude()
-        elif self._half_closed and not self.in_flight:
-            self.close()
-            self._owner.over(self)
-        else:
-            self.fail("end of stream", lost=True)
-
-    def failed(self, error: OSError) -> None:
-        """See `Channel.failed`; what did not come back need not have."""
-        if self.diagnosis is not None:
-            self.conclude()
-        elif self.parting:
-            self.close()
-        elif isinstance(error, ssl.SSLEOFError):
-            self.fail("no close_notify", lost=True)
-        elif isinstance(error, ssl.SSLError):
-            self.fail("TLS", reason=describe(error))
-        elif self.tls is not None and not self.tls.heard:
-            # TLS 1.3 has a client take the handshake for done before the server has seen its part of it; where that is
-            # refused, an alert is the first to come, unless a reset overtakes it.
-            self.fail("TLS", reason=f"{REFUSED}: {describe(error)}")
-        else:
-            self.fail(errno.errorcode.get(error.errno or 0, "unknown"))
-
-    def fail(self, why: str, *, reason: str = "", lost: bool = False) -> None:
-        """
-        It is over before its time.
-
-        :param why: as in the outcome's errors.
-        :param reason: more on that, safe to print.
-        :param lost: whether what has not come back should have.
-        """
-        meter = self._owner.meter
-        self._owner.reason = reason or self._owner.reason
-        missing = self.missing
-        if missing and lost:
-            offset = self.place - self.begun
-            what = f"{missing} {noun(missing, 'byte')} lost at offset {offset} ({why})"
-            meter.finding(Kind.LOST.value, f"connection {self.number}: {what}")
-        self.finish(missing, lost=missing if lost else 0)
-        meter.error(why, reason)
-        self.close()
-        self._owner.over(self, failed=True)
-
-    def doubt(self, wrong: bytes) -> None:
-        """Something is wrong: see more of it, to name it."""
-        settings = self._owner.settings
-        if self.greeting_due:
-            came, due = shown(wrong), shown(settings.greeting or b"")
-            self._owner.wrong_greeting(f"connection {self.number}: greeting {came} in place of {due}")
-            self.fail("greeting")
-            return
-        self.diagnosis = Diagnosis(self.payload, self.begun, self.place)
-        self.diagnosis.received(wrong)
-        self._owner.doubts(self)
-
-    def conclude(self) -> None:
-        """Name what is wrong, and be done with this connection."""
-        diagnosis, self.diagnosis = self.diagnosis, None
-        if diagnosis is None:
-            return
-        owner = self._owner
-        owner.doubted.discard(self)
-        self.unsettle()
-        end = self.place + self.missing
-        finding = diagnosis.finding(end)
-        missing = max(0, end - self.begun - finding.offset)
-        greeting = diagnosis.greeting(finding)
-        self.finish(missing, lost=min(missing, finding.length) if finding.kind is Kind.LOST else 0)
-        if greeting is None:
-            owner.meter.finding(finding.kind.value, f"connection {self.number}: {finding}")
-        else:
-            owner.wrong_greeting(f"connection {self.number}: unknown greeting {shown(greeting)}")
-            owner.meter.error("greeting")
-        self.close()
-        owner.over(self, failed=True)
+        self.connection.wait_for(READ | WRITE)
 
     def close_sending(self) -> None:
-        """See `Channel.close_sending`; what is doubted is looked at further."""
-        if self.diagnosis is None:
-            super().close_sending()
+        """
+        Close the sending side, if all is sent; not where harm was found, which is looked at further.
+
+        :raise OSError: if the connection is over.
+        """
+        if not self.messages.unsent and self.diagnosis is None:
+            self.connection.close_sending()
+
+    def doubt(self, wrong: bytes) -> None:
+        """Begin to look at the harm: more of it is needed to name it."""
+        messages = self.messages
+        self.diagnosis = Diagnosis(messages.payload, messages.begun, messages.position)
+        self.diagnosis.received(wrong)
+
+    def abandon(self, *, lost: bool = False) -> str:
+        """
+        Give up what is in flight.
+
+        :param lost: true if what was sent should have come back.
+        :return: the loss in words, if there is one.
+        """
+        messages = self.messages
+        missing = messages.missing
+        offset = messages.position - messages.begun
+        messages.finish(missing, lost=missing if lost else 0)
+        return f"{missing} {noun(missing, 'byte')} lost at offset {offset}" if missing and lost else ""
+
+    def conclude(self, diagnosis: Diagnosis) -> tuple[Kind, str, bytes | None]:
+        """
+        Name the harm, and give up what is in flight.
+
+        :return: the kind of harm, the harm in words, and the unknown greeting that it is, or ``None``.
+        """
+        self.diagnosis = None
+        messages = self.messages
+        messages.leave_fast_path()
+        end = messages.position + messages.missing
+        finding = diagnosis.finding(end)
+        missing = max(0, end - messages.begun - finding.offset)
+        messages.finish(missing, lost=min(missing, finding.length) if finding.kind is Kind.LOST else 0)
+        return finding.kind, str(finding), diagnosis.greeting(finding)

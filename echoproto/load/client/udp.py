@@ -1,5 +1,5 @@
 """
-A load over UDP: its sockets, and what becomes of their datagrams.
+A load over UDP: its sockets, and the fate of their datagrams.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from echoproto.load.address import Address, resolve
 from echoproto.load.client.datagrams import SMALLEST, Datagrams, count_lost
 from echoproto.load.client.messages import Settings
 from echoproto.load.client.meter import NS, Meter
-from echoproto.load.client.poller import READ, WRITE
-from echoproto.load.client.senders import AT_ONCE, Sending
+from echoproto.load.client.poller import READ, WRITE, Poller, make_poller
+from echoproto.load.client.senders import STARTS_PER_TURN, ClosedLoop, make_pacing
 from echoproto.load.errors import nothing_reached
 from echoproto.load.workload import Workload
 
@@ -43,102 +43,46 @@ class UDPSocket:
     """
     One socket, and its datagrams; a `echoproto.load.client.senders.Sender`.
 
-    :ivar waiting: when the messages that wait for their turn should have been sent, in ns.
-    :ivar messages: none: they are made when they are sent.
+    :ivar waiting: times at which the messages that wait for their turn should have been sent, in ns.
+    :ivar drawn: none: messages are made when they are sent.
+    :raise OSError: if the socket can't be made.
     """
 
-    def __init__(self, number: int, owner: UDPLoad) -> None:
-        self.datagrams = Datagrams(number, owner.settings)
+    def __init__(self, datagrams: Datagrams, address: Address, poller: Poller) -> None:
+        self.datagrams = datagrams
         self.waiting: deque[int] = deque()
-        self.messages: list[bytes] = []
-        self.socket: socket.socket | None = None
-        self._owner = owner
+        self.drawn: list[bytes] = []
+        self._poller = poller
         self._mask = READ
-
-    def open(self, address: Address) -> None:
-        """
-        Make the socket.
-
-        :raise OSError: if that fails.
-        """
-        made = address.make_socket()
+        self._socket = made = address.make_socket()
         try:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
             made.connect(address.address)
         except OSError:
             made.close()
             raise
-        self.socket = made
-        self._recv, self._send = made.recv, made.send
-        self._owner.poller.register(made.fileno(), READ)
+        self.fd = made.fileno()
+        self.recv, self.send, self.close = made.recv, made.send, made.close
+        poller.register(self.fd, READ)
 
-    @property
-    def in_flight(self) -> int:
-        """How many datagrams are."""
-        return len(self.datagrams.flight)
-
-    def give_back(self) -> None:
-        """There is nothing to give back."""
-
-    def close_sending(self) -> None:
-        """There is no such thing."""
-
-    def fill(self) -> None:
-        """Send as many messages as may be in flight."""
-        owner, datagrams = self._owner, self.datagrams
-        flight, waiting, agenda = datagrams.flight, self.waiting, owner.agenda
-        blocked = False
-        begun = 0
-        while len(flight) < owner.window and not blocked:
-            if begun == AT_ONCE:
-                blocked = True  # the next event, which comes at once, is for others, too
-                break
-            begun += 1
-            if (not waiting) if agenda is not None else not owner.supply.take(1):
-                break
-            now = monotonic_ns()
-            data = datagrams.begin(now, now if agenda is None else waiting[0])
-            try:
-                self._send(data)
-            except BlockingIOError:
-                blocked = True
-                datagrams.take_back(data)
-                owner.supply.left += agenda is None
-            except OSError as error:
-                owner.failed(error)  # it is gone all the same, as if lost on its way
-            if waiting and not blocked:
-                waiting.popleft()
-        mask = READ | WRITE if blocked else READ
-        if mask != self._mask and self.socket is not None:
+    def wait_for(self, mask: int) -> None:
+        """Wait for readiness to read, write, or both."""
+        if mask != self._mask:
             self._mask = mask
-            owner.poller.modify(self.socket.fileno(), mask)
-        if not flight:
-            owner.rests(self)
-
-    def handle(self, mask: int) -> None:
-        """See `echoproto.load.client.senders.Sender`."""
-        owner = self._owner
-        try:
-            while mask & ~WRITE:
-                data = self._recv(LARGEST + 1)
-                owner.last = now = monotonic_ns()
-                harm = self.datagrams.received(data, now)
-                if harm is not None:
-                    owner.meter.finding(harm.kind, harm.words)
-                if owner.window == 1:
-                    break  # what else there is comes with the next event
-        except BlockingIOError:
-            pass  # all was received
-        except OSError as error:
-            owner.failed(error)
-        self.fill()
+            self._poller.modify(self.fd, mask)
 
 
-class UDPLoad(Sending[UDPSocket]):
-    """All sockets of a load."""
+class UDPLoad:
+    """
+    All sockets of a load.
+
+    :ivar accounts: datagrams of each socket, which know how many bytes were sent and came back.
+    :ivar working: sockets that have not done all that they have to do.
+    :ivar last: time at which anything came back last, in ns.
+    :ivar reason: the latest reason why something can't be reached.
+    """
 
     def __init__(self, workload: Workload, meter: Meter, first: int, patience: float) -> None:
-        super().__init__(workload, meter, first)
         if not SMALLEST <= workload.smallest <= workload.largest <= LARGEST:
             raise ConfigurationError(f"size: a datagram of a load has {SMALLEST} to {LARGEST} bytes")
         if workload.churn or workload.half_close or workload.proxy or workload.idle or workload.greeting:
@@ -146,58 +90,125 @@ class UDPLoad(Sending[UDPSocket]):
                 "UDP has no connections: no churn, half-close, idle ones, greeting or PROXY header"
             )
         self._workload = workload
+        self._meter = meter
+        self._poller = make_poller()
+        self._pacing: ClosedLoop[UDPSocket] = make_pacing(workload, first, self._poller, meter.lag, self._fill)
+        self.working = self._pacing.working
+        self.last = 0
+        self.reason = ""
         self._patience = int(patience * NS)
-        self.address: Address
         self._begun = 0
-        self.settings = Settings(
+        self._address: Address
+        self._by_fd: dict[int, UDPSocket] = {}
+        settings = Settings(
             seed=workload.seed,
             smallest=workload.smallest,
             largest=workload.largest,
             greeting=None,
-            supply=self.supply,
+            supply=self._pacing.supply,
             service=meter.service,
             response=None if workload.rate is None else meter.response,
         )
-        self._all = [UDPSocket(first + number, self) for number in range(workload.connections)]
+        self.accounts = [Datagrams(first + number, settings) for number in range(workload.connections)]
 
     def connect(self, _wait: Callable[[], None]) -> None:
         """
-        Make all sockets; whether anybody is there shows only when something is sent.
+        Make all sockets; a service that is not there shows only when something is sent.
 
-        :raise EchoError: if there is none.
+        :raise EchoError: if no socket could be made.
         """
-        outcome = self.meter.outcome
-        self.address = choose(resolve(self._workload.target))
-        for one in self._all:
+        outcome = self._meter.outcome
+        self._address = choose(resolve(self._workload.target))
+        for datagrams in self.accounts:
             try:
-                one.open(self.address)
+                made = UDPSocket(datagrams, self._address, self._poller)
             except OSError as error:
-                self.failed(error)
+                self._failed(error)
             else:
                 outcome.connected += 1
-                if one.socket is not None:
-                    self.links[one.socket.fileno()] = one
-        if not self.links:
+                self._by_fd[made.fd] = made
+        if not self._by_fd:
             raise nothing_reached(self._workload, outcome, self.reason)
 
-    def failed(self, error: OSError) -> None:
-        """A socket says why it can't be used, or what became of what it has sent: mostly that nothing listens there."""
+    def _failed(self, error: OSError) -> None:
+        """Count what a socket says of itself, or of what it has sent: mostly that nothing listens there."""
         code = error.errno or 0
         self.reason = os.strerror(code)
-        if limit := self.address.local_limit(code):
-            self.meter.outcome.own_limits[limit] += 1
+        if limit := self._address.local_limit(code):
+            self._meter.outcome.own_limits[limit] += 1
         else:
-            self.meter.error(errno.errorcode.get(code, "unknown"))
+            self._meter.error(errno.errorcode.get(code, "unknown"))
 
     @property
     def reached(self) -> bool:
         """True if anything came back, or if nothing was sent."""
-        return bool(self.last or not any(one.datagrams.sent for one in self._all))
+        return bool(self.last or not any(datagrams.sent for datagrams in self.accounts))
 
-    def senders(self) -> list[UDPSocket]:
-        """See `Sending.senders`."""
+    @property
+    def unsent(self) -> int:
+        """Messages that were due, and not sent before the time was over."""
+        return self._pacing.unsent
+
+    def begin(self, count: int | None, *, half_close: bool) -> None:
+        """Begin to send so many messages, or as many as there is time for; there are no sides to close."""
         self._begun = monotonic_ns()
-        return list(self.links.values())
+        self._pacing.begin(list(self._by_fd.values()), count)
+
+    def turn(self, until: int) -> None:
+        """Deal with what happens, up to a time in ns, or until nothing is working."""
+        while self.working and (events := self._pacing.wait(until)) is not None:
+            for fd, mask in events:
+                self._handle(self._by_fd[fd], mask)
+
+    def _fill(self, one: UDPSocket) -> None:
+        """Send as many messages as may be in flight."""
+        pacing, datagrams, waiting = self._pacing, one.datagrams, one.waiting
+        flight, scheduled, window = datagrams.flight, pacing.scheduled, self._workload.window
+        mask = READ
+        begun = 0
+        while len(flight) < window and (waiting if scheduled else pacing.supply.take(1)):
+            now = monotonic_ns()
+            data = datagrams.begin(now, waiting[0] if scheduled else now)
+            begun += 1
+            try:
+                one.send(data)
+            except BlockingIOError:
+                datagrams.take_back(data)
+                pacing.supply.left += not scheduled
+                mask = READ | WRITE
+                break
+            except OSError as error:
+                self._failed(error)  # it is gone all the same, as if lost on its way
+            if scheduled:
+                waiting.popleft()
+            if begun == STARTS_PER_TURN:
+                mask = READ | WRITE  # the next event, which comes at once, is for others, too
+                break
+        one.wait_for(mask)
+        if not flight:
+            pacing.rest(one)
+
+    def _handle(self, one: UDPSocket, mask: int) -> None:
+        try:
+            while mask & ~WRITE:
+                data = one.recv(LARGEST + 1)
+                self.last = now = monotonic_ns()
+                if harm := one.datagrams.received(data, now):
+                    self._meter.finding(harm.kind, harm.words)
+                if self._workload.window == 1:
+                    break  # what else there is comes with the next event
+        except BlockingIOError:
+            pass  # all was received
+        except OSError as error:
+            self._failed(error)
+        self._fill(one)
+
+    def stop(self, now: int) -> None:
+        """Send no more messages, as of a time in ns."""
+        self._pacing.stop(now)
+        for one in list(self.working):
+            if not one.datagrams.flight:
+                self._pacing.rest(one)
 
     def check(self, now: int) -> None:
         """
@@ -205,55 +216,44 @@ class UDPLoad(Sending[UDPSocket]):
 
         :raise EchoError: if nothing ever came back, and the system says why, or it has been so for long.
         """
-        meter = self.meter
-        for one in self.links.values():
+        meter = self._meter
+        for one in self._by_fd.values():
             if said := one.datagrams.expire(now - TIMEOUT):
                 for words in said:
                     meter.tell(words)
-                one.fill()
-        count_lost([one.datagrams for one in self._all], meter.outcome.findings)
+                self._fill(one)
+        count_lost(self.accounts, meter.outcome.findings)
         silent = now - max(self._begun, self.last)
         if not self.last and self.working and silent > (TIMEOUT if meter.outcome.errors else self._patience):
             raise nothing_reached(self._workload, meter.outcome, self.reason)
-        if self.agenda is None and silent > self._patience and self.supply.left:
+        if not self._pacing.scheduled and silent > self._patience and self._pacing.supply.left:
             meter.error("no progress")
             self.stop(now)
 
-    def totals(self) -> tuple[int, int, int, int]:
-        """Bytes sent, acked, lost and unknown."""
-        every = [one.datagrams for one in self._all]
-        return (
-            sum(datagrams.sent for datagrams in every),
-            sum(datagrams.acked for datagrams in every),
-            sum(datagrams.lost for datagrams in every),
-            sum(datagrams.unknown for datagrams in every),
-        )
-
     def interrupt(self) -> None:
         """End at once: what has not come back need not have."""
-        for one in self._all:
-            one.datagrams.abandon()
+        for datagrams in self.accounts:
+            datagrams.abandon()
         self.working.clear()
 
     def finish(self) -> None:
         """Take what has come late, and see whether this machine itself has dropped anything."""
-        for one in self.links.values():
-            one.handle(READ)
-        count_lost([one.datagrams for one in self._all], self.meter.outcome.findings)
-        if dropped := sum(drops({os.fstat(fd).st_ino for fd in self.links})):
-            self.meter.outcome.own_limits["receive buffer"] += dropped
+        for one in self._by_fd.values():
+            self._handle(one, READ)
+        count_lost(self.accounts, self._meter.outcome.findings)
+        if dropped := sum(drops({os.fstat(fd).st_ino for fd in self._by_fd})):
+            self._meter.outcome.own_limits["receive buffer"] += dropped
 
     def close(self) -> None:
         """Close all sockets."""
-        for one in self.links.values():
-            if one.socket is not None:
-                one.socket.close()
-        self.poller.close()
+        for one in self._by_fd.values():
+            one.close()
+        self._poller.close()
 
 
 def choose(addresses: list[Address]) -> Address:
     """
-    The first address that does not refuse an empty datagram, else the first: a connection would tell, and UDP has none.
+    Return the first address that does not refuse an empty datagram, else the first: UDP has no connection that tells.
 
     An echo replies to it, or takes no notice; neither is waited for any longer than a refusal takes on this machine.
     """
@@ -269,7 +269,7 @@ def choose(addresses: list[Address]) -> Address:
 
 
 def drops(inodes: set[int]) -> list[int]:
-    """How many datagrams the system has dropped of some sockets, given by their inodes; of Linux only."""
+    """Return the numbers of datagrams that the system has dropped of sockets, given by inode; of Linux only."""
     found = []
     for name in ("/proc/net/udp", "/proc/net/udp6"):
         if os.path.exists(name):

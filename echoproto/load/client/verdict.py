@@ -1,13 +1,14 @@
 """
-The faults that an echoed stream can have, and how the first of them is named.
+The harm to an echoed stream: its kinds, and how the first harm is named once more of the stream has come.
 """
 
 from __future__ import annotations
 
 from enum import Enum
 
-from attrs import frozen
+from attrs import evolve, frozen
 
+from echoproto.errors import one_line
 from echoproto.load.client.payload import Payload
 from echoproto.units import noun
 
@@ -16,6 +17,9 @@ PROBE = 8
 
 REACH = 1 << 20
 """Bytes before and behind a wrong one, in which its right place is looked for."""
+
+SHOWN = 40
+"""Bytes of a peer that are shown at the most."""
 
 
 class Kind(Enum):
@@ -84,3 +88,76 @@ def common_prefix(one: bytes, two: bytes) -> int:
         else:
             high = middle - 1
     return low
+
+
+class Diagnosis:
+    """
+    Names the harm, from the first wrong byte on.
+
+    :param payload: what was sent.
+    :param begun: position in it of the connection's first byte.
+    :param acked: position of the byte that should have come; all before it came as it was sent.
+    """
+
+    def __init__(self, payload: Payload, begun: int, acked: int) -> None:
+        self._payload = payload
+        self._begun = begun
+        self._acked = acked
+        self._start = max(begun, acked - REACH)
+        self._wrong = bytearray()
+
+    def received(self, data: bytes) -> None:
+        """Take in more of what came in place of what should have come, and after it."""
+        self._wrong += data[: 2 * REACH - len(self._wrong)]
+
+    @property
+    def full(self) -> bool:
+        """True once there is enough to look at."""
+        return len(self._wrong) >= 2 * REACH
+
+    def finding(self, sent: int) -> Finding:
+        """
+        Name the harm; its offset counts from the connection's first byte.
+
+        :param sent: position of the first byte that was not sent.
+        """
+        finding = self._finding(sent)
+        rest = self._acked + len(self._wrong) - finding.offset
+        if rest < PROBE and finding.offset < sent <= finding.offset + rest:
+            # Too little to be recognised as of elsewhere; but it stands where it should, and all else is there.
+            finding = Finding(Kind.CORRUPT, finding.offset, rest)
+        elif finding.kind is Kind.INSERTED and self._acked >= sent:
+            before = self._before()
+            belongs = before.rfind(self._wrong[:PROBE])
+            if len(self._wrong) >= PROBE and belongs >= 0:
+                finding = Finding(Kind.DUPLICATED, finding.offset, len(before) - belongs)
+        return evolve(finding, offset=finding.offset - self._begun)
+
+    def _finding(self, sent: int) -> Finding:
+        wrong = bytes(self._wrong)
+        right = common_prefix(wrong, self._payload.read(self._acked, len(wrong)))
+        offset = self._acked + right
+        if right < len(wrong):
+            return diagnose(self._payload, wrong[right:], offset, sent, self._start)
+        return Finding(Kind.INSERTED, min(sent, offset), max(0, offset - sent))
+
+    def _before(self) -> bytes:
+        """Return what came right before, as far as anything is looked for."""
+        return self._payload.read(self._start, self._acked - self._start)
+
+    def greeting(self, finding: Finding) -> bytes | None:
+        """Return what was put in front of the stream, if that is the harm."""
+        if finding.offset >= PROBE or self._start != self._begun:
+            return None  # it began as it should, and not by chance
+        whole = self._before() + self._wrong
+        beginning = self._payload.read(self._begun, PROBE)
+        if beginning not in whole:
+            # Nothing of the stream itself has come: either it was not sent yet, or something else came in its place.
+            return whole if finding.kind is Kind.INSERTED and not finding.offset else None
+        return whole[: whole.index(beginning)]
+
+
+def shown(data: bytes) -> str:
+    """Return some bytes of a peer, escaped and short."""
+    more = "…" if len(data) > SHOWN else ""
+    return f"{one_line(repr(data[:SHOWN])[1:])}{more}"

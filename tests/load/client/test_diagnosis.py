@@ -1,9 +1,8 @@
 from hypothesis import given, strategies
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.load.client.diagnosis import SHOWN, Diagnosis, shown
 from echoproto.load.client.payload import QuickPayload
-from echoproto.load.client.verdict import PROBE, REACH, Finding, Kind
+from echoproto.load.client.verdict import PROBE, REACH, SHOWN, Diagnosis, Finding, Kind, shown
 
 PAYLOAD = QuickPayload(5)
 BEGUN = 1000
@@ -74,6 +73,16 @@ class FindingTests(SynchronousTestCase):
         finding, _ = diagnose(sent(BEGUN - 500, 100), BEGUN + 50, BEGUN + 50)
         self.assertEqual(finding, Finding(Kind.INSERTED, 50, 100))
 
+    def test_an_earlier_connection_did_not_send_what_is_expected_either(self) -> None:
+        finding, _ = diagnose(sent(BEGUN - 500, 100), BEGUN + 50, BEGUN + 200)
+        self.assertEqual(finding, Finding(Kind.CORRUPT, 50, 100))
+
+    def test_just_enough_to_be_recognised(self) -> None:
+        """As many bytes as tell that they came before, at the end and behind it."""
+        for end in (BEGUN + 5000 + PROBE, BEGUN + 5000):
+            finding, _ = diagnose(sent(BEGUN + 4900, PROBE), BEGUN + 5000, end)
+            self.assertEqual(finding, Finding(Kind.DUPLICATED, 5000, 100))
+
     def test_nothing_at_all(self) -> None:
         self.assertEqual(diagnose(b"", BEGUN + 9, BEGUN + 9)[0], Finding(Kind.INSERTED, 9, 0))
 
@@ -104,6 +113,11 @@ class GreetingTests(SynchronousTestCase):
     def test_not_what_came_in_place_of_the_stream(self) -> None:
         self.assertIsNone(diagnose(bytes(64), BEGUN, BEGUN + 64)[1])
 
+    def test_not_what_came_after_the_stream_had_begun(self) -> None:
+        wrong = b"elcome\r\n" + sent(BEGUN, 64)
+        self.assertIsNotNone(diagnose(wrong, BEGUN + PROBE - 1, BEGUN + 64)[1])
+        self.assertIsNone(diagnose(wrong, BEGUN + PROBE, BEGUN + 64)[1])
+
     def test_not_what_came_later(self) -> None:
         wrong = b"Welcome\r\n" + sent(BEGUN + 640, 64)
         finding, greeting = diagnose(wrong, BEGUN + 640, BEGUN + 704)
@@ -114,5 +128,6 @@ class ShownTests(SynchronousTestCase):
     def test_escaped_and_short(self) -> None:
         """E3: what a peer sends can't begin a line of its own, nor steer the terminal."""
         self.assertEqual(shown(b"Hi\r\n\x1b[31m\xff"), r"'Hi\r\n\x1b[31m\xff'")
+        self.assertEqual(SHOWN, 40)
         self.assertEqual(shown(b"x" * SHOWN), f"'{'x' * SHOWN}'")
         self.assertEqual(shown(b"x" * 10_000), f"'{'x' * SHOWN}'…")

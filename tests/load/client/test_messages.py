@@ -4,7 +4,7 @@ from random import Random
 from hypothesis import given, strategies
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.load.client.messages import BATCH, HELLO, MOST_AHEAD, Exchange, Settings, Supply
+from echoproto.load.client.messages import DRAWN_BYTES, HELLO, MAX_DRAWN, Messages, Settings, Supply
 from echoproto.load.client.payload import QuickPayload
 from echoproto.load.histogram import Histogram, Times
 
@@ -21,8 +21,8 @@ def make(
     greeting: bytes | None = b"",
     count: int = 1 << 62,
     response: Times | None = None,
-    ahead: int = MOST_AHEAD,
-) -> Exchange:
+    ahead: int = MAX_DRAWN,
+) -> Messages:
     supply = Supply(2)
     supply.left = count
     settings = Settings(
@@ -35,12 +35,12 @@ def make(
         response=response,
         ahead=ahead,
     )
-    return Exchange(number, settings)
+    return Messages(number, settings)
 
 
-def send(exchange: Exchange, count: int, now: int = 0) -> bytes:
+def send(messages: Messages, count: int, now: int = 0) -> bytes:
     """Begin so many messages; gives their bytes."""
-    return b"".join(exchange.begin(now, now) or b"" for _ in range(count))
+    return b"".join(messages.begin(now, now) or b"" for _ in range(count))
 
 
 def portions(data: bytes, lengths: list[int]) -> Iterator[bytes]:
@@ -83,110 +83,108 @@ class DrawnAheadTests(SynchronousTestCase):
     def test_how_many(self) -> None:
         """As many as 4 KiB hold, at least 1, and 64 at the most."""
         for size, count in ((1, 64), (64, 64), (65, 63), (241, 16), (2048, 2), (5000, 1)):
-            exchange = make(size=(size, size))
-            exchange.draw()
-            self.assertEqual(len(exchange.messages), count)
+            messages = make(size=(size, size))
+            messages.draw()
+            self.assertEqual(len(messages.drawn), count)
 
     def test_sizes_are_the_same_each_time(self) -> None:
         """Those of a seed and a stream, so that a run can be repeated with a later version, too."""
-        exchange = make(number=3, size=(10, 1000))
-        exchange.draw()
+        messages = make(number=3, size=(10, 1000))
+        messages.draw()
         draw = Random("1 3 sizes").random
-        self.assertEqual(
-            [len(each) for each in reversed(exchange.messages)], [10 + int(draw() * 991) for _ in range(4)]
-        )
+        self.assertEqual([len(each) for each in reversed(messages.drawn)], [10 + int(draw() * 991) for _ in range(4)])
 
     def test_the_connection_begins_with_the_first(self) -> None:
         """Whatever is drawn after that; only the first message must not begin as a greeting does."""
-        exchange = make(H_FIRST, size=(5000, 5000), greeting=None)
-        send(exchange, 1)
-        begun = exchange.begun
-        send(exchange, 3)
-        self.assertEqual((begun, exchange.begun), (1, 1))
+        messages = make(H_FIRST, size=(5000, 5000), greeting=None)
+        send(messages, 1)
+        begun = messages.begun
+        send(messages, 3)
+        self.assertEqual((begun, messages.begun), (1, 1))
 
 
 class InFlightTests(SynchronousTestCase):
     def test_one_that_is_kept_apart_comes_back(self) -> None:
-        exchange = make(number=7)
-        self.assertEqual((exchange.number, exchange.sent_at, exchange.in_flight), (7, 0, 0))
-        message = send(exchange, 1)
-        exchange.settle()
-        self.assertEqual((exchange.expected, len(exchange.flight)), (message, 0))
-        self.assertEqual(exchange.received(message, 5), b"")
-        self.assertEqual((exchange.expected, exchange.in_flight), (None, 0))
+        messages = make(number=7)
+        self.assertEqual((messages.number, messages.sent_at, messages.in_flight), (7, 0, 0))
+        message = send(messages, 1)
+        messages.enter_fast_path()
+        self.assertEqual((messages.expected, len(messages.flight)), (message, 0))
+        self.assertEqual(messages.received(message, 5), b"")
+        self.assertEqual((messages.expected, messages.in_flight), (None, 0))
 
     def test_one_that_is_kept_apart_at_the_end(self) -> None:
         """Messages that did not come back count as unknown by default, not as lost."""
-        exchange = make()
-        send(exchange, 1)
-        exchange.settle()
-        exchange.finish(exchange.missing)
-        self.assertEqual((exchange.in_flight, exchange.unknown, exchange.lost), (0, 10, 0))
+        messages = make()
+        send(messages, 1)
+        messages.enter_fast_path()
+        messages.finish(messages.missing)
+        self.assertEqual((messages.in_flight, messages.unknown, messages.lost), (0, 10, 0))
 
 
 class StreamTests(SynchronousTestCase):
     @given(sizes, cuts, strategies.integers(1, 20), strategies.booleans())
     def test_what_comes_back_as_it_was_sent(
-        self, size: tuple[int, int], lengths: list[int], window: int, hurried: bool
+        self, size: tuple[int, int], lengths: list[int], window: int, fast: bool
     ) -> None:
         """However large messages are, however many are in flight, and however they are cut on their way."""
-        exchange = make(size=size)
+        messages = make(size=size)
         total = b""
         for _ in range(5):
-            sent = send(exchange, window)
+            sent = send(messages, window)
             total += sent
-            if hurried:
-                exchange.settle()
+            if fast:
+                messages.enter_fast_path()
             for part in portions(sent, lengths):
-                self.assertEqual(exchange.received(part, 1_000_000), b"")
-            self.assertEqual((exchange.in_flight, exchange.missing), (0, 0))
+                self.assertEqual(messages.received(part, 1_000_000), b"")
+            self.assertEqual((messages.in_flight, messages.missing), (0, 0))
         self.assertEqual(total, QuickPayload(1, 3).read(0, len(total)))
-        self.assertEqual((exchange.sent, exchange.acked, exchange.place), (len(total), len(total), len(total)))
-        self.assertEqual(times_of(exchange._settings.service).count, 5 * window)
+        self.assertEqual((messages.sent, messages.acked, messages.position), (len(total), len(total), len(total)))
+        self.assertEqual(times_of(messages._settings.service).count, 5 * window)
 
     @given(sizes)
     def test_sizes(self, size: tuple[int, int]) -> None:
-        exchange = make(size=size)
-        drawn = {len(exchange.begin(0, 0) or b"") for _ in range(100)}
+        messages = make(size=size)
+        drawn = {len(messages.begin(0, 0) or b"") for _ in range(100)}
         self.assertTrue(size[0] <= min(drawn) and max(drawn) <= size[1])
         again = make(size=size)
-        self.assertEqual([again.begin(0, 0) for _ in range(100)], [message for message, _, _ in exchange.flight])
+        self.assertEqual([again.begin(0, 0) for _ in range(100)], [message for message, _, _ in messages.flight])
 
     def test_all_sizes_are_drawn(self) -> None:
-        exchange = make(size=(1, 3))
-        self.assertEqual({len(exchange.begin(0, 0) or b"") for _ in range(200)}, {1, 2, 3})
+        messages = make(size=(1, 3))
+        self.assertEqual({len(messages.begin(0, 0) or b"") for _ in range(200)}, {1, 2, 3})
 
     def test_drawn_ahead(self) -> None:
-        for size, drawn in ((10, MOST_AHEAD), (1000, BATCH // 1000), (1 << 20, 1)):
-            exchange = make(size=(size, size))
-            exchange.begin(0, 0)
-            self.assertEqual(len(exchange.messages), drawn - 1)
-            self.assertEqual((exchange.sent, exchange.undealt), (size, size * (drawn - 1)))
-            exchange.give_back()
-            self.assertEqual((exchange.sent, exchange.missing, exchange.undealt), (size, size, 0))
+        for size, drawn in ((10, MAX_DRAWN), (1000, DRAWN_BYTES // 1000), (1 << 20, 1)):
+            messages = make(size=(size, size))
+            messages.begin(0, 0)
+            self.assertEqual(len(messages.drawn), drawn - 1)
+            self.assertEqual((messages.sent, messages.drawn_unsent), (size, size * (drawn - 1)))
+            messages.give_back()
+            self.assertEqual((messages.sent, messages.missing, messages.drawn_unsent), (size, size, 0))
 
     def test_no_more(self) -> None:
-        exchange = make(count=3)
-        self.assertEqual([len(exchange.begin(0, 0) or b"") for _ in range(4)], [10, 10, 10, 0])
+        messages = make(count=3)
+        self.assertEqual([len(messages.begin(0, 0) or b"") for _ in range(4)], [10, 10, 10, 0])
 
     def test_times(self) -> None:
-        exchange = make(response=Times())
-        self.assertEqual(exchange.received(exchange.begin(5_000_000, 2_000_000) or b"", 9_000_000), b"")
-        settings = exchange._settings
+        messages = make(response=Times())
+        self.assertEqual(messages.received(messages.begin(5_000_000, 2_000_000) or b"", 9_000_000), b"")
+        settings = messages._settings
         assert settings.response is not None
         self.assertEqual(times_of(settings.service).percentile(100) // 1000, 4)
         self.assertEqual(times_of(settings.response).percentile(100) // 1000, 7)
 
 
-class SettleTests(SynchronousTestCase):
+class FastPathTests(SynchronousTestCase):
     def test_one_message(self) -> None:
-        exchange = make()
-        message = exchange.begin(7, 7)
-        exchange.settle()
-        self.assertEqual((exchange.expected, exchange.sent_at, exchange.in_flight), (message, 7, 1))
-        self.assertEqual((exchange.sent, exchange.acked, exchange.missing, exchange.place), (10, 0, 10, 0))
-        exchange.unsettle()
-        self.assertEqual((exchange.expected, list(exchange.flight)), (None, [(message, 7, 7)]))
+        messages = make()
+        message = messages.begin(7, 7)
+        messages.enter_fast_path()
+        self.assertEqual((messages.expected, messages.sent_at, messages.in_flight), (message, 7, 1))
+        self.assertEqual((messages.sent, messages.acked, messages.missing, messages.position), (10, 0, 10, 0))
+        messages.leave_fast_path()
+        self.assertEqual((messages.expected, list(messages.flight)), (None, [(message, 7, 7)]))
 
     def test_not_what_there_is_more_to_think_of(self) -> None:
         two, part, greeted, stuck = make(), make(), make(greeting=None), make()
@@ -194,74 +192,74 @@ class SettleTests(SynchronousTestCase):
         part.received(send(part, 1)[:3], 0)
         send(greeted, 1)
         stuck.unsent = memoryview(send(stuck, 1))[4:]
-        for exchange in (two, part, greeted, stuck, make()):
-            exchange.settle()
-            self.assertIsNone(exchange.expected)
-        self.assertEqual((stuck.sent, stuck.missing, stuck.acked, stuck.place), (4, 4, 0, 0))
+        for messages in (two, part, greeted, stuck, make()):
+            messages.enter_fast_path()
+            self.assertIsNone(messages.expected)
+        self.assertEqual((stuck.sent, stuck.missing, stuck.acked, stuck.position), (4, 4, 0, 0))
 
 
 class WrongTests(SynchronousTestCase):
     @given(sizes, cuts, strategies.data())
     def test_one_wrong_byte(self, size: tuple[int, int], lengths: list[int], data: strategies.DataObject) -> None:
-        """What is given back begins at or before the wrong byte, and `place` tells where."""
-        exchange = make(size=size)
-        sent = send(exchange, 4)
+        """What is given back begins at or before the wrong byte, and `position` tells where."""
+        messages = make(size=size)
+        sent = send(messages, 4)
         place = data.draw(strategies.integers(0, len(sent) - 1))
         came = bytearray(sent)
         came[place] ^= 1
         position = 0
         for part in portions(bytes(came), lengths):
-            wrong = exchange.received(part, 0)
+            wrong = messages.received(part, 0)
             position += len(part)
             if wrong:
                 break
-        self.assertEqual(exchange.place, position - len(wrong))
-        self.assertTrue(exchange.place <= place < position)
+        self.assertEqual(messages.position, position - len(wrong))
+        self.assertTrue(messages.position <= place < position)
 
     def test_more_than_was_sent(self) -> None:
-        exchange = make()
-        self.assertEqual(exchange.received(send(exchange, 1) + b"more", 0), b"more")
+        messages = make()
+        self.assertEqual(messages.received(send(messages, 1) + b"more", 0), b"more")
         self.assertEqual(make().received(b"unasked", 0), b"unasked")
 
 
 class GreetingTests(SynchronousTestCase):
     @given(cuts, strategies.sampled_from([None, HELLO, b"Hi there, all of you\r\n"]), strategies.booleans())
     def test_one_that_is_known(self, lengths: list[int], greeting: bytes | None, early: bool) -> None:
-        exchange = make(greeting=greeting)
+        messages = make(greeting=greeting)
         due = HELLO if greeting is None else greeting
-        self.assertEqual(exchange.greeting_due, greeting is not None)
-        sent = send(exchange, 3) if early else b""
+        self.assertEqual(messages.greeting_due, greeting is not None)
+        sent = send(messages, 3) if early else b""
         for part in portions(due + sent, lengths):
-            self.assertEqual(exchange.received(part, 0), b"")
-        self.assertFalse(exchange.greeting_due)
-        self.assertEqual(exchange.received(send(exchange, 2), 0), b"")
-        self.assertEqual(exchange.acked, len(sent) + 20)
+            self.assertEqual(messages.received(part, 0), b"")
+        self.assertFalse(messages.greeting_due)
+        self.assertEqual(messages.received(send(messages, 2), 0), b"")
+        self.assertEqual(messages.acked, len(sent) + 20)
 
     def test_none_is_fine_if_none_is_due(self) -> None:
         for greeting in (None, b""):
-            exchange = make(greeting=greeting)
-            self.assertEqual(exchange.received(send(exchange, 1), 0), b"")
-            exchange.begin(0, 0)
-            exchange.settle()
-            self.assertIsNotNone(exchange.expected)
+            messages = make(greeting=greeting)
+            self.assertEqual(messages.received(send(messages, 1), 0), b"")
+            messages.begin(0, 0)
+            messages.enter_fast_path()
+            self.assertIsNotNone(messages.expected)
 
     def test_another_one(self) -> None:
         """What came in place of it is given back from its first byte on, as far as there is something to be seen."""
         for greeting in (None, HELLO):
-            exchange = make(greeting=greeting)
-            self.assertEqual(exchange.received(b"Hel", 0), b"")
-            self.assertEqual(exchange.received(b"p!", 0), b"Help!")
-        exchange = make(greeting=b"")
-        send(exchange, 1)
-        self.assertEqual(exchange.received(HELLO, 0), HELLO)
+            messages = make(greeting=greeting)
+            self.assertEqual(messages.received(b"Hel", 0), b"")
+            self.assertEqual(messages.received(b"p!", 0), b"Help!")
+        messages = make(greeting=b"")
+        send(messages, 1)
+        self.assertEqual(messages.received(HELLO, 0), HELLO)
 
     @given(strategies.booleans())
     def test_what_is_sent_first_never_looks_like_one(self, greeted: bool) -> None:
-        exchange = make(H_FIRST, greeting=None, size=(1, 1))
-        sent = send(exchange, 1)
+        messages = make(H_FIRST, greeting=None, size=(1, 1))
+        sent = send(messages, 1)
         self.assertNotEqual(sent, b"H")
-        self.assertEqual(exchange.received(HELLO[: 6 * greeted] + sent, 0), b"")
-        self.assertEqual((exchange.sent, exchange.acked, exchange.place - exchange.begun), (1, 1, 1))
+        self.assertEqual(messages.received(HELLO[: 6 * greeted] + sent, 0), b"")
+        self.assertEqual((messages.sent, messages.acked, messages.position - messages.begun), (1, 1, 1))
         self.assertEqual(send(make(H_FIRST, size=(1, 1)), 1), b"H")
 
 
@@ -270,30 +268,30 @@ class ConnectionTests(SynchronousTestCase):
 
     def test_what_did_not_come_back(self) -> None:
         for lost, unknown in ((0, 23), (23, 0), (5, 18)):
-            exchange = make(ahead=1)
-            sent = send(exchange, 3)
-            exchange.unsent = memoryview(sent)[28:]
-            exchange.received(sent[:5], 0)
-            self.assertEqual((exchange.sent, exchange.acked, exchange.missing), (28, 5, 23))
-            exchange.finish(exchange.missing, lost=lost)
-            self.assertEqual((exchange.lost, exchange.unknown, exchange.in_flight), (lost, unknown, 0))
-            self.assertEqual((exchange.sent, exchange.acked, exchange.missing), (28, 5, 0))
-            exchange.renew()
-            self.assertEqual(exchange.begun, 30)
-            self.assertEqual(exchange.received(send(exchange, 1), 0), b"")
-            self.assertEqual((exchange.sent, exchange.acked, exchange.place), (38, 15, 40))
+            messages = make(ahead=1)
+            sent = send(messages, 3)
+            messages.unsent = memoryview(sent)[28:]
+            messages.received(sent[:5], 0)
+            self.assertEqual((messages.sent, messages.acked, messages.missing), (28, 5, 23))
+            messages.finish(messages.missing, lost=lost)
+            self.assertEqual((messages.lost, messages.unknown, messages.in_flight), (lost, unknown, 0))
+            self.assertEqual((messages.sent, messages.acked, messages.missing), (28, 5, 0))
+            messages.renew()
+            self.assertEqual(messages.begun, 30)
+            self.assertEqual(messages.received(send(messages, 1), 0), b"")
+            self.assertEqual((messages.sent, messages.acked, messages.position), (38, 15, 40))
 
     def test_each_is_greeted(self) -> None:
-        exchange = make(greeting=HELLO, ahead=1)
+        messages = make(greeting=HELLO, ahead=1)
         for _ in range(2):
-            self.assertTrue(exchange.greeting_due)
-            self.assertEqual(exchange.received(HELLO, 0), b"")
-            self.assertEqual(exchange.received(send(exchange, 1), 0), b"")
-            exchange.renew()
+            self.assertTrue(messages.greeting_due)
+            self.assertEqual(messages.received(HELLO, 0), b"")
+            self.assertEqual(messages.received(send(messages, 1), 0), b"")
+            messages.renew()
 
     def test_a_message_that_was_drawn_for_one_is_for_the_next(self) -> None:
-        exchange = make(ahead=1)
-        self.assertTrue(exchange.draw())
-        exchange.renew()
-        self.assertEqual((exchange.begun, len(exchange.messages)), (0, 1))
-        self.assertEqual(send(exchange, 1), QuickPayload(1, 3).read(0, 10))
+        messages = make(ahead=1)
+        self.assertTrue(messages.draw())
+        messages.renew()
+        self.assertEqual((messages.begun, len(messages.drawn)), (0, 1))
+        self.assertEqual(send(messages, 1), QuickPayload(1, 3).read(0, 10))

@@ -1,7 +1,7 @@
 """
-Writes the parts of the guide that are made of the code: ``python -m tools.docs``.
+Write the generated parts of the guide: ``python -m tools.docs``.
 
-With ``--check``, it writes nothing, and fails where a promise has no proof, or the guide is not what it would write.
+With ``--check``, it writes no file, and fails if a promise has no proof, or if a part of the guide is out of date.
 """
 
 from __future__ import annotations

@@ -99,10 +99,12 @@ class Meter:
 
     def _compare(self, before: Use, after: Use) -> None:
         outcome = self.outcome
-        outcome.server_cpu = after.seconds - before.seconds
+        used = after.seconds - before.seconds
+        outcome.server_cpu = used if used >= 0 else None  # less, if processes have ended that nobody has waited for
         outcome.server_memory = after.memory
-        if after.ended == before.ended:  # those of a process go with it
-            outcome.server_switches = after.voluntary - before.voluntary, after.involuntary - before.involuntary
+        switches = after.voluntary - before.voluntary, after.involuntary - before.involuntary
+        if after.ended == before.ended and min(switches) >= 0:  # those of a process or thread go with it
+            outcome.server_switches = switches
 
     def _elapse(self, now: int) -> None:
         self.outcome.elapsed = (now - self._begun) / NS

@@ -114,3 +114,14 @@ class ServerTests(SynchronousTestCase):
             meter._compare(Use(1.0, 0.0, 8, 1, 2), after)
             self.assertEqual((meter.outcome.server_cpu, meter.outcome.server_memory), (1.0, 9))
             self.assertEqual(meter.outcome.server_switches, switches)
+
+    def test_less_than_before_is_not_known(self) -> None:
+        """Threads take their switches with them, and so do processes that nobody waits for, with their CPU time."""
+        for after, cpu, switches in (
+            (Use(2.0, 0.0, 9, 0, 5), 1.0, None),
+            (Use(2.0, 0.0, 9, 7, 1), 1.0, None),
+            (Use(0.5, 0.0, 9, 7, 5), None, (6, 3)),
+        ):
+            meter = Meter(os.getpid())
+            meter._compare(Use(1.0, 0.0, 8, 1, 2), after)
+            self.assertEqual((meter.outcome.server_cpu, meter.outcome.server_switches), (cpu, switches))

@@ -10,7 +10,6 @@ FILES = (
     "echoproto/addresses.py",
     "echoproto/compare/analysis/comparability.py",
     "echoproto/compare/analysis/figures.py",
-    "echoproto/compare/analysis/joining.py",
     "echoproto/compare/analysis/measures.py",
     "echoproto/compare/analysis/ranking.py",
     "echoproto/compare/analysis/regression.py",

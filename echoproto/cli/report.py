@@ -54,8 +54,8 @@ def report(
 
     FILES are results.json files, or their folders. Several runs are joined into one report.
     """
+    from echoproto.compare.analysis.comparability import join
     from echoproto.compare.analysis.figures import judge
-    from echoproto.compare.analysis.joining import join
     from echoproto.compare.analysis.regression import changes
     from echoproto.compare.folder import NAMES
     from echoproto.compare.report import write

@@ -109,6 +109,13 @@ class ReactorTests(FailingCase):
         line = self.complaint("--config", self.config("\nreactor = 'selekt'"), status=2)
         self.assertRegex(line, r"echo.toml:2: reactor: no such reactor: 'selekt' \(did you mean 'select'\?\)")
 
+    def test_unknown_one_of_the_runner(self) -> None:
+        """The runners report it themselves, before `echo` is loaded; the guide lists how."""
+        for program, status, said in (("twistd", 1, "does not exist: 'nope'"), ("twist", 64, "Unknown reactor: nope")):
+            ended = self.run_to_end(script(program), "--reactor", "nope", "echo")
+            self.assertEqual(ended.returncode, status, ended)
+            self.assertIn(said, ended.stdout + ended.stderr)
+
 
 class UDPTests(FailingCase):
     def test_udp_port_in_use(self) -> None:

@@ -25,13 +25,9 @@ MIN_PROSE_WIDTH = 24
 """Minimum width of wrapped words beside figures; with less room, they go into the next block."""
 
 
-def console(*, stderr: bool = False) -> Console:
-    """Return a console for a standard stream, with room for whole rows if it is no terminal."""
-    return fitted(Console(stderr=stderr, highlight=False, markup=False, emoji=False))
-
-
-def fitted(made: Console) -> Console:
-    """Give a console room for whole rows, unless it is a terminal."""
+def console(*, stderr: bool = False, quiet: bool = False) -> Console:
+    """Return a standard stream; one that is no terminal has room for whole rows."""
+    made = Console(stderr=stderr, quiet=quiet, highlight=False, markup=False, emoji=False)
     if not made.is_terminal:
         made.width = PIPE_WIDTH
     return made

@@ -2,6 +2,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from unittest.mock import patch
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -78,3 +79,8 @@ class ConsoleTests(SynchronousTestCase):
         self.patch(sys, "stdout", printed)
         console().print("[bold]x[/nope] :smile:")
         self.assertEqual(printed.getvalue(), "[bold]x[/nope] :smile:\n")
+
+    def test_a_terminal_has_its_own(self) -> None:
+        self.patch(Console, "is_terminal", True)
+        with patch.dict(os.environ, {"COLUMNS": "160"}):
+            self.assertEqual(console().width, 160)

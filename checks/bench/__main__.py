@@ -26,13 +26,13 @@ from checks.bench.parts import Part, all_of_them, few, joined
 from checks.bench.targets import Row, rows
 from echoproto.compare.analysis.comparability import check_environments
 from echoproto.compare.analysis.figures import judge
-from echoproto.compare.report.write import console as terminal
 from echoproto.compare.report.write import read_file, write
 from echoproto.compare.results import Results, document
 from echoproto.compare.run.comparison import Task, measure, prepare
 from echoproto.errors import INTERRUPTED, EchoError
 from echoproto.host.signals import Interruption
 from echoproto.progress import Progress, progress_for
+from echoproto.terminal import console as terminal
 
 SOURCES = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 

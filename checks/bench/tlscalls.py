@@ -20,7 +20,7 @@ from itertools import pairwise
 from OpenSSL import SSL
 from rich.table import Table
 
-from echoproto.compare.report.write import console as terminal
+from echoproto.terminal import console as terminal
 from tests.support.certificates import make_pem
 
 CALLS = ("record in", "decrypt", "encrypt", "record out")

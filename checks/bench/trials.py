@@ -25,10 +25,10 @@ from rich.progress import track
 from rich.table import Table
 
 from checks.bench.otherwise import TRIALS, Setting, turn_of_twisted
-from echoproto.compare.report.write import console as terminal
 from echoproto.protocol import EchoFactory
 from echoproto.reactors.lean import Lean
 from echoproto.server.counters import Counters
+from echoproto.terminal import console as terminal
 
 AS_IT_IS = ("as it is", "as it is, again")
 

@@ -60,6 +60,7 @@ def report(
     from echoproto.compare.folder import NAMES
     from echoproto.compare.report import write
     from echoproto.host.files import check_folder, check_kept
+    from echoproto.terminal import console
 
     if output is not None and not overwrite:
         check_kept(output, NAMES)
@@ -74,5 +75,5 @@ def report(
         changed = changes(figures, old, tolerance=tolerance / 100, different_environments=different_environments)
     if output is not None:
         check_folder(output)
-    write.write(figures, output, write.console(), changed)
+    write.write(figures, output, console(), changed)
     sys.exit(WORSE if any(change.regression for change in changed or ()) else 0)

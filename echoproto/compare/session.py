@@ -5,8 +5,8 @@ One use of ``echoproto compare``, from what is asked for to the exit status.
 from __future__ import annotations
 
 from attrs import frozen
-from rich.console import Console
 
+from echoproto import terminal
 from echoproto.compare.analysis.comparability import check_environments
 from echoproto.compare.analysis.figures import Figures, judge
 from echoproto.compare.analysis.regression import changes
@@ -96,7 +96,7 @@ def tell(figures: Figures, old: Results | None, outputs: Outputs) -> int:
             tolerance=outputs.tolerance,
             different_environments=outputs.different_environments,
         )
-    console = Console(quiet=True) if outputs.quiet else write.console()
+    console = terminal.console(quiet=outputs.quiet)
     write.write(figures, outputs.folder, console, changed)
     if figures.results.partial:
         return INTERRUPTED

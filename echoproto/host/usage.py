@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,10 +13,10 @@ from contextlib import suppress
 import psutil
 from attrs import frozen
 
+from echoproto.host.linux import LINUX
+
 SWITCHES = re.compile(rb"voluntary_ctxt_switches:\s*(\d+)")
 """In /proc/PID/task/TID/status; the second line that has it in it is of the involuntary ones."""
-
-LINUX = sys.platform.startswith("linux")
 
 
 @frozen

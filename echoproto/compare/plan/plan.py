@@ -10,6 +10,7 @@ from attrs import evolve, field, frozen
 
 from echoproto.compare.results import Cell
 from echoproto.errors import ConfigurationError
+from echoproto.load.options import LARGEST_DATAGRAM, SMALLEST_DATAGRAM
 
 SAMPLE = 0.6
 """Seconds that a sample takes besides warm-up and measuring: a server starts, the generator does, both end."""
@@ -105,10 +106,6 @@ def over(cells: Iterable[Cell], transport: str) -> tuple[Cell, ...]:
     if not found:
         raise ConfigurationError(f"--transport {transport}: fits none of the plan's cells: {why}")
     return tuple(found)
-
-
-SMALLEST_DATAGRAM, LARGEST_DATAGRAM = 16, 65_507
-"""Bytes that the load generator needs in one, and that fit into one."""
 
 
 def check_cell(cell: Cell) -> None:

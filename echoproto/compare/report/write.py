@@ -19,14 +19,8 @@ from echoproto.compare.report.table import print_changes, print_results
 from echoproto.compare.results import document
 from echoproto.compare.resultsfile import RESULTS, read_file
 from echoproto.host.files import save_whole
-from echoproto.terminal import fitted
 
-__all__ = ["console", "read_file", "write"]
-
-
-def console() -> Console:
-    """Standard output, which has room for whole rows if it is no terminal."""
-    return fitted(Console(highlight=False, markup=False, emoji=False))
+__all__ = ["read_file", "write"]
 
 
 def write(figures: Figures, folder: str | None, console: Console, changes: Sequence[Change] | None = None) -> None:

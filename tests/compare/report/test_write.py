@@ -1,6 +1,5 @@
 import json
 import os
-import sys
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -8,7 +7,6 @@ from echoproto.compare.analysis.figures import judge
 from echoproto.compare.analysis.regression import changes
 from echoproto.compare.report import write
 from echoproto.compare.results import Cell, document
-from echoproto.console import PIPE_WIDTH
 from echoproto.errors import ConfigurationError, OutputError
 from tests.compare.report.test_table import on_console, output
 from tests.compare.runs import run
@@ -89,14 +87,3 @@ class ReadTests(SynchronousTestCase):
         with open(path, "w", encoding="utf-8") as file:
             file.write("rounds = 5")
         self.assertIn("not JSON", str(self.assertRaises(ConfigurationError, write.read_file, path)))
-
-
-class ConsoleTests(SynchronousTestCase):
-    def test_room_for_whole_rows_in_a_pipe(self) -> None:
-        with open(os.devnull, "w", encoding="utf-8") as nowhere:
-            self.patch(sys, "stdout", nowhere)
-            self.assertEqual(write.console().width, PIPE_WIDTH)
-
-    def test_a_terminal_has_its_own(self) -> None:
-        self.patch(write, "Console", lambda **settings: on_console(terminal=True))
-        self.assertEqual(write.console().width, 160)

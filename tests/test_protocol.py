@@ -136,6 +136,7 @@ class EchoTests(SynchronousTestCase):
         connection.makeConnection(transport)
         self.assertEqual(factory.connections, {connection})
         self.assertEqual((transport.value(), connection.bytes_given), (b"", 0))
+        self.assertIsNone(connection._receive)
         connection.handshakeCompleted()
         self.assertEqual((transport.value(), connection.bytes_given), (b"Hello\n", 6))
 
@@ -257,13 +258,16 @@ class EchoFactoryTests(SynchronousTestCase):
                 super().__init__()
                 self.asked: list[tuple[Echo, bytes]] = []
 
+            def opened(self, connection: Echo) -> None:
+                self.asked.append((connection, cast(Any, connection.transport).value()))
+
             def greeting_for(self, connection: Echo) -> bytes:
                 self.asked.append((connection, cast(Any, connection.transport).value()))
-                return b"" if len(self.asked) == 1 else b"You are the second\n"
+                return b"" if len(self.asked) == 2 else b"You are the second\n"
 
         factory = Naming()
         (first, silent), (second, greeted) = connect(factory), connect(factory)
-        self.assertEqual(factory.asked, [(first, b""), (second, b"")])
+        self.assertEqual(factory.asked, [(first, b"")] * 2 + [(second, b"")] * 2)
         self.assertEqual((silent.value(), first.bytes_given), (b"", 0))
         self.assertEqual((greeted.value(), second.bytes_given), (b"You are the second\n", 19))
 

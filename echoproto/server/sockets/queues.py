@@ -25,11 +25,11 @@ TCP_INFO_QUEUE: Final = struct.Struct("=24xII")
 """Of Linux's struct tcp_info: tcpi_unacked and tcpi_sacked, which for a listener are its queue and its limit."""
 
 NETLINK_SOCK_DIAG: Final = 4
-DIAG_HEADER: Final = struct.Struct("=IHHII")
-"""Length, type, flags, sequence number and port of a netlink message (struct nlmsghdr)."""
+DIAG_HEADER: Final = struct.Struct("=IHH8x")
+"""Length, type and flags of a netlink message, whose sequence number and port are 0 (struct nlmsghdr)."""
 
-DIAG_REQUEST: Final = struct.Struct("=BBHIIIII")
-"""Family, protocol, padding, states, inode, attributes to show, cookie (struct unix_diag_req)."""
+DIAG_REQUEST: Final = struct.Struct("=B3xIIIII")
+"""Family, states, inode, attributes to show, cookie (struct unix_diag_req)."""
 
 DIAG_MESSAGE_SIZE: Final = 16
 """Bytes of struct unix_diag_msg, which its attributes follow."""
@@ -111,12 +111,12 @@ def _ask(fd: int, request: int) -> int:
 def _unix_accept_queue(listener: socket.socket) -> AcceptQueue | None:
     """Ask by sock_diag(7), as ss(8) does: for a Unix socket, there is no socket option."""
     inode = os.fstat(listener.fileno()).st_ino
-    request = DIAG_REQUEST.pack(socket.AF_UNIX, 0, 0, ALL_STATES, inode, UDIAG_SHOW_RQLEN, NO_COOKIE, NO_COOKIE)
-    header = DIAG_HEADER.pack(DIAG_HEADER.size + len(request), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST, 0, 0)
+    request = DIAG_REQUEST.pack(socket.AF_UNIX, ALL_STATES, inode, UDIAG_SHOW_RQLEN, NO_COOKIE, NO_COOKIE)
+    header = DIAG_HEADER.pack(DIAG_HEADER.size + len(request), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST)
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG) as diag:
         diag.send(header + request)
         reply = diag.recv(4096, socket.MSG_DONTWAIT)
-    _, kind, *_ = DIAG_HEADER.unpack_from(reply)
+    _, kind, _ = DIAG_HEADER.unpack_from(reply)
     if kind != SOCK_DIAG_BY_FAMILY:  # an error, such as that the kernel was built without
         return None
     attribute = reply[DIAG_HEADER.size + DIAG_MESSAGE_SIZE :]

@@ -153,6 +153,16 @@ class OneRecordTests(SynchronousTestCase):
         self.assertEqual((self.transport.disconnected, self.transport.value()), (True, b""))
         self.assertTrue(self.tls.disconnecting)
 
+    def test_the_end_before_the_handshake(self) -> None:
+        """O7: nothing is in flight, so a peer that says nothing does not keep a service that stops."""
+        for greeting in (b"", b"Hello\n"):
+            options = ssl.PrivateCertificate.loadPEM(PEM).options()
+            made: Any = EchoTLSFactory(options, False, EchoFactory(greeting), Clock()).buildProtocol(None)
+            transport: Any = StringTransport()
+            made.makeConnection(transport)
+            made.wrappedProtocol.close()
+            self.assertTrue(transport.disconnected, greeting)
+
     def test_openssl_is_not_asked_for_more(self) -> None:
         with mock.patch.object(self.tls, "_flushReceiveBIO") as more:
             for sealed in self.seal(b"one ", b"two ", b"x" * (1 << 14)):

@@ -5,7 +5,7 @@ Theme and axes of all charts.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import altair as alt
@@ -50,6 +50,9 @@ THEME = alt.Config(
 
 PERCENTILES = (50.0, 75.0, 90.0, 99.0, 99.9, 99.99, 99.999, 99.9999)
 """Named on the axis of a distribution, as far as there are data for them."""
+
+WHOLE = 100.0
+"""Percentile of the maximum."""
 
 TIME_LABEL = (
     "datum.value < 1000 ? format(datum.value, ',') + ' µs' : "
@@ -131,6 +134,20 @@ def axis_of_times(times: Sequence[float], title: str) -> ValueAxis:
 def rarity(percent: float) -> float:
     """Return how rare something beyond a percentile below 100 is: one in so many."""
     return 100 / (100 - percent)
+
+
+def by_rarity(spectrum: Iterable[tuple[float, int]]) -> Iterator[tuple[float, float, int]]:
+    """
+    Yield percentile, rarity and time of each point of a latency distribution.
+
+    The maximum has no place of its own, and stands where the point before it does.
+
+    :param spectrum: percentiles and times, in ascending order.
+    """
+    rarest = 1.0
+    for percent, time in spectrum:
+        rarest = rarity(percent) if percent < WHOLE else rarest
+        yield percent, rarest, time
 
 
 def percentile_axis(field: str, rarest: float) -> alt.X:

@@ -4,7 +4,7 @@ import altair as alt
 from hypothesis import given, strategies
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.pages.charts import axis_from_zero, axis_of_times, percentile_axis, rarity, specification
+from echoproto.pages.charts import axis_from_zero, axis_of_times, by_rarity, percentile_axis, rarity, specification
 from tests.load.report.reports import NASTY
 
 TIMES = strategies.lists(strategies.integers(1, 60_000_000), min_size=1, max_size=9)
@@ -43,6 +43,11 @@ class ValueAxisTests(SynchronousTestCase):
 
 
 class PercentileAxisTests(SynchronousTestCase):
+    def test_the_maximum_stands_where_the_point_before_it_does(self) -> None:
+        points = [(percent, round(rare, 6), time) for percent, rare, time in by_rarity([(0, 1), (99, 7), (100, 9)])]
+        self.assertEqual(points, [(0, 1.0, 1), (99, 100.0, 7), (100, 100.0, 9)])
+        self.assertEqual(list(by_rarity([(100, 9)])), [(100, 1.0, 9)])
+
     def test_marks_up_to_the_rarest(self) -> None:
         found: Any = percentile_axis("rare", rarity(99.5)).to_dict()
         self.assertEqual([round(mark, 6) for mark in found["axis"]["values"]], [2, 4, 10, 100])

@@ -7,26 +7,21 @@ from __future__ import annotations
 import altair as alt
 
 from echoproto.load.outcome import Outcome
-from echoproto.pages.charts import Rows, axis_from_zero, axis_of_times, percentile_axis, rarity
+from echoproto.pages.charts import Rows, axis_from_zero, axis_of_times, by_rarity, percentile_axis
 
 WIDTH = 720
 """Pixels of each chart, without its labels."""
 
 COLORS = {"service time": "#3b6ea5", "response time": "#c8553d"}
 
-WHOLE = 100.0
-"""%, where the maximum is."""
-
 
 def spectrum_rows(outcome: Outcome) -> Rows:
     """Return the points of both distributions: percentile, rarity, and time in µs."""
-    rows: Rows = []
-    for clock, histogram in (("service time", outcome.service_time), ("response time", outcome.response_time)):
-        rarest = 1.0
-        for percent, time in histogram.spectrum():
-            rarest = rarity(percent) if percent < WHOLE else rarest  # the maximum has no place of its own
-            rows.append({"clock": clock, "percent": percent, "rare": rarest, "time": time})
-    return rows
+    return [
+        {"clock": clock, "percent": percent, "rare": rare, "time": time}
+        for clock, histogram in (("service time", outcome.service_time), ("response time", outcome.response_time))
+        for percent, rare, time in by_rarity(histogram.spectrum())
+    ]
 
 
 def spectrum_chart(rows: Rows) -> alt.Chart:

@@ -117,7 +117,8 @@ class PageTests(SynchronousTestCase):
     def test_what_others_have_written_is_text(self) -> None:
         truths = {NASTY: TRUTHS["threads"], "twisted-epoll": TRUTHS["twisted-epoll"]}
         results = run(truths, [CELL])
-        results = evolve(results, preset=NASTY, command=NASTY, environment={NASTY: NASTY})
+        contestants = tuple(evolve(each, command=(NASTY,), description=NASTY) for each in results.contestants)
+        results = evolve(results, preset=NASTY, command=NASTY, environment={NASTY: NASTY}, contestants=contestants)
         for each in (results, changed(results, NASTY, verdict="failed", why=NASTY)):
             text = shown(each)
             self.assertNotIn("<script>document", text)

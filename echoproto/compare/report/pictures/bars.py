@@ -45,10 +45,11 @@ def bars(rows: Rows, quantity: Quantity, colors: alt.Color) -> alt.LayerChart:
         scale = alt.Scale(type="log", domain=[low / 1.5, high * 3], nice=False)
     else:
         scale = alt.Scale(domain=[min(0, low), high * HEADROOM], nice=False)
-    axis = alt.Axis(tickCount=5, labelExpr=TIME_LABEL) if quantity.times else alt.Axis(tickCount=5, format=",~r")
-    x = alt.X(
-        "value:Q", title=f"{quantity.title}, logarithmic" if logarithmic else quantity.title, scale=scale, axis=axis
-    )
+    # A logarithmic axis has ticks without a label.
+    label = f"datum.label ? ({TIME_LABEL}) : ''" if quantity.times else alt.Undefined
+    axis = alt.Axis(tickCount=5, grid=not logarithmic, format=",~r", labelExpr=label)
+    title = f"{quantity.title}, logarithmic" if logarithmic else quantity.title
+    x = alt.X("value:Q", title=title, scale=scale, axis=axis)
     base = alt.Chart(alt.Data(values=rows)).encode(
         y=alt.Y("contestant:N", sort=[row["contestant"] for row in rows], title=None),
         tooltip=[f"{name}:N" for name in ("contestant", "load", "median", "rounds")],

@@ -13,7 +13,7 @@ from echoproto.compare.analysis.measures import P99
 from echoproto.compare.report.pictures.rows import WIDTH, color, ends_of_the_axis
 from echoproto.compare.report.words import describe
 from echoproto.compare.results import Cell
-from echoproto.pages.charts import Rows, ValueAxis, axis_of_times, percentile_axis, rarity
+from echoproto.pages.charts import WHOLE, Rows, ValueAxis, axis_of_times, by_rarity, percentile_axis
 from echoproto.units import show_time
 
 HEIGHT = 380
@@ -30,9 +30,6 @@ AXIS_TITLES = {
 
 TOOLTIPS = ("contestant", "load", "median", "rounds", "percentile", "time")
 """Fields that a pointer shows, as far as the rows have them."""
-
-WHOLE = 100.0
-"""%, where the maximum is."""
 
 
 def over_axis(rows: Rows, along: str, axis: ValueAxis, colors: alt.Color, number: int) -> alt.LayerChart:
@@ -84,21 +81,18 @@ def _percentiles(figures: Figures, cell: Cell) -> Rows:
         if figure.void or not samples:
             continue
         middle = sorted(samples, key=lambda sample: P99.of(sample) or 0)[len(samples) // 2]
-        rarest = 1.0
-        for percent, time in middle.spectrum:
-            if percent <= 0:
-                continue  # the minimum, which would only make the axis longer
-            rarest = rarity(percent) if percent < WHOLE else rarest  # the maximum has no place of its own
-            rows.append(
-                {
-                    "contestant": figure.contestant.name,
-                    "group": figure.contestant.group,
-                    "x": rarest,
-                    "value": max(1, time),
-                    "percentile": f"p{percent:.6g}" if percent < WHOLE else "max",
-                    "time": show_time(time),
-                }
-            )
+        rows += [
+            {
+                "contestant": figure.contestant.name,
+                "group": figure.contestant.group,
+                "x": rare,
+                "value": max(1, time),
+                "percentile": f"p{percent:.6g}" if percent < WHOLE else "max",
+                "time": show_time(time),
+            }
+            for percent, rare, time in by_rarity(middle.spectrum)
+            if percent > 0  # the minimum would only make the axis longer
+        ]
     return rows
 
 

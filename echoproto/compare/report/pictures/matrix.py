@@ -99,7 +99,7 @@ def _color() -> alt.Color:
         titleOrient="top",
         values=list(LEGEND),
         labelExpr=f"{labels} : ''",
-        gradientLength=300,
+        gradientLength=2 * CELL_WIDTH,
         offset=8,
     )
     return alt.Color("good:Q", title="Compared with the baseline", scale=scale, legend=legend)

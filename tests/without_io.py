@@ -46,6 +46,7 @@ FILES = (
     "echoproto/load/search.py",
     "echoproto/load/summary.py",
     "echoproto/load/target.py",
+    "echoproto/load/verdict.py",
     "echoproto/pages/charts.py",
     "echoproto/protocol.py",
     "echoproto/reactors/clock.py",

@@ -19,9 +19,8 @@ from echoproto.compare.versions import from_version_1, path_in_version_1
 SCHEMA_VERSION = 2
 """Rises when a key goes, or means something else; new ones may come without."""
 
-GOOD, CLIENT_LIMIT, NOT_POSSIBLE = "good", "client limit", "not possible"
-"""Verdicts of a sample whose figures count; whose throughput is the generator's own; which there can be none of."""
-
+NOT_POSSIBLE = "not possible"
+"""Verdict of a sample that can't be taken here; all others are a `LoadVerdict`."""
 
 LARGEST_SEED = 2**63 - 1
 """As ``--seed`` takes it."""
@@ -121,8 +120,7 @@ class Sample:
 
     :ivar contestant: its name.
     :ivar round: from 0; the samples of one round were taken one after the other, and share what else happened then.
-    :ivar verdict: `GOOD`, `CLIENT_LIMIT`, `NOT_POSSIBLE`, or one of the load generator's others, of a service that
-        has failed.
+    :ivar verdict: `NOT_POSSIBLE`, or a `LoadVerdict`.
     :ivar why: if it is not good, in one line.
     :ivar echoes_per_second: messages (of a churn: connections) that came back whole.
     :ivar service_time_us: percentiles by name, ``p50`` to ``max``; empty if nothing came back.

@@ -15,7 +15,8 @@ from attrs import define, evolve, field, frozen
 from echoproto.load import errors
 from echoproto.load.options import Aim
 from echoproto.load.outcome import Outcome
-from echoproto.load.summary import CLIENT_LIMIT, GOOD, Summary
+from echoproto.load.summary import Summary
+from echoproto.load.verdict import MEASURED
 from echoproto.load.workload import Workload
 
 WHOLE = 100
@@ -155,7 +156,7 @@ def find_rate(
         step_workload = evolve(workload, rate=rate, duration=aim.seconds(rate, workload.duration or 0))
         outcome, summary = measure(step_workload, search)
         run = step_workload, outcome, summary
-        if outcome.interrupted or summary.verdict not in {GOOD, CLIENT_LIMIT}:
+        if outcome.interrupted or summary.verdict not in MEASURED:
             return Found(aim, search.held, search.client_bound, steps), run
         step = judge(aim, rate, outcome, summary)
         steps.append(step)

@@ -30,8 +30,9 @@ from echoproto.load.report.document import Report, document
 from echoproto.load.report.progress import LoadProgress
 from echoproto.load.report.table import headline, print_report
 from echoproto.load.search import Search, find_rate
-from echoproto.load.summary import GOOD, Summary, summarise
+from echoproto.load.summary import Summary, summarise
 from echoproto.load.target import parse_target, refusal
+from echoproto.load.verdict import LoadVerdict
 from echoproto.load.workload import Transport, Workload
 from echoproto.progress import Progress, progress_for
 
@@ -175,7 +176,7 @@ def write(report: Report, outputs: Outputs) -> None:
     console = terminal.console(stderr=outputs.quiet or STANDARD_OUTPUT in outputs.paths.values())
     if not outputs.quiet:
         print_report(console, report)
-    elif report.summary.verdict != GOOD:
+    elif report.summary.verdict != LoadVerdict.GOOD:
         console.print(Text(headline(report)), soft_wrap=True)
     failures += [_saved(*each) for each in written if each[1] == STANDARD_OUTPUT]
     if any(failures):

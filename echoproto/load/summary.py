@@ -12,23 +12,16 @@ from echoproto.errors import INTERRUPTED
 from echoproto.load import errors
 from echoproto.load.histogram import PERCENTILES, Histogram
 from echoproto.load.outcome import Outcome
+from echoproto.load.verdict import HARMS, LoadVerdict
 from echoproto.load.workload import Workload
 from echoproto.units import counted, show_time
 
-HARMS = ("corrupt", "reordered", "duplicated", "inserted", "truncated", "lost")
-"""Harm that a service can do to data, the worst first."""
-
-GOOD, FAILED, UNREACHABLE, NOTHING, CLIENT_LIMIT = "good", "failed", "unreachable", "nothing", "client limit"
-"""Verdicts without harm to data: connections broke; none was made; no message came back; our own limit."""
-
-VERDICTS = (*HARMS, FAILED, UNREACHABLE, NOTHING, CLIENT_LIMIT, GOOD)
-
 STATUSES = {
-    **dict.fromkeys((*HARMS, FAILED), errors.HARMED),
-    UNREACHABLE: errors.UNREACHABLE,
-    NOTHING: errors.UNREACHABLE,
-    CLIENT_LIMIT: errors.CLIENT_LIMIT,
-    GOOD: errors.GOOD,
+    **dict.fromkeys((*HARMS, LoadVerdict.FAILED), errors.HARMED),
+    LoadVerdict.UNREACHABLE: errors.UNREACHABLE,
+    LoadVerdict.NOTHING: errors.UNREACHABLE,
+    LoadVerdict.CLIENT_LIMIT: errors.CLIENT_LIMIT,
+    LoadVerdict.GOOD: errors.GOOD,
 }
 """Exit statuses by verdict."""
 
@@ -71,7 +64,7 @@ class Summary:
     """
     The summary of a load.
 
-    :ivar verdict: one of `VERDICTS`, the worst that holds.
+    :ivar verdict: the worst that holds.
     :ivar exit_status: of the command.
     :ivar brief: whether so little time was measured that rates mean nothing.
     :ivar echoes_per_second: messages that came back whole, per second measured.
@@ -82,7 +75,7 @@ class Summary:
     :ivar notes: what a reader has to know, each in one line.
     """
 
-    verdict: str
+    verdict: LoadVerdict
     exit_status: int
     brief: bool
     echoes_per_second: float
@@ -134,21 +127,21 @@ def summarise(workload: Workload, outcome: Outcome) -> Summary:
     )
 
 
-def _verdict(outcome: Outcome, *, client_bound: bool) -> str:
+def _verdict(outcome: Outcome, *, client_bound: bool) -> LoadVerdict:
     """Return the worst verdict that holds."""
     harmed = {kind for kind, count in outcome.findings.items() if count}
     if outcome.lost:
         harmed.add("lost")
     if harmed:
-        return min(harmed, key=HARMS.index)
+        return next(harm for harm in HARMS if harm in harmed)
     if outcome.own_limits:
-        return CLIENT_LIMIT
+        return LoadVerdict.CLIENT_LIMIT
     if outcome.errors:
         refused = outcome.errors.keys() <= errors.REFUSALS and not outcome.messages
-        return UNREACHABLE if refused else FAILED
+        return LoadVerdict.UNREACHABLE if refused else LoadVerdict.FAILED
     if not outcome.messages and not outcome.interrupted:
-        return NOTHING
-    return CLIENT_LIMIT if client_bound else GOOD
+        return LoadVerdict.NOTHING
+    return LoadVerdict.CLIENT_LIMIT if client_bound else LoadVerdict.GOOD
 
 
 def _cpu_share(workload: Workload, outcome: Outcome) -> float:

@@ -21,9 +21,10 @@ from echoproto.compare.plan.contestants import catalogue
 from echoproto.compare.plan.file import read_plan
 from echoproto.compare.plan.options import chosen
 from echoproto.compare.plan.plan import Plan
-from echoproto.compare.results import CLIENT_LIMIT, Cell, Results, document
+from echoproto.compare.results import Cell, Results, document
 from echoproto.compare.run.comparison import Prepared, Task, prepare
 from echoproto.errors import ConfigurationError
+from echoproto.load.verdict import LoadVerdict
 from echoproto.progress import Progress
 from echoproto.reactors.selection import candidates
 from tests.compare.runs import AT_ONCE, ENVIRONMENT, Truth, run
@@ -86,7 +87,9 @@ class TargetsTests(SynchronousTestCase):
     def test_where_the_generator_was_the_limit_by_processor_time(self) -> None:
         whole = run(TRUTHS, CELLS, noise=0.001)
         samples = tuple(
-            evolve(each, verdict=CLIENT_LIMIT, echoes_per_second=100_000.0) if each.contestant == LEAN else each
+            evolve(each, verdict=LoadVerdict.CLIENT_LIMIT, echoes_per_second=100_000.0)
+            if each.contestant == LEAN
+            else each
             for each in whole.samples
         )
         found = {row.name: row for row in rows(evolve(whole, samples=samples))}

@@ -3,7 +3,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from checks.truths import MANY, lines
 from echoproto.compare.analysis.figures import judge
-from echoproto.compare.results import CLIENT_LIMIT, Cell, Results
+from echoproto.compare.results import Cell, Results
+from echoproto.load.verdict import LoadVerdict
 from tests.compare.runs import CELLS, TRUTHS, changed, run
 
 RESULTS = run(rounds=5)
@@ -33,7 +34,7 @@ class TruthsTests(SynchronousTestCase):
         self.assertEqual(found(run(cells=others, rounds=5)), [False, False, True, True, True])
 
     def test_by_processor_time_if_the_generator_was_the_limit(self) -> None:
-        self.assertEqual(found(changed(RESULTS, "echo-epoll", verdict=CLIENT_LIMIT)), [True] * 5)
+        self.assertEqual(found(changed(RESULTS, "echo-epoll", verdict=LoadVerdict.CLIENT_LIMIT)), [True] * 5)
 
     def test_none_of_them(self) -> None:
         truths = {

@@ -9,7 +9,8 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
-from echoproto.compare.results import GOOD, NOT_POSSIBLE, Calls, Cell, Contestant, Results, Sample
+from echoproto.compare.results import NOT_POSSIBLE, Calls, Cell, Contestant, Results, Sample
+from echoproto.load.verdict import LoadVerdict
 
 SPECTRUM_SHARES = (0.0, 50.0, 75.0, 90.0, 99.0, 99.9, 99.99, 100.0)
 
@@ -125,7 +126,7 @@ def sample(name: str, truth: Truth, cell: Cell, number: int, factor: float = 1.0
         contestant=name,
         cell=cell,
         round=number,
-        verdict=GOOD,
+        verdict=LoadVerdict.GOOD,
         echoes_per_second=rate if cell.rate is None else cell.rate,
         service_time_us=times,
         response_time_us={} if cell.rate is None else times,

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 import echoproto
 from echoproto.compare.results import SCHEMA_VERSION, Calls, Cell, Contestant, Results, Sample, document, read
 from echoproto.errors import ConfigurationError
-from echoproto.load.summary import VERDICTS
+from echoproto.load.verdict import LoadVerdict
 
 SCHEMA = os.path.join(
     os.path.dirname(echoproto.__file__), "compare", "report", "schema", f"compare-{SCHEMA_VERSION}.json"
@@ -35,7 +35,7 @@ samples = strategies.builds(
     contestant=strategies.text(),
     cell=cells,
     round=natural,
-    verdict=strategies.sampled_from(["good", "client limit", "not possible", *VERDICTS]),
+    verdict=strategies.sampled_from(["good", "client limit", "not possible", *LoadVerdict]),
     why=strategies.text(),
     echoes_per_second=comparable,
     service_time_us=percentiles,
@@ -111,7 +111,9 @@ class ResultsTests(SynchronousTestCase):
             self.assertEqual(
                 set(described["properties"]) - {"schema_version"}, {field.name for field in fields(kind)}, kind
             )
-        self.assertEqual(set(schema["$defs"]["sample"]["properties"]["verdict"]["enum"]), {"not possible", *VERDICTS})
+        self.assertEqual(
+            set(schema["$defs"]["sample"]["properties"]["verdict"]["enum"]), {"not possible", *LoadVerdict}
+        )
 
     def test_what_is_not_valid(self) -> None:
         everything: tuple[Any, ...] = ({}, {"schema_version": 3}, [], 5)

@@ -12,8 +12,9 @@ from echoproto.host.signals import Deadline, Interruption
 from echoproto.load.options import Options, workload_for
 from echoproto.load.outcome import Outcome
 from echoproto.load.processes import run
-from echoproto.load.summary import CLIENT_LIMIT, GOOD, NOTHING, summarise
+from echoproto.load.summary import summarise
 from echoproto.load.target import parse_target
+from echoproto.load.verdict import LoadVerdict
 from echoproto.load.workload import Workload
 from tests.integration.twistd import PATIENCE, TwistdCase
 from tests.support.pairs import Pair, rows
@@ -47,7 +48,7 @@ FORBIDDEN: list[Pair] = [
 ]
 """Options that contradict each other."""
 
-ENDS = {GOOD, CLIENT_LIMIT, NOTHING}
+ENDS = {LoadVerdict.GOOD, LoadVerdict.CLIENT_LIMIT, LoadVerdict.NOTHING}
 """Verdicts: a rate may be too high for the generator, and on a busy machine, so short a time for any echo."""
 
 LOST = "lost"

@@ -8,14 +8,13 @@ from echoproto.load.client.verdict import Kind
 from echoproto.load.histogram import Histogram
 from echoproto.load.outcome import Outcome
 from echoproto.load.summary import (
-    HARMS,
     STATUSES,
-    VERDICTS,
     Summary,
     percentile_name,
     summarise,
     times,
 )
+from echoproto.load.verdict import HARMS, LoadVerdict
 from echoproto.load.workload import Target, Transport, Workload
 from tests.load.test_outcome import outcomes
 
@@ -57,10 +56,10 @@ class VerdictTests(SynchronousTestCase):
 
     @given(strategies.sets(strategies.sampled_from(HARMS), min_size=1), outcomes)
     @settings(deadline=None, max_examples=40)
-    def test_the_worst_wins(self, harms: set[str], outcome: Outcome) -> None:
+    def test_the_worst_wins(self, harms: set[LoadVerdict], outcome: Outcome) -> None:
         """Whatever else there is: harm to data is the verdict, the worst of it, and never passes for a good run."""
         found = summarise(WORKLOAD, evolve(outcome, findings=Counter(harms), lost=0))
-        self.assertEqual(VERDICTS.index(found.verdict), min(map(VERDICTS.index, harms)))
+        self.assertEqual(list(LoadVerdict).index(found.verdict), min(map(list(LoadVerdict).index, harms)))
         self.assertEqual(found.exit_status, 130 if outcome.interrupted else 1)
 
     @given(outcomes)
@@ -68,7 +67,7 @@ class VerdictTests(SynchronousTestCase):
     def test_status_0_is_for_what_is_good(self, outcome: Outcome) -> None:
         outcome.findings.pop("x", None)
         found = summarise(WORKLOAD, outcome)
-        self.assertIn(found.verdict, VERDICTS)
+        self.assertIn(found.verdict, list(LoadVerdict))
         if found.exit_status == 0:
             self.assertEqual(found.verdict, "good")
             self.assertFalse(outcome.lost or +outcome.findings or outcome.errors or outcome.own_limits)
@@ -104,7 +103,7 @@ class VerdictTests(SynchronousTestCase):
         self.assertIn("partial", found.notes[0])
 
     def test_every_verdict_has_a_status(self) -> None:
-        self.assertEqual(set(STATUSES), set(VERDICTS))
+        self.assertEqual(set(STATUSES), set(LoadVerdict))
 
 
 class ClientBoundTests(SynchronousTestCase):

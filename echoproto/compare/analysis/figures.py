@@ -24,7 +24,8 @@ from attrs import frozen
 from echoproto.compare.analysis.measures import CPU, MEASURES, Measure, measure_of, pairs, values
 from echoproto.compare.analysis.statistics import paired_ratio
 from echoproto.compare.analysis.verdict import Kind, Verdict, kind_of
-from echoproto.compare.results import CLIENT_LIMIT, GOOD, NOT_POSSIBLE, Cell, Contestant, Results, Sample
+from echoproto.compare.results import NOT_POSSIBLE, Cell, Contestant, Results, Sample
+from echoproto.load.verdict import MEASURED, LoadVerdict
 
 CLIENT_SHARE = 0.5
 """Share of the rounds in which the generator is the limit, from which on a contestant is client-bound in a cell."""
@@ -129,13 +130,13 @@ def _verdict(results: Results, contestant: str, cell: Cell) -> Verdict:
 
 
 def _client_bound(samples: tuple[Sample, ...]) -> bool:
-    return sum(sample.verdict == CLIENT_LIMIT for sample in samples) >= CLIENT_SHARE * len(samples)
+    return sum(sample.verdict == LoadVerdict.CLIENT_LIMIT for sample in samples) >= CLIENT_SHARE * len(samples)
 
 
 def _void(samples: tuple[Sample, ...], cell: Cell) -> Verdict | None:
     """Judge a contestant that has no figures; ``None`` if it has some."""
     impossible = [sample for sample in samples if sample.verdict == NOT_POSSIBLE]
-    failed = [sample for sample in samples if sample.verdict not in {GOOD, CLIENT_LIMIT, NOT_POSSIBLE}]
+    failed = [sample for sample in samples if sample.verdict not in MEASURED | {NOT_POSSIBLE}]
     if not samples:
         return Verdict(Kind.NOT_MEASURED, measure_of(cell))
     if wrong := impossible or failed:

@@ -14,8 +14,9 @@ from attrs import define, field, frozen
 
 from echoproto.compare.plan.contestants import Entry
 from echoproto.compare.plan.plan import COUNTING, Plan, estimate
-from echoproto.compare.results import CLIENT_LIMIT, GOOD, NOT_POSSIBLE, Calls, Cell, Contestant, Sample
+from echoproto.compare.results import NOT_POSSIBLE, Calls, Cell, Contestant, Sample
 from echoproto.host.limits import Machine
+from echoproto.load.verdict import MEASURED
 from echoproto.progress import Progress, State
 
 
@@ -138,7 +139,7 @@ class Rounds:
 
     def _drop(self, pair: Pair, sample: Sample) -> None:
         """Leave out who has failed: in this cell, or everywhere if it did not even start."""
-        if sample.verdict in {GOOD, CLIENT_LIMIT}:
+        if sample.verdict in MEASURED:
             return
         self.progress.note(f"{pair.entry.name}: {sample.verdict}: {sample.why}")
         everywhere = sample.idle_rss_bytes is None and sample.verdict != NOT_POSSIBLE

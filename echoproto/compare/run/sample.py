@@ -32,7 +32,8 @@ from echoproto.host.usage import Server
 from echoproto.load.errors import ClientLimit
 from echoproto.load.outcome import Outcome
 from echoproto.load.processes import run
-from echoproto.load.summary import FAILED, GOOD, UNREACHABLE, summarise
+from echoproto.load.summary import summarise
+from echoproto.load.verdict import LoadVerdict
 from echoproto.load.workload import Churn, Target, Transport, Workload
 from echoproto.units import counted
 
@@ -148,7 +149,7 @@ def measure(
     :param most: seconds in which all of it has to be done.
     :return: it, whatever has become of the contestant; ``None`` if it was interrupted.
     """
-    failed = Sample(contestant=contestant.name, cell=cell, round=number, verdict=FAILED)
+    failed = Sample(contestant=contestant.name, cell=cell, round=number, verdict=LoadVerdict.FAILED)
     port = free_port()
     workload = workload_for(cell, port, conditions)
     deadline = time.monotonic() + most
@@ -162,7 +163,7 @@ def measure(
     except EchoError as error:
         if interruption.requested:
             return None
-        verdict = NOT_POSSIBLE if isinstance(error, ClientLimit) else UNREACHABLE
+        verdict = NOT_POSSIBLE if isinstance(error, ClientLimit) else LoadVerdict.UNREACHABLE
         return evolve(failed, verdict=verdict, why=str(error))
     if interruption.requested:
         return None
@@ -205,7 +206,7 @@ def sample(empty: Sample, workload: Workload, outcome: Outcome, idle_rss: int) -
 
 def _why(verdict: str, notes: tuple[str, ...], outcome: Outcome) -> str:
     """Explain in one line why a load was not good."""
-    if verdict == GOOD:
+    if verdict == LoadVerdict.GOOD:
         return ""
     if outcome.first_findings:
         return outcome.first_findings[0]

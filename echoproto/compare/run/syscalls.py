@@ -23,7 +23,8 @@ from echoproto.host.limits import pinned
 from echoproto.host.serving import free_port
 from echoproto.host.signals import Deadline, StopRequest
 from echoproto.load.processes import run
-from echoproto.load.summary import CLIENT_LIMIT, GOOD, summarise
+from echoproto.load.summary import summarise
+from echoproto.load.verdict import MEASURED
 
 PER_CONNECTION = (10, 40)
 """Messages on each connection in two runs: what they differ in is of the messages alone, and not of the start."""
@@ -114,7 +115,7 @@ def _traced(
         if outcome.interrupted:
             raise EchoError("there was no time left to count them")
         verdict = summarise(workload, outcome).verdict
-        if verdict not in {GOOD, CLIENT_LIMIT}:
+        if verdict not in MEASURED:
             raise EchoError(f"under strace, it is {verdict}")
         found: Counter[str] = Counter()
         with suppress(FileNotFoundError), open(table, encoding="utf-8") as file:

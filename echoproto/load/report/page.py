@@ -16,7 +16,7 @@ from markupsafe import escape
 from echoproto.load.report.charts import second_rows, seconds_chart, spectrum_chart, spectrum_rows
 from echoproto.load.report.document import Report, document
 from echoproto.load.report.table import facts, headline, measured, what_was_done
-from echoproto.load.summary import CLIENT_LIMIT, GOOD
+from echoproto.load.verdict import LoadVerdict
 from echoproto.pages.charts import specification
 from echoproto.pages.template import render
 from echoproto.units import show_time
@@ -41,7 +41,7 @@ def page(report: Report, draw: Callable[[dict[str, Any]], str]) -> str:
         title=headline(report),
         verdict=verdict,
         result=result,
-        kind={GOOD: "good", CLIENT_LIMIT: "unsure"}.get(report.summary.verdict, "bad"),
+        kind={LoadVerdict.GOOD: "good", LoadVerdict.CLIENT_LIMIT: "unsure"}.get(report.summary.verdict, "bad"),
         done=what_was_done(report),
         report=report,
         times=list(measured(report)),

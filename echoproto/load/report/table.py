@@ -14,11 +14,12 @@ from rich.text import Text
 from echoproto.errors import one_line
 from echoproto.load.report.document import Report
 from echoproto.load.search import Found
-from echoproto.load.summary import CLIENT_LIMIT, GOOD, Times
+from echoproto.load.summary import Times
+from echoproto.load.verdict import LoadVerdict
 from echoproto.terminal import Column, print_table
 from echoproto.units import counted, show_size, show_time
 
-STYLES = {GOOD: "bold green", CLIENT_LIMIT: "bold yellow"}
+STYLES = {LoadVerdict.GOOD: "bold green", LoadVerdict.CLIENT_LIMIT: "bold yellow"}
 """Of verdicts; the others are red."""
 
 RULE = 2

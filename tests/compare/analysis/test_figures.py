@@ -4,7 +4,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from echoproto.compare.analysis.figures import Spread, judge
 from echoproto.compare.analysis.measures import CPU, MEASURES, MEMORY, P99, THROUGHPUT
 from echoproto.compare.analysis.verdict import Kind
-from echoproto.compare.results import CLIENT_LIMIT, NOT_POSSIBLE, Cell, Results
+from echoproto.compare.results import NOT_POSSIBLE, Cell, Results
+from echoproto.load.verdict import LoadVerdict
 from tests.compare.runs import CELLS, TRUTHS, Truth, changed, run
 
 CELL = Cell()
@@ -46,7 +47,9 @@ class FiguresTests(SynchronousTestCase):
         self.assertFalse(judge(RESULTS).at("threads", CELL).void)
 
     def test_client_bound(self) -> None:
-        samples = [evolve(each, verdict=CLIENT_LIMIT) if each.round < 4 else each for each in RESULTS.samples]
+        samples = [
+            evolve(each, verdict=LoadVerdict.CLIENT_LIMIT) if each.round < 4 else each for each in RESULTS.samples
+        ]
         self.assertTrue(all(each.client_bound for each in judge(evolve(RESULTS, samples=tuple(samples)))))
         self.assertFalse(any(each.client_bound for each in judge(RESULTS)))
 
@@ -79,7 +82,7 @@ class VerdictTests(SynchronousTestCase):
 
     def test_the_baseline(self) -> None:
         self.assertEqual(str(judge(RESULTS).at("twisted-epoll", CELL).verdict), "baseline")
-        bound = changed(RESULTS, "twisted-epoll", verdict=CLIENT_LIMIT)
+        bound = changed(RESULTS, "twisted-epoll", verdict=LoadVerdict.CLIENT_LIMIT)
         self.assertEqual(str(judge(bound).at("twisted-epoll", CELL).verdict), "baseline (client-bound)")
 
     def test_no_baseline(self) -> None:
@@ -94,19 +97,23 @@ class VerdictTests(SynchronousTestCase):
     def test_client_bound(self) -> None:
         """Then the processor time is what tells."""
         for name in ("echo-epoll", "twisted-epoll"):
-            verdict = judge(changed(RESULTS, name, verdict=CLIENT_LIMIT)).at("echo-epoll", CELL).verdict
+            verdict = judge(changed(RESULTS, name, verdict=LoadVerdict.CLIENT_LIMIT)).at("echo-epoll", CELL).verdict
             assert verdict.ratio is not None
             self.assertEqual((verdict.kind, verdict.measure), (Kind.CLIENT_BOUND, CPU))
             self.assertTrue(verdict.ratio.low < 62 / 107 < verdict.ratio.high)
             self.assertRegex(str(verdict), r"^client-bound: 0\.5\d × the processor time \(0\.5\d–0\.5\d\)$")
 
     def test_client_bound_in_a_round_or_two(self) -> None:
-        samples = [evolve(each, verdict=CLIENT_LIMIT) if each.round < 3 else each for each in RESULTS.samples]
+        samples = [
+            evolve(each, verdict=LoadVerdict.CLIENT_LIMIT) if each.round < 3 else each for each in RESULTS.samples
+        ]
         self.assertEqual(kind(evolve(RESULTS, samples=tuple(samples)), "echo-epoll"), Kind.DIFFERENT)
 
     def test_client_bound_and_nothing_known_of_the_server(self) -> None:
         results = changed(
-            changed(RESULTS, "echo-epoll", verdict=CLIENT_LIMIT), "twisted-epoll", server_cpu_us_per_echo=None
+            changed(RESULTS, "echo-epoll", verdict=LoadVerdict.CLIENT_LIMIT),
+            "twisted-epoll",
+            server_cpu_us_per_echo=None,
         )
         self.assertEqual(
             str(judge(results).at("echo-epoll", CELL).verdict), "client-bound (and the processor time is unknown)"

@@ -5,7 +5,8 @@ from echoproto.compare.analysis.figures import judge
 from echoproto.compare.analysis.measures import CPU, P99, THROUGHPUT
 from echoproto.compare.analysis.ranking import Ranking, rank
 from echoproto.compare.analysis.statistics import Ratio
-from echoproto.compare.results import CLIENT_LIMIT, Cell
+from echoproto.compare.results import Cell
+from echoproto.load.verdict import LoadVerdict
 from tests.compare.runs import TRUTHS, Truth, changed, run
 
 CELL = Cell()
@@ -43,7 +44,9 @@ class RankTests(SynchronousTestCase):
         self.assertFalse(Ranking(CELL, THROUGHPUT, {"one": 100.0}, {}).undecided)
 
     def test_by_processor_time_if_the_generator_was_the_limit(self) -> None:
-        results = changed(changed(RESULTS, "threads", server_cpu_us_per_echo=0.1), "echo-poll", verdict=CLIENT_LIMIT)
+        results = changed(
+            changed(RESULTS, "threads", server_cpu_us_per_echo=0.1), "echo-poll", verdict=LoadVerdict.CLIENT_LIMIT
+        )
         ranking = rank(judge(results), CELL, TRUTHS)
         assert ranking is not None
         self.assertEqual((ranking.best, ranking.measure), ("threads", CPU))

@@ -9,8 +9,9 @@ from echoproto.compare.analysis.measures import CPU, P99
 from echoproto.compare.analysis.regression import Change
 from echoproto.compare.analysis.regression import changes as changes_of
 from echoproto.compare.analysis.verdict import Kind
-from echoproto.compare.results import CLIENT_LIMIT, Cell, Results
+from echoproto.compare.results import Cell, Results
 from echoproto.errors import ConfigurationError
+from echoproto.load.verdict import LoadVerdict
 from tests.compare.runs import ENVIRONMENT, TRUTHS, Truth, changed, run
 
 CELL = Cell()
@@ -102,7 +103,7 @@ class ChangesTests(SynchronousTestCase):
         self.assertEqual(change.kind, Kind.NOTHING_TO_COMPARE)
 
     def test_the_generator_was_the_limit(self) -> None:
-        change = self.of_epoll(changed(new(slower(0.8)), "echo-epoll", verdict=CLIENT_LIMIT))
+        change = self.of_epoll(changed(new(slower(0.8)), "echo-epoll", verdict=LoadVerdict.CLIENT_LIMIT))
         self.assertEqual((change.measure, change.regression), (CPU, True))
         self.assertRegex(str(change), r"^worse: 1\.2\d × the processor time ")
 

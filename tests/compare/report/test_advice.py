@@ -3,7 +3,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.compare.analysis.figures import judge
 from echoproto.compare.report.advice import advise
-from echoproto.compare.results import CLIENT_LIMIT, GOOD, NOT_POSSIBLE, Cell, Results
+from echoproto.compare.results import NOT_POSSIBLE, Cell, Results
+from echoproto.load.verdict import LoadVerdict
 from tests.compare.runs import CELLS, TRUTHS, Truth, changed, run
 
 RESULTS = run()
@@ -85,7 +86,7 @@ class CostsTests(SynchronousTestCase):
     def told(self, name: str, verdicts: dict[Cell, str]) -> tuple[list[str], list[str]]:
         """What is said of a contestant that has such a verdict in some cells, and was measured in no others."""
         samples = tuple(
-            evolve(each, verdict=verdicts[each.cell], why="" if verdicts[each.cell] == GOOD else "why")
+            evolve(each, verdict=verdicts[each.cell], why="" if verdicts[each.cell] == LoadVerdict.GOOD else "why")
             for each in RESULTS.samples
             if each.contestant == name and each.cell in verdicts
         )
@@ -99,7 +100,7 @@ class CostsTests(SynchronousTestCase):
         few, some, many, most = CELLS
         costs, cautions = self.told("threads", {few: "lost"})
         self.assertEqual((costs, cautions), ([], ["threads failed (none idle): lost: why"]))
-        costs, cautions = self.told("threads", {few: GOOD, some: GOOD, many: "lost"})
+        costs, cautions = self.told("threads", {few: LoadVerdict.GOOD, some: LoadVerdict.GOOD, many: "lost"})
         self.assertRegex("\n".join(costs), r"^threads: 2\d–?\d* % of the best$")
         self.assertEqual(cautions, ["threads failed (1,000 idle): lost: why"])
         costs, cautions = self.told("threads", {few: "lost", most: NOT_POSSIBLE})
@@ -120,7 +121,7 @@ class CautionsTests(SynchronousTestCase):
         self.assertEqual(len(lines), len(CELLS))
 
     def test_client_bound_and_noisy(self) -> None:
-        results = changed(run(noise=0.3, cells=[Cell()]), "threads", verdict=CLIENT_LIMIT)
+        results = changed(run(noise=0.3, cells=[Cell()]), "threads", verdict=LoadVerdict.CLIENT_LIMIT)
         bound, noisy = advice(results)[CAUTIONS]
         self.assertTrue(bound.startswith("client-bound in 1 of 9 places: "))
         self.assertTrue(noisy.startswith("noisy in 7 of 9 places: "))

@@ -12,7 +12,8 @@ from echoproto.compare.analysis.regression import changes
 from echoproto.compare.report.advice import advise
 from echoproto.compare.report.page import page, policy
 from echoproto.compare.report.pictures.gallery import GALLERY, Picture, pictures
-from echoproto.compare.results import CLIENT_LIMIT, Cell, Results
+from echoproto.compare.results import Cell, Results
+from echoproto.load.verdict import LoadVerdict
 from tests.compare.runs import TRUTHS, changed, run
 from tests.load.report.reports import NASTY
 
@@ -94,7 +95,7 @@ class PageTests(SynchronousTestCase):
 
     def test_tables(self) -> None:
         results = changed(RESULTS, "threads", verdict="lost", why="7 bytes lost")
-        results = changed(results, "echo-poll", verdict=CLIENT_LIMIT)
+        results = changed(results, "echo-poll", verdict=LoadVerdict.CLIENT_LIMIT)
         text = shown(results)
         self.assertIn('<td class="verdict bad">failed, because 7 bytes lost</td>', text)
         self.assertIn('<td class="verdict unsure">client-bound: ', text)

@@ -6,9 +6,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.compare.plan.contestants import Entry
 from echoproto.compare.plan.plan import COUNTING, Plan, estimate
-from echoproto.compare.results import CLIENT_LIMIT, GOOD, NOT_POSSIBLE, Calls, Cell, Contestant, Sample
+from echoproto.compare.results import NOT_POSSIBLE, Calls, Cell, Contestant, Sample
 from echoproto.compare.run.rounds import Pair, Rounds, order, sort_out
 from echoproto.host.limits import Machine
+from echoproto.load.verdict import LoadVerdict
 from echoproto.progress import Progress, State
 
 LARGE = Machine(descriptors=1 << 20, tasks=1 << 20, memory=1 << 40)
@@ -65,7 +66,9 @@ class Fake(Progress):
         return self.now
 
 
-def sample(name: str, cell: Cell, number: int, verdict: str = GOOD, idle_rss_bytes: int | None = 5) -> Sample:
+def sample(
+    name: str, cell: Cell, number: int, verdict: str = LoadVerdict.GOOD, idle_rss_bytes: int | None = 5
+) -> Sample:
     return Sample(contestant=name, cell=cell, round=number, verdict=verdict, idle_rss_bytes=idle_rss_bytes, why="why")
 
 
@@ -157,7 +160,7 @@ class RoundsTests(SynchronousTestCase):
         self.assertEqual({pair.entry.name for pair in made.pairs}, {"a", "c"})
 
     def test_the_limit_of_the_generator_leaves_nobody_out(self) -> None:
-        fake = Fake(verdicts={("a", CELLS[0], 0): sample("a", CELLS[0], 0, CLIENT_LIMIT)})
+        fake = Fake(verdicts={("a", CELLS[0], 0): sample("a", CELLS[0], 0, LoadVerdict.CLIENT_LIMIT)})
         rounds(fake)
         self.assertEqual(len(fake.taken), 27)
 

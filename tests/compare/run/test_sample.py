@@ -9,12 +9,13 @@ from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.compare.plan.contestants import catalogue, of_command
-from echoproto.compare.results import CLIENT_LIMIT, GOOD, NOT_POSSIBLE, Cell, Contestant, Sample
+from echoproto.compare.results import NOT_POSSIBLE, Cell, Contestant, Sample
 from echoproto.compare.run import sample as sample_module
 from echoproto.compare.run.certificate import make_pem
 from echoproto.compare.run.sample import Conditions, measure, sample, twistd, workload_for
 from echoproto.host.signals import Deadline, Interruption
 from echoproto.load.outcome import Outcome
+from echoproto.load.verdict import LoadVerdict
 from echoproto.load.workload import Churn, Transport
 from tests.load.test_outcome import histogram
 
@@ -51,7 +52,7 @@ class GoodTests(SynchronousTestCase):
     def test_all_figures_of_a_real_server(self) -> None:
         found = measured(catalogue()["asyncio-protocol"].contestant("tcp"), evolve(FEW, idle=4))
         self.assertEqual((found.contestant, found.round, found.cell.idle), ("asyncio-protocol", 2, 4))
-        self.assertIn(found.verdict, (GOOD, CLIENT_LIMIT))
+        self.assertIn(found.verdict, (LoadVerdict.GOOD, LoadVerdict.CLIENT_LIMIT))
         self.assertGreater(found.echoes_per_second, 50)
         self.assertEqual(set(found.service_time_us), {"p50", "p75", "p90", "p99", "p99.9", "p99.99", "max"})
         self.assertEqual(found.response_time_us, {})
@@ -76,7 +77,7 @@ class GoodTests(SynchronousTestCase):
         self.assertGreater(paced.response_time_us["p50"], 0)
         self.assertEqual(paced.spectrum[-1][1], paced.response_time_us["max"])
         churned = measured(who, evolve(FEW, churn="fin"))
-        self.assertIn(churned.verdict, (GOOD, CLIENT_LIMIT), churned.why)
+        self.assertIn(churned.verdict, (LoadVerdict.GOOD, LoadVerdict.CLIENT_LIMIT), churned.why)
         self.assertGreater(churned.echoes_per_second, 10)
 
     def test_over_tls_and_udp(self) -> None:
@@ -86,7 +87,7 @@ class GoodTests(SynchronousTestCase):
         for transport in ("tls", "udp"):
             who = catalogue()["asyncio-protocol"].contestant(transport)
             found = measured(who, evolve(FEW, transport=transport), evolve(QUICK, pem=pem))
-            self.assertIn(found.verdict, (GOOD, CLIENT_LIMIT), found)
+            self.assertIn(found.verdict, (LoadVerdict.GOOD, LoadVerdict.CLIENT_LIMIT), found)
 
 
 class BrokenTests(SynchronousTestCase):
@@ -99,7 +100,7 @@ class BrokenTests(SynchronousTestCase):
         return found
 
     def test_the_server_of_the_mutants_is_good_itself(self) -> None:
-        self.assertIn(measured(contestant()).verdict, (GOOD, CLIENT_LIMIT))
+        self.assertIn(measured(contestant()).verdict, (LoadVerdict.GOOD, LoadVerdict.CLIENT_LIMIT))
 
     def test_it_corrupts(self) -> None:
         self.assert_bad(contestant("data = data[:-1] + bytes([data[-1] ^ 1])"), "corrupt", "offset 63")
@@ -120,7 +121,7 @@ class BrokenTests(SynchronousTestCase):
 
     def test_it_greets(self) -> None:
         found = measured(contestant("if number == 1: data = b'Hello' + data"))
-        self.assertNotIn(found.verdict, (GOOD, CLIENT_LIMIT), found)
+        self.assertNotIn(found.verdict, (LoadVerdict.GOOD, LoadVerdict.CLIENT_LIMIT), found)
 
     def test_it_never_listens(self) -> None:
         self.patch(sample_module, "START_SECONDS", 0.5)
@@ -185,7 +186,7 @@ class SampleTests(SynchronousTestCase):
             server_switches=(50, 7),
             cpu=0.5,
         )
-        self.assertEqual((found.verdict, found.why, found.echoes_per_second), (GOOD, "", 100.0))
+        self.assertEqual((found.verdict, found.why, found.echoes_per_second), (LoadVerdict.GOOD, "", 100.0))
         self.assertEqual(
             (found.server_cpu_us_per_echo, found.voluntary_switches_per_echo, found.involuntary_switches_per_echo),
             (20.0, 0.5, 0.07),
@@ -203,7 +204,7 @@ class SampleTests(SynchronousTestCase):
     def test_why(self) -> None:
         good = {"messages": 5, "service_time": histogram([0.001] * 5)}
         for settings, verdict, part in (
-            ({"cpu": 0.99, **good}, CLIENT_LIMIT, "99%"),
+            ({"cpu": 0.99, **good}, LoadVerdict.CLIENT_LIMIT, "99%"),
             ({"own_limits": Counter(ports=3), "errors": Counter(EADDRNOTAVAIL=3), **good}, NOT_POSSIBLE, "ports"),
             ({"errors": Counter(ECONNRESET=4, EPIPE=1), **good}, "failed", "ECONNRESET (4), EPIPE (1)"),
             ({"lost": 5000, **good}, "lost", "5,000 bytes"),

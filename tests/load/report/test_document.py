@@ -15,7 +15,8 @@ from echoproto.load.options import parse_aim
 from echoproto.load.outcome import Outcome, Second
 from echoproto.load.report.document import SCHEMA_VERSION, Report, document
 from echoproto.load.search import Found, Result, Step
-from echoproto.load.summary import HARMS, VERDICTS, summarise
+from echoproto.load.summary import summarise
+from echoproto.load.verdict import HARMS, LoadVerdict
 from echoproto.load.workload import Arrivals, Churn, Target, Transport, Workload
 from tests.load.test_outcome import outcomes
 
@@ -88,7 +89,7 @@ class ReportTests(SynchronousTestCase):
     def test_the_schema_knows_all_verdicts(self) -> None:
         schema = validator().schema
         assert isinstance(schema, dict)
-        self.assertEqual(tuple(schema["properties"]["verdict"]["enum"]), VERDICTS)
+        self.assertEqual(tuple(schema["properties"]["verdict"]["enum"]), tuple(LoadVerdict))
 
     def test_at_its_top_level(self) -> None:
         read = made()

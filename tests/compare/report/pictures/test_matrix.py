@@ -8,7 +8,8 @@ from echoproto.compare.analysis.measures import CPU, THROUGHPUT
 from echoproto.compare.analysis.statistics import Ratio
 from echoproto.compare.analysis.verdict import Kind, Verdict
 from echoproto.compare.report.pictures.matrix import goodness, matrix
-from echoproto.compare.results import CLIENT_LIMIT, Cell, Results
+from echoproto.compare.results import Cell, Results
+from echoproto.load.verdict import LoadVerdict
 from tests.compare.report.pictures.drawing import texts
 from tests.compare.report.test_words import MIXED
 from tests.compare.runs import TRUTHS, changed, run
@@ -43,7 +44,7 @@ class MatrixTests(SynchronousTestCase):
 
     def test_words(self) -> None:
         results = changed(run(cells=[CELL]), "threads", verdict="lost", why="7 bytes lost")
-        results = changed(results, "echo-poll", verdict=CLIENT_LIMIT)
+        results = changed(results, "echo-poll", verdict=LoadVerdict.CLIENT_LIMIT)
         found = written(results)
         self.assertIn("failed", found)
         self.assertTrue([text for text in found if text.startswith("CPU ")])

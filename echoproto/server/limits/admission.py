@@ -1,5 +1,5 @@
 """
-Who may come in: so many in all, so many from one source, so many a second.
+Admission of connections: limits for their number, for each source, and for their rate.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ log = Logger("echoproto")
 
 class Admission:
     """
-    Decides who may come in; as an observer of an `EchoFactory`, it is told of each connection.
+    Admit or refuse connections; an observer of an `EchoFactory`.
 
-    :param settings: the limits. May be replaced at any time, by `apply`; those who are in stay in.
-    :param clock: tells the time.
-    :param connections: those that are in.
-    :param counters: whoever is refused is counted there.
-    :param events: how many of the refused may be logged.
+    :param settings: the limits. `apply` replaces them at any time; admitted connections stay.
+    :param clock: the reactor, or a substitute for its clock.
+    :param connections: the connections that are open.
+    :param counters: counters of the refusals.
+    :param events: the log budget of the refusals.
 
-    :ivar budget: how many connections the descriptors of this process are enough for.
+    :ivar budget: maximum number of connections that the descriptor limit allows.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Admission:
         self.apply(settings)
 
     def apply(self, settings: Settings) -> None:
-        """Hold to other limits from here on; no more than the budget has room for, which is said aloud."""
+        """Apply other limits from now on; log a warning if the budget lowers one of them."""
         self.settings = settings
         self._sources: Counter[str] = Counter()
         if settings.max_per_source:
@@ -61,7 +61,7 @@ class Admission:
         self.limit = self.budget if settings.max_connections is None else min(settings.max_connections, self.budget)
         if settings.max_connections is not None and self.limit < settings.max_connections:
             log.warn(
-                "max-connections is lowered from {wanted} to {limit}, which the limit of open descriptors has room for",
+                "max-connections is lowered from {wanted} to {limit}, the most that the descriptor limit allows",
                 event="max-connections-lowered",
                 wanted=settings.max_connections,
                 limit=self.limit,
@@ -73,23 +73,23 @@ class Admission:
 
     def room(self, wanted: int) -> int:
         """
-        How many of those who wait in the backlog may be accepted now; none if they have to wait a while.
+        Return the number of connections that may be accepted from the backlog now; 0 if they must wait.
 
-        :param wanted: how many there may be, at least 1.
+        :param wanted: maximum number to accept, at least 1.
         """
         if self._bucket is None or self.settings.over_accept_rate == "close":
             return wanted
         return min(wanted, int(self._bucket.fill()))
 
     def wait(self) -> float:
-        """Seconds until there is room again."""
+        """Return the seconds until the next connection may be accepted."""
         return 0.0 if self._bucket is None else self._bucket.wait()
 
     def admit(self, host: str | None) -> bool:
         """
-        Whether somebody may come in; if not, that is counted.
+        Return true to admit a connection; false if a limit refuses it, which is counted.
 
-        :param host: IP address, ``None`` for somebody on this host who has none (a Unix socket).
+        :param host: IP address of the peer; ``None`` for a Unix socket.
         """
         refusal = self._refusal(host)
         if not refusal:
@@ -98,7 +98,7 @@ class Admission:
         return False
 
     def _refusal(self, host: str | None) -> str:
-        """What speaks against it, or nothing."""
+        """Return the name of the limit that refuses a connection, or an empty text."""
         if self._bucket is not None and not self._bucket.take():
             return "accept-rate"
         if len(self._connections) >= self.limit:
@@ -109,18 +109,18 @@ class Admission:
         return ""
 
     def refused(self, why: str, host: str | None) -> None:
-        """Count somebody who was not let in."""
+        """Count a refused connection, and log it within the log budget."""
         self.counters.refused[why] += 1
         if self.events.room(f"connections refused, {why}"):
             log.warn("Refused a connection from {ip}: {why}", event="refused", ip=host or "unix", why=why)
 
     def connected(self, connection: Echo) -> None:
-        """One more of its source."""
+        """Count the connection for its source."""
         if self.settings.max_per_source:
             self._sources[source(connection)] += 1
 
     def disconnected(self, connection: Echo, reason: Failure) -> None:
-        """One less; a source is forgotten with its last connection, so there are never more than those."""
+        """Discount the connection; a source without connections leaves the table, so that the table stays small."""
         if self.settings.max_per_source:
             name = source(connection)
             self._sources[name] -= 1

@@ -1,8 +1,8 @@
 """
-How long a connection may do nothing, last at all, and have us wait for it to take what we send.
+Timeouts of connections: idle time, lifetime, and the time in which a peer accepts no data.
 
-There is one look at all connections now and then, no timer for each of them, and nothing to do for an echo: a look
-finds out who has sent or taken a byte since the last one. So a connection is cut up to two looks late, and never early.
+One periodic check covers all connections. There is no timer per connection, and an echo costs nothing: a check compares
+byte counts with those of the last one. So a timeout may act up to two intervals late, and never acts early.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from echoproto.server.limits.drain import Drainer
 from echoproto.server.log.faults import end_by_fault
 from echoproto.server.settings.table import Settings
 
-LOOK_SECONDS = 0.25
-"""How often all connections are looked at; 10,000 that are silent take about 1 ms."""
+CHECK_INTERVAL_SECONDS = 0.25
+"""Time between two checks; one of 10,000 silent connections takes about 1 ms."""
 
 IDLE_GRACE_SECONDS = 0.5
-"""How long the end of an idle connection may take: over TLS, the peer is to confirm it."""
+"""Maximum time to close an idle connection: over TLS, the peer must confirm the end."""
 
 
 class Deadlines:
     """
-    Cuts connections that are idle, too old, or stuck; as an observer of an `EchoFactory`, it is told of each.
+    End connections that are idle, too old, or stuck; an observer of an `EchoFactory`.
 
-    - ``idle`` seconds without a byte either way: closed, and aborted if that is not done at once.
-    - ``lifetime`` seconds after it was made: what is in flight comes back, up to ``drain`` seconds; then aborted.
-    - ``write_stall`` seconds in which the peer's kernel took nothing of what is to be sent: aborted.
+    - ``idle`` seconds without a byte in either direction: close; abort if that takes longer than a moment.
+    - ``lifetime`` seconds after accept: echo the data in flight for up to ``drain`` seconds, then abort.
+    - ``write_stall`` seconds in which the peer's kernel accepted none of the waiting data: abort.
 
-    :param settings: those three, and ``drain``; 0 for never. May be replaced at any time.
-    :param clock: the reactor, or what stands in for its time.
-    :param connections: those that are connected.
-    :param drainer: ends those that end in order.
+    :param settings: these three times, and ``drain``; 0 for no timeout. May be replaced at any time.
+    :param clock: the reactor, or a substitute for its clock.
+    :param connections: the connections that are open.
+    :param drainer: ends connections in order.
     """
 
     def __init__(
@@ -47,33 +47,33 @@ class Deadlines:
         self._clock = clock
         self._connections = connections
         self._drainer = drainer
-        self._looking = LoopingCall(self._look)
-        self._looking.clock = clock
+        self._checks = LoopingCall(self._check_all)
+        self._checks.clock = clock
         # Seconds in which this process ran. While it is suspended, bytes wait for it, which is not the peers' fault.
         self._awake = 0.0
-        self._looked_at = 0.0
-        # Of those that have something to be sent: a number that grows as it is taken, and when it last grew.
+        self._checked_at = 0.0
+        # For each connection with waiting data: a number that grows as the peer accepts data, and the time of that.
         self._unsent: dict[Echo, tuple[int, float]] = {}
 
     def connected(self, connection: Echo) -> None:
-        """Somebody is there to be looked at."""
-        if not self._looking.running:
-            self._looking.start(LOOK_SECONDS, now=False)
+        """Start the checks with the first connection."""
+        if not self._checks.running:
+            self._checks.start(CHECK_INTERVAL_SECONDS, now=False)
 
     def disconnected(self, connection: Echo, reason: Failure) -> None:
-        """One less."""
+        """Forget the connection, and stop the checks after the last one."""
         self._unsent.pop(connection, None)
-        if not self._connections and self._looking.running:
-            self._looking.stop()
+        if not self._connections and self._checks.running:
+            self._checks.stop()
 
-    def _look(self) -> None:
+    def _check_all(self) -> None:
         now = self._clock.seconds()
-        self._awake += min(now - self._looked_at, 2 * LOOK_SECONDS)
-        self._looked_at = now
+        self._awake += min(now - self._checked_at, 2 * CHECK_INTERVAL_SECONDS)
+        self._checked_at = now
         born_before = now - (self.settings.lifetime or inf)
         quiet_since = self._awake - (self.settings.idle or inf)
         for connection in tuple(self._connections):
-            # Most are silent; and what has got nothing more can have nothing more to send.
+            # Most connections are silent, and without new input, a connection has no new output.
             if (
                 connection.bytes_received == connection.seen
                 and connection.active_at > quiet_since
@@ -82,16 +82,16 @@ class Deadlines:
             ):
                 continue
             try:
-                self._look_at(connection, born_before, quiet_since)
-            except Exception:  # the others are to be looked at, too
+                self._check(connection, born_before, quiet_since)
+            except Exception:  # the other connections must be checked, too
                 end_by_fault(connection)
 
-    def _look_at(self, connection: Echo, born_before: float, quiet_since: float) -> None:
+    def _check(self, connection: Echo, born_before: float, quiet_since: float) -> None:
         if connection.bytes_received != connection.seen:
             connection.seen = connection.bytes_received
             connection.active_at = self._awake
         if (waiting := connection.transport.buffered()) or connection in self._unsent:
-            self._look_at_unsent(connection, waiting)
+            self._check_unsent(connection, waiting)
         if connection.ended_by:
             return
         if connection.connected_at <= born_before:
@@ -99,16 +99,16 @@ class Deadlines:
         elif connection.active_at <= quiet_since:
             self._drainer.add(connection, IDLE_GRACE_SECONDS, "idle")
 
-    def _look_at_unsent(self, connection: Echo, waiting: int) -> None:
+    def _check_unsent(self, connection: Echo, waiting: int) -> None:
         if not waiting:
             connection.active_at = self._awake
             del self._unsent[connection]
             return
-        # The kernel asks for more only when a third of its buffer, which may be megabytes, is free: to a slow reader,
-        # we may send nothing for minutes while it takes one byte after the other.
+        # The kernel asks for more only when a third of its buffer, which may be megabytes, is free: a slow reader may
+        # accept single bytes for minutes while we send nothing.
         waiting += connection.transport.unconfirmed()
-        # Over TLS, what waits is encrypted, and so is more than was given: this number grows more slowly than what was
-        # taken, and never without anything having been taken.
+        # Over TLS, the waiting data is encrypted, and so longer than the given data: this number grows more slowly than
+        # the accepted data, and never without any.
         taken = connection.bytes_given - waiting
         known = self._unsent.get(connection)
         if known is None or taken > known[0]:

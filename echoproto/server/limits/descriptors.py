@@ -1,5 +1,5 @@
 """
-How many descriptors this process may have open: each connection takes one.
+The limit of open descriptors of this process; each connection takes one.
 """
 
 from __future__ import annotations
@@ -11,22 +11,22 @@ from twisted.logger import Logger
 
 log = Logger("echoproto")
 
-SPARE = 16
-"""Descriptors that are kept for files: a log that is rotated, certificates that are read."""
+RESERVED_DESCRIPTORS = 16
+"""Descriptors reserved for files: a log to rotate, certificates to read."""
 
 FD_SETSIZE = 1024
-"""Descriptors that select(2) can watch; Twisted drops a connection with a higher one after it was accepted."""
+"""Maximum number of descriptors that select(2) can watch; Twisted accepts and drops a connection with a higher one."""
 
 
 def set_descriptor_limit(reactor_name: str) -> int:
     """
     Set the soft limit of open descriptors to what the reactor can use.
 
-    Raising it to the hard limit needs no privilege (setrlimit(2)). Under ``select``, it is lowered to `FD_SETSIZE`, so
-    that the excess is closed as it is accepted, and none of those who are served is harmed.
+    Raising it to the hard limit needs no privilege (setrlimit(2)). Under ``select``, it is lowered to `FD_SETSIZE`:
+    excess connections are closed at accept, without harm to the others.
 
     :param reactor_name: as in ``--reactor``.
-    :return: the soft limit that holds now.
+    :return: the soft limit in force now.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = hard if reactor_name != "select" else min(FD_SETSIZE, soft if soft >= 0 else FD_SETSIZE)
@@ -38,7 +38,7 @@ def set_descriptor_limit(reactor_name: str) -> int:
         return soft  # macOS says "no limit" and then refuses it
     if reactor_name == "select":
         log.info(
-            "select watches no more than {limit} descriptors, so no more are opened",
+            "select can watch {limit} descriptors; the descriptor limit is lowered to that",
             event="descriptors-limited",
             limit=wanted,
         )
@@ -47,9 +47,7 @@ def set_descriptor_limit(reactor_name: str) -> int:
 
 def descriptor_budget() -> int:
     """
-    How many more descriptors this process may open, but for a few that are kept for files.
-
-    :return: 0 or more.
+    Return the number of descriptors that this process may still open for connections, 0 or more.
     """
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
@@ -57,5 +55,5 @@ def descriptor_budget() -> int:
     try:
         taken = len(os.listdir("/dev/fd"))
     except OSError:  # in a chroot without devices
-        taken = SPARE
-    return max(0, soft - taken - SPARE)
+        taken = RESERVED_DESCRIPTORS
+    return max(0, soft - taken - RESERVED_DESCRIPTORS)

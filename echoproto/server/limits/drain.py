@@ -1,10 +1,9 @@
 """
-How a connection is ended in order: what was in flight comes back, then it is half-closed; if that takes too long, it
-is aborted.
+The orderly end of a connection: echo the data in flight, then half-close; abort if that takes too long.
 
-In flight is what we have received, and what lies in the socket's receive queue, at that moment. What the peer sends
-after it is read and thrown away, so that a peer that goes on sending can neither postpone the end, nor have the kernel
-reset the connection, which would take with it what is still on its way to the peer.
+Data in flight is all that was received, and all that the socket's receive queue holds, at that moment. Later data is
+read and discarded. So a peer that goes on sending can't postpone the end, nor cause the kernel to reset the connection,
+which would destroy the data on its way to the peer.
 """
 
 from __future__ import annotations
@@ -18,18 +17,18 @@ from echoproto.server.log.faults import end_by_fault
 from echoproto.server.sockets.queues import receive_queue
 
 SWEEP_SECONDS = 0.05
-"""How often it looks who has everything; a peer may take 40 ms to confirm what it has (delayed ACK, RFC 1122)."""
+"""Time between two checks for complete delivery; a peer may confirm data 40 ms late (delayed ACK, RFC 1122)."""
 
 QUIET_SECONDS = 1.0
-"""How long a peer that has sent more meanwhile has to be silent before the connection is closed on it: one that was
-only held up would be reset, and lose what it has not read yet."""
+"""Silence needed before closing on a peer that sent data during the drain: a peer that was only delayed would be reset,
+and lose the data that it has not read yet."""
 
 
 class Drainer:
     """
-    Ends connections in order, each within a time of its own.
+    End connections in order, each within its own deadline.
 
-    :param clock: the reactor, or what stands in for its time.
+    :param clock: the reactor, or a substitute for its clock.
     :param connections: the connections of the service.
     """
 
@@ -37,17 +36,17 @@ class Drainer:
         self._clock = clock
         self._connections = connections
         self._deadlines: dict[Echo, float] = {}
-        self._heard: dict[Echo, float] = {}  # when more has come
-        self._sweep = LoopingCall(self._look)
+        self._late_data_at: dict[Echo, float] = {}  # the time of the last data to discard
+        self._sweep = LoopingCall(self._check_all)
         self._sweep.clock = clock
 
     def add(self, connection: Echo, seconds: float, ended_by: str) -> None:
         """
         End a connection.
 
-        :param connection: one that is connected; if it is being ended already, only its time may become shorter.
-        :param seconds: after which it is aborted if it is still there, 0 or more.
-        :param ended_by: why, if nothing has ended it yet.
+        :param connection: an open connection; for one that drains already, the earlier deadline holds.
+        :param seconds: time until an abort, 0 or more.
+        :param ended_by: the reason, unless the connection has one already.
         """
         deadline = self._clock.seconds() + seconds
         known = self._deadlines.get(connection)
@@ -57,26 +56,26 @@ class Drainer:
             self._connections.enter(connection, Stage.DRAINING)
             try:
                 drain(connection)
-            except Exception:  # the others are to be drained, too
+            except Exception:  # the other connections must be drained, too
                 end_by_fault(connection)
         if not self._sweep.running:
             self._sweep.start(SWEEP_SECONDS, now=False)
 
-    def _look(self) -> None:
+    def _check_all(self) -> None:
         now = self._clock.seconds()
         for connection, deadline in list(self._deadlines.items()):
             if connection not in self._connections:
                 del self._deadlines[connection]
-                self._heard.pop(connection, None)
+                self._late_data_at.pop(connection, None)
                 continue
             try:
-                self._look_at(connection, deadline, now)
+                self._check(connection, deadline, now)
             except Exception:
                 end_by_fault(connection)
         if not self._deadlines:
             self._sweep.stop()
 
-    def _look_at(self, connection: Echo, deadline: float, now: float) -> None:
+    def _check(self, connection: Echo, deadline: float, now: float) -> None:
         if now >= deadline:
             if connection.ended_by == "stop":
                 connection.ended_by = "drain"
@@ -87,15 +86,15 @@ class Drainer:
     def _is_quiet(self, connection: Echo, now: float) -> bool:
         if not connection.quiet:
             connection.quiet = True
-            self._heard[connection] = now
-        return connection not in self._heard or now - self._heard[connection] >= QUIET_SECONDS
+            self._late_data_at[connection] = now
+        return connection not in self._late_data_at or now - self._late_data_at[connection] >= QUIET_SECONDS
 
 
 def drain(connection: Echo) -> None:
     """
-    Have a connection send back what is in flight, and nothing more, and end; if the peer lets it.
+    Have a connection echo the data in flight, and nothing more, then end, if the peer lets it.
 
-    :param connection: one that is connected; if it is closing already, it is left alone.
+    :param connection: an open connection; one that is closing already is left alone.
     """
     transport = connection.transport
     if transport.disconnecting:
@@ -109,16 +108,16 @@ def drain(connection: Echo) -> None:
 
 def close_if_delivered(connection: Echo) -> None:
     """
-    Close a connection that was drained, once its peer has everything; looked at now and then, until they are gone.
+    Close a drained connection if its peer has received everything; to be called until the connection is gone.
 
-    A peer that still sends is left alone: to close on it would be to reset it.
+    A connection whose peer still sends stays open: closing it would reset it.
 
-    :param connection: one that is connected.
+    :param connection: an open connection.
     """
     if connection.transport.disconnecting:
         return
     if connection.half_closed:
-        # libuv stops watching a socket that was reset while there was more to read; then nobody would see its end.
+        # libuv stops watching a socket that was reset with data left to read; its end would stay unseen.
         connection.transport.pauseProducing()
         connection.transport.resumeProducing()
     if _delivered(connection):
@@ -126,6 +125,6 @@ def close_if_delivered(connection: Echo) -> None:
 
 
 def _delivered(connection: Echo) -> bool:
-    """Return whether the peer's kernel has all that was written, and nothing more has come from it."""
+    """Return true if the peer's kernel has all written data, and no further data has come from it."""
     transport = connection.transport
     return not (receive_queue(transport.fileno()) or transport.buffered() or transport.unconfirmed())

@@ -63,7 +63,7 @@ class AdmissionTests(SynchronousTestCase):
         self.assertEqual(self.admission.limit, 990)
         self.assertEqual(
             formatEvent(self.events[-1]),
-            "max-connections is lowered from 5000 to 990, which the limit of open descriptors has room for",
+            "max-connections is lowered from 5000 to 990, the most that the descriptor limit allows",
         )
         self.assertEqual(self.events[-1]["event"], "max-connections-lowered")
 

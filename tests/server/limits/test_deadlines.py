@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from echoproto import Echo
 from echoproto.server.connections import ConnectionFactory
 from echoproto.server.limits import drain as drain_module
-from echoproto.server.limits.deadlines import IDLE_GRACE_SECONDS, LOOK_SECONDS, Deadlines
+from echoproto.server.limits.deadlines import CHECK_INTERVAL_SECONDS, IDLE_GRACE_SECONDS, Deadlines
 from echoproto.server.settings.table import Settings
 from tests.support.transports import EchoTransport
 
@@ -44,7 +44,7 @@ class DeadlinesTests(SynchronousTestCase):
         return connection
 
     def pass_time(self, seconds: float) -> None:
-        self.clock.pump([LOOK_SECONDS] * round(seconds / LOOK_SECONDS))
+        self.clock.pump([CHECK_INTERVAL_SECONDS] * round(seconds / CHECK_INTERVAL_SECONDS))
 
     def test_idle(self) -> None:
         """B4: cut at ``idle``, never before, and up to half a second after."""
@@ -52,7 +52,7 @@ class DeadlinesTests(SynchronousTestCase):
         connection = self.connect()
         self.pass_time(300)
         self.assertEqual(self.drained, [])
-        self.pass_time(2 * LOOK_SECONDS)
+        self.pass_time(2 * CHECK_INTERVAL_SECONDS)
         self.assertEqual(self.drained, [(connection, IDLE_GRACE_SECONDS, "idle")])
         self.pass_time(10)
         self.assertEqual(len(self.drained), 1, "once is enough")
@@ -68,7 +68,7 @@ class DeadlinesTests(SynchronousTestCase):
         assert second.fault is not None
         self.assertIsInstance(second.fault.value, MemoryError)
         self.assertTrue(vars(second.transport)["disconnected"])
-        self.assertTrue(made._looking.running)
+        self.assertTrue(made._checks.running)
 
     def test_an_idle_peer_has_time_to_confirm_the_end(self) -> None:
         """B4: half a second over TLS; a peer that does not confirm the end by then is aborted."""
@@ -80,7 +80,7 @@ class DeadlinesTests(SynchronousTestCase):
         connection: Any = self.connect()
         self.pass_time(10)
         self.assertFalse(connection.transport.disconnecting)
-        self.pass_time(LOOK_SECONDS)
+        self.pass_time(CHECK_INTERVAL_SECONDS)
         self.assertTrue(connection.transport.disconnecting)
         self.clock.pump([0.05] * 9)
         self.assertFalse(connection.transport.disconnected)
@@ -95,7 +95,7 @@ class DeadlinesTests(SynchronousTestCase):
             self.pass_time(9)
             connection.dataReceived(b"x")
         self.assertEqual(self.drained, [])
-        self.pass_time(10 + 2 * LOOK_SECONDS)
+        self.pass_time(10 + 2 * CHECK_INTERVAL_SECONDS)
         self.assertEqual(len(self.drained), 1)
 
     def test_who_reads_is_not_idle(self) -> None:
@@ -108,7 +108,7 @@ class DeadlinesTests(SynchronousTestCase):
         connection.transport.waiting = 0
         self.pass_time(10)
         self.assertEqual(self.drained, [])
-        self.pass_time(2 * LOOK_SECONDS)
+        self.pass_time(2 * CHECK_INTERVAL_SECONDS)
         self.assertEqual(len(self.drained), 1)
 
     def test_off(self) -> None:
@@ -138,7 +138,7 @@ class DeadlinesTests(SynchronousTestCase):
         connection.transport.waiting = 100
         self.pass_time(60)
         self.assertFalse(connection.transport.disconnected)
-        self.pass_time(LOOK_SECONDS)
+        self.pass_time(CHECK_INTERVAL_SECONDS)
         self.assertTrue(connection.transport.disconnected, "since the first look, which saw it first, it has been 60 s")
         self.assertEqual(connection.ended_by, "write-stall")
 
@@ -209,7 +209,7 @@ class DeadlinesTests(SynchronousTestCase):
         self.pass_time(10)
         self.assertEqual(self.drained, [])
 
-    def test_each_is_looked_at(self) -> None:
+    def test_each_is_checked(self) -> None:
         """B3, B4: a look goes through all connections, silent, busy and ending, in any order."""
         made = self.limit(idle=10, lifetime=1000, drain=7)
         connections = [self.connect() for _ in range(30)]
@@ -220,22 +220,22 @@ class DeadlinesTests(SynchronousTestCase):
             each.dataReceived(b"x")
         for each in ended:
             each.ended_by = "stop"
-        self.pass_time(5 + 2 * LOOK_SECONDS)
+        self.pass_time(5 + 2 * CHECK_INTERVAL_SECONDS)
         self.assertEqual(self.ended("idle"), {*silent})
         self.pass_time(5)
         self.assertEqual(self.ended("idle"), {*silent, *busy})
         for each in ended:
             each.ended_by = ""
         made.settings = Settings(lifetime=5, drain=7)
-        self.pass_time(LOOK_SECONDS)
+        self.pass_time(CHECK_INTERVAL_SECONDS)
         self.assertEqual(self.ended("lifetime"), {*ended})
 
-    def test_the_end_of_one_is_not_the_end_of_looking(self) -> None:
+    def test_the_end_of_one_is_not_the_end_of_checks(self) -> None:
         """B4: the connections that stay are cut on time."""
         self.limit(idle=10)
         first, second = self.connect(), self.connect()
         first.connectionLost(Failure(ConnectionError()))
-        self.pass_time(10 + 2 * LOOK_SECONDS)
+        self.pass_time(10 + 2 * CHECK_INTERVAL_SECONDS)
         self.assertEqual(self.ended("idle"), {second})
 
     def test_what_one_had_to_be_sent_is_forgotten_with_it(self) -> None:
@@ -272,7 +272,7 @@ class DeadlinesTests(SynchronousTestCase):
         self.pass_time(3)
         self.assertEqual(self.drained, [])
 
-    def test_looks_that_come_late(self) -> None:
+    def test_late_checks(self) -> None:
         """E7: each stands for half a second at most; so long may a look take on a busy machine."""
         self.limit(idle=3)
         self.connect()
@@ -287,10 +287,10 @@ class DeadlinesTests(SynchronousTestCase):
         self.connect()
         self.pass_time(10)
         made.settings = Settings(idle=5)
-        self.pass_time(LOOK_SECONDS)
+        self.pass_time(CHECK_INTERVAL_SECONDS)
         self.assertEqual(len(self.drained), 1)
 
-    def test_nobody_to_look_at(self) -> None:
+    def test_without_connections(self) -> None:
         self.limit()
         self.assertEqual(self.clock.getDelayedCalls(), [])
         connection: Any = self.connect()

@@ -32,7 +32,7 @@ class SetDescriptorLimitTests(SynchronousTestCase):
         self.assertEqual(self.soft(), 1024)
         self.assertEqual(
             [formatEvent(event) for event in events],
-            ["select watches no more than 1024 descriptors, so no more are opened"],
+            ["select can watch 1024 descriptors; the descriptor limit is lowered to that"],
         )
 
     def test_left_alone_under_select_where_it_is_low(self) -> None:

@@ -106,7 +106,7 @@ class DrainerTests(SynchronousTestCase):
             self.assertIn(good, names)
             self.assertIsNone(good.fault)
 
-    def test_it_looks_until_all_are_gone(self) -> None:
+    def test_it_checks_until_all_are_gone(self) -> None:
         first, second = self.connect(), self.connect()
         for each in (first, second):
             self.drainer.add(each, 10, "stop")
@@ -178,17 +178,17 @@ class DrainerTests(SynchronousTestCase):
         self.clock.pump([0.25])
         self.assertIn(sending, self.delivered)
 
-    def test_when_a_peer_was_heard_is_forgotten_with_it(self) -> None:
+    def test_time_of_late_data_is_forgotten_with_the_connection(self) -> None:
         """O7: peers that go on sending to the end take no memory for ever."""
         for _ in range(5):
             connection = self.connect()
             self.drainer.add(connection, 10, "lifetime")
             connection.quiet = False
             self.clock.pump([0.05])
-            self.assertEqual(list(self.drainer._heard), [connection])
+            self.assertEqual(list(self.drainer._late_data_at), [connection])
             self.factory.remove(connection, Failure(ConnectionDone()))
             self.clock.pump([0.05])
-            self.assertEqual((self.drainer._heard, self.drainer._deadlines), ({}, {}))
+            self.assertEqual((self.drainer._late_data_at, self.drainer._deadlines), ({}, {}))
 
 
 class CloseIfDeliveredTests(SocketsCase):

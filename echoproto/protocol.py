@@ -1,12 +1,12 @@
 """
-The echo of one stream connection, and the factory that knows who is connected.
+The echo of one stream connection, and the factory that keeps all open connections.
 
-Nothing here knows of settings, plugins, files or logs. RFC 862 asks that all data received be sent back;
-what that takes beyond writing what was read:
+This module knows nothing of settings, plugins, files or logs. RFC 862 requires a server to send back all received data.
+That takes more than writing each read:
 
-- a peer that sends and then closes its sending side still gets all of its bytes (`Echo.readConnectionLost`);
-- a peer that sends and does not read stops being read (`Echo.start_flow_control`), so that it costs at most
-  one full transport buffer (64 KiB) and one read (64 KiB) of memory.
+- A peer that half-closes after sending still gets all of its bytes (`Echo.readConnectionLost`).
+- A peer that sends and does not read is paused (`Echo.start_flow_control`): back-pressure limits its memory to one full
+  transport buffer (64 KiB) and one read (64 KiB).
 """
 
 from __future__ import annotations
@@ -30,46 +30,46 @@ from twisted.python.failure import Failure
 from zope.interface import Attribute, implementer
 
 GREETING = b"Hello\n"
-"""What a new connection is sent by default, as the C server did that this project began with."""
+"""Default greeting of a new connection, as in the C server that this project began with."""
 
 
 class ConnectionObserver(TypingProtocol):
     """
-    Somebody who wants to know of connections: a log, a counter.
+    Observer of connections, such as a log or a counter.
 
-    It is called once for each connection and each end of one, never for data, and must not raise.
+    It is called once at the start and once at the end of each connection, never for data, and must not raise.
     """
 
     def connected(self, connection: Echo) -> None:
-        """A connection was made; nothing was sent on it yet."""
+        """Handle a new connection, on which nothing has been sent yet."""
 
     def disconnected(self, connection: Echo, reason: Failure) -> None:
-        """A connection has ended; ``reason`` is what the transport gave to ``connectionLost``."""
+        """Handle the end of a connection; ``reason`` is the argument of its ``connectionLost``."""
 
 
 class IEchoTransport(ITCPTransport, IConsumer, IPushProducer, IFileDescriptor):
     """
-    The transport of an echo, over TCP, a Unix socket or TLS.
+    Transport of an echo, over TCP, a Unix socket or TLS.
 
-    An echo by itself does with any of Twisted's, which lack the methods defined here. A service needs these, too, for
-    its limits and counters, and has transports of its own for that (`echoproto.server.sockets`).
+    An echo alone works with Twisted's own transports, which lack the methods defined here. The limits and counters of a
+    service need these methods; its transports (`echoproto.server.sockets`) have them.
     """
 
-    disconnecting: bool = Attribute("Whether it is going to close as soon as its buffer is empty.")
-    truncated: bool = Attribute("Whether the peer closed without the close_notify that TLS ends with.")
+    disconnecting: bool = Attribute("True if it will close as soon as its buffer is empty.")
+    truncated: bool = Attribute("True if the peer closed without TLS's close_notify.")
 
     def buffered() -> int:
-        """Return the bytes that wait in this process for the kernel to take them; over TLS, they are encrypted."""
+        """Return the number of bytes that wait in this process for the kernel; over TLS, of encrypted bytes."""
 
     def unsent() -> int:
-        """Return the bytes that were written, and that the kernel, or TLS, has not taken."""
+        """Return the number of written bytes that the kernel, or TLS, has not accepted yet."""
 
     def unconfirmed() -> int:
-        """Return the bytes that the kernel took and the peer has not confirmed; 1 where the system does not tell."""
+        """Return the number of bytes that the kernel accepted and the peer has not confirmed; 1 where it is unknown."""
 
     def drain(count: int) -> None:  # noqa: N805 - methods of an interface have no self
         """
-        Have the echo send back what is still in flight, then end.
+        Have the echo send back the data in flight, then end.
 
         :param count: bytes in the socket's receive queue, 0 or more.
         """
@@ -78,28 +78,29 @@ class IEchoTransport(ITCPTransport, IConsumer, IPushProducer, IFileDescriptor):
 @implementer(IHalfCloseableProtocol, IHandshakeListener)
 class Echo(Protocol):
     """
-    Send back every byte, in order, until the peer closes; then what is left, then close.
+    Send back every byte in order; when the peer half-closes, send the remaining bytes and close.
 
-    A connection is made when it is accepted. It is open when the peer may be sent something, which gets the greeting
-    then: at once, or, if its transport has a handshake first, when that is done.
+    A connection is made at accept. It opens, and greets the peer, at once, or after the handshake if its transport has
+    one.
 
-    :ivar opens_when_made: whether it is open as soon as it is made; a transport that has a handshake first sets it to
-        false before it makes the connection.
-    :ivar bytes_received: how many bytes came in (and were given to the transport to go back).
-    :ivar seen: how much of ``bytes_received`` its deadlines have seen, and ``active_at`` when that changed last.
-    :ivar half_closed: whether we have closed our sending side, and wait for the peer to close its.
-    :ivar quiet: whether nothing has come since it was last set; kept while it is drained.
-    :ivar bytes_given: how many bytes were given to the transport: those, and the greeting.
-    :ivar connected_at: when the connection was made, in seconds of the factory's clock.
-    :ivar ended_by: what has ended it on our side; for whoever does so to set, and for observers to read.
-    :ivar fault: an exception outside of the transport that has ended it; for the same.
+    :ivar opens_when_made: true to open at accept; a transport with a handshake sets it to false before it makes the
+        connection.
+    :ivar bytes_received: number of bytes received, and given to the transport to send back.
+    :ivar seen: the value of ``bytes_received`` at the last check of the deadlines; ``active_at`` is the time of its
+        last change.
+    :ivar half_closed: true after we have closed our sending side, while the peer's side is open.
+    :ivar quiet: while draining, set to false by received data; the drain resets it to true.
+    :ivar bytes_given: number of bytes given to the transport: all received ones, and the greeting.
+    :ivar connected_at: time of accept, in seconds of the factory's clock.
+    :ivar ended_by: reason for an end on our side; set by the code that ends the connection, read by observers.
+    :ivar fault: exception outside the transport that ended the connection; set and read likewise.
     """
 
     factory: EchoFactory
     transport: IEchoTransport
 
     closes_with_peer = True
-    """For transports: when the peer has closed its side, and nothing is buffered, `connectionLost` may follow."""
+    """Permission for transports to call `connectionLost` after the peer's half-close, if nothing is buffered."""
 
     ended_by = ""
     fault: Failure | None = None
@@ -108,11 +109,11 @@ class Echo(Protocol):
     _owed: int
 
     _receive: Callable[[bytes], None] | None
-    """The receiver of data in place of the echo itself: of the first data, and of data that comes while it drains."""
+    """Receiver of the first data, and of data during a drain, in place of the echo itself."""
 
     def __init__(self) -> None:
-        # What each connection is going to have, before there are others: the dictionaries of objects share their keys,
-        # but not those that are added when there are many; each of them would be 300 bytes larger.
+        # All attributes are set here: the dictionaries of instances share their keys, except keys added later, which
+        # would cost 300 bytes per connection.
         self.bytes_received = 0
         self.connected_at = 0.0
         self.seen = -1
@@ -127,18 +128,18 @@ class Echo(Protocol):
         return self.bytes_received + self._greeted
 
     def connectionMade(self) -> None:
-        """Be known to the factory, and open, unless there is a handshake first."""
+        """Register with the factory; open, unless the transport has a handshake first."""
         self.factory.add(self)
         if self.opens_when_made:
             self.open()
 
     def handshakeCompleted(self) -> None:
-        """Open after the handshake of TLS; `IHandshakeListener` has the method, for which Twisted calls it."""
+        """Open after the TLS handshake, as a method of `IHandshakeListener`."""
         if not self.opens_when_made:
             self.open()
 
     def open(self) -> None:
-        """Greet, and be ready for data."""
+        """Send the greeting, and accept data."""
         self._receive = self._receive_first
         self.factory.opened(self)
         if greeting := self.factory.greeting_for(self):
@@ -146,19 +147,19 @@ class Echo(Protocol):
             self.transport.write(greeting)
 
     def start_flow_control(self) -> None:
-        """Make the transport its own producer: while its send buffer is over 64 KiB, it does not read."""
+        """Make the transport its own producer, so that it does not read while its send buffer exceeds 64 KiB."""
         self._flow_controlled = True
         self.transport.registerProducer(self.transport, True)
 
     def stop_flow_control(self) -> None:
-        """Undo that before the end: a transport would wait for ever for a producer that is paused (Twisted #6461)."""
+        """Unregister that producer before the end: a transport waits forever for a paused one (Twisted #6461)."""
         if self._flow_controlled:
             self._flow_controlled = False
             self.transport.unregisterProducer()
 
     def dataReceived(self, data: bytes) -> None:
-        """Send it back."""
-        # No receiver is the echo itself, which thus costs no further call.
+        """Send the data back."""
+        # Without a receiver, the echo itself handles the data, which saves a call.
         if self._receive is None:
             self.bytes_received += len(data)
             self.transport.write(data)
@@ -167,27 +168,27 @@ class Echo(Protocol):
 
     def _receive_first(self, data: bytes) -> None:
         """
-        Begin with flow control, then echo.
+        Start flow control, then echo.
 
-        Over Twisted's own TLS, whose connections are made before the handshake, a greeting would pause a producer, and
-        with it the reading that the handshake needs. With the first data, the handshake is done.
+        Twisted's own TLS makes a connection before the handshake. A greeting would then pause a producer, and with it
+        the reads of the handshake. The first data comes after the handshake.
         """
         self._receive = None
         self.start_flow_control()
         Echo.dataReceived(self, data)
 
     def readConnectionLost(self) -> None:
-        """The peer will send no more, but may still read: what is buffered goes out, then the connection closes."""
+        """Handle the peer's half-close: the peer may still read, so send the buffered bytes, then close."""
         self.close()
 
     def writeConnectionLost(self) -> None:
-        """What was in flight is out, and our side is closed; ``connectionLost`` follows when the peer ends its side."""
+        """Handle our own half-close after a drain; ``connectionLost`` follows when the peer closes its side."""
 
     def drain(self, count: int) -> None:
         """
-        Send back no more than some bytes of what is still to come, then half-close, and throw away the rest.
+        Echo the next ``count`` bytes at most, then half-close, and discard all further data.
 
-        :param count: how many, 0 or more.
+        :param count: number of bytes, 0 or more.
         """
         self._owed = count
         self._receive = self._receive_owed
@@ -207,29 +208,29 @@ class Echo(Protocol):
     def _half_close(self) -> None:
         self.half_closed = True
         self.stop_flow_control()
-        self.transport.resumeProducing()  # it may be paused, and has to see the peer's end
+        self.transport.resumeProducing()  # if it is paused, it would not see the peer's end
         self.transport.loseWriteConnection()
 
     def close(self) -> None:
-        """Send what is buffered, then close."""
+        """Send the buffered bytes, then close."""
         self.stop_flow_control()
         self.transport.loseConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """The connection is gone, for whatever reason."""
-        self._receive = None  # a method of its own keeps an object from being freed at once
+        """Tell the factory that the connection is gone."""
+        self._receive = None  # a bound method makes a reference cycle, which delays the release of the object
         self.factory.remove(self, reason)
 
 
 class EchoFactory(ServerFactory):
     """
-    Makes an `Echo` for each connection.
+    Make an `Echo` for each connection.
 
-    :param greeting: bytes sent first on each connection; ``b""`` for none, as RFC 862 has it. See `greeting_for`.
-    :param observers: who is told of connections and of their ends, in this order.
-    :param seconds: a clock, in seconds, that never runs backwards.
+    :param greeting: bytes sent first on each connection; ``b""`` for none, as in RFC 862. See `greeting_for`.
+    :param observers: observers of the connections, called in this order.
+    :param seconds: a monotonic clock, in seconds.
 
-    :ivar connections: those that are connected now.
+    :ivar connections: all open connections.
     """
 
     protocol: Callable[[], Echo] = Echo  # type: ignore[assignment]
@@ -257,29 +258,29 @@ class EchoFactory(ServerFactory):
         return connection
 
     def add(self, connection: Echo) -> None:
-        """Called by a connection that was made."""
+        """Register a new connection; it calls this itself."""
         connection.connected_at = self.seconds()
         self.connections.add(connection)
         for observer in self.observers:
             observer.connected(connection)
 
     def opened(self, connection: Echo) -> None:
-        """Be told by a connection that it is open, and nothing was sent on it yet; for subclasses."""
+        """Handle a connection that has opened, and has sent nothing yet; for subclasses."""
 
     def greeting_for(self, connection: Echo) -> bytes:
         """
-        Return the greeting of one connection; it is asked once for each, when the connection is open.
+        Return the greeting of one connection; called once for each, when it opens.
 
         A subclass may override this for a greeting that depends on the connection: its ``transport`` has the peer's
-        address (``getPeer``), and, over TLS, the handshake is done. An exception ends the connection.
+        address (``getPeer``), and, over TLS, the handshake is complete. An exception ends the connection.
 
-        :return: `greeting`; ``b""`` for nothing.
+        :return: the greeting; ``b""`` for none.
         """
         return self.greeting
 
     def remove(self, connection: Echo, reason: Failure) -> None:
-        """Called by a connection that has ended."""
-        if connection not in self.connections:  # it was never made
+        """Forget a connection that has ended; it calls this itself."""
+        if connection not in self.connections:  # it was never registered
             return
         self.connections.remove(connection)
         for observer in self.observers:
@@ -290,7 +291,7 @@ class EchoFactory(ServerFactory):
                 deferred.callback(None)
 
     def when_empty(self) -> Deferred[None]:
-        """Fires when nobody is connected; at once, if nobody is."""
+        """Return a Deferred that fires when no connection is open, which may be at once."""
         if not self.connections:
             return succeed(None)
         deferred: Deferred[None] = Deferred()

@@ -1,1 +1,1 @@
-"""How an echo is offered: settings, listeners, the service, and the options that ``twistd echo`` takes."""
+"""The echo service: its settings, listeners, limits and logs, and the options of ``twistd echo``."""

@@ -1,18 +1,17 @@
 """
-The connections of a service, from accept to end: one table that limits, counters and whatever shows them read.
+The table of a service's connections, from accept to end, for limits, counters and the log.
 
-An entry is made when a connection is accepted, and is changed when it enters another stage; data that flows changes
-nothing here.
+An entry is added when a connection is accepted, and changed when it enters another stage; data changes nothing here.
 
 ========= =================================================== ===========================
 stage     begins                                              ends
 ========= =================================================== ===========================
-handshake at accept, where the transport has a handshake      when that is completed
-open      at accept without one, and after one                when the service ends it
+handshake at accept, if the transport has a handshake         after the handshake
+open      at accept, or after the handshake                   when the service ends it
 draining  when the service ends it (`limits.drain`)           when it is gone
 ========= =================================================== ===========================
 
-From each stage, a connection may also just be gone.
+In each stage, a connection may also end by itself.
 """
 
 from __future__ import annotations
@@ -42,9 +41,9 @@ class Connection:
     One connection of the service.
 
     :ivar echo: its protocol, which counts its bytes.
-    :ivar number: counts connections from 1, in the order in which they were accepted.
-    :ivar stage: its stage now.
-    :ivar since: when it has entered that, in seconds of the service's clock.
+    :ivar number: its number, counted from 1 in the order of accept.
+    :ivar stage: its current stage.
+    :ivar since: time at which it entered that stage, in seconds of the service's clock.
     """
 
     echo: Echo
@@ -59,17 +58,17 @@ class Connection:
 
     @property
     def source(self) -> str:
-        """Return the source that limits count it under; all Unix sockets are one."""
+        """Return its source for the limits; all Unix sockets are one source."""
         return source(self.echo)
 
 
 class Connections(dict[Echo, Connection]):
     """
-    The table, in the order of accept.
+    Table of connections, in the order of accept.
 
-    :param seconds: a clock, in seconds, that never runs backwards.
+    :param seconds: a monotonic clock, in seconds.
 
-    :ivar accepted: the number of connections so far.
+    :ivar accepted: number of connections so far.
     """
 
     def __init__(self, seconds: Callable[[], float]) -> None:
@@ -78,28 +77,28 @@ class Connections(dict[Echo, Connection]):
         self.accepted = 0
 
     def add(self, echo: Echo) -> None:
-        """Enter a connection that was accepted, into its first stage."""
+        """Add an accepted connection in its first stage."""
         self.accepted += 1
         stage = Stage.OPEN if echo.opens_when_made else Stage.HANDSHAKE
         self[echo] = Connection(echo, self.accepted, stage, self._seconds())
 
     def enter(self, echo: Echo, stage: Stage) -> None:
-        """Have a connection enter a stage, unless it is there already, or gone."""
+        """Move a connection to a stage, unless it is there already, or gone."""
         connection = self.get(echo)
         if connection is not None and connection.stage is not stage:
             connection.stage = stage
             connection.since = self._seconds()
 
     def remove(self, echo: Echo) -> None:
-        """Take out a connection that is gone; one that was never accepted is none."""
+        """Remove a connection; one that is not in the table is ignored."""
         self.pop(echo, None)
 
 
 class ConnectionFactory(EchoFactory):
     """
-    Make the connections of a service, and keep them in a table, ahead of what observers are told.
+    Factory of a service's connections; its table changes before the observers are called.
 
-    :param seconds: a clock, in seconds, that never runs backwards.
+    :param seconds: a monotonic clock, in seconds.
 
     :ivar table: all connections.
     """
@@ -124,6 +123,6 @@ class ConnectionFactory(EchoFactory):
 
 
 def source(echo: Echo) -> str:
-    """Return the source of a connection, see `echoproto.addresses.source_of`."""
+    """Return the source of a connection, as defined by `echoproto.addresses.source_of`."""
     host, _ = peer_of(echo.transport.getPeer())
     return source_of(host)

@@ -1,5 +1,5 @@
 """
-What has been served, refused, cut and lost since the start, in numbers that add up.
+Counters of connections, datagrams, bytes and errors since the start; their sums are consistent.
 """
 
 from __future__ import annotations
@@ -30,20 +30,19 @@ ENDINGS = {
     "worker": "lost with its worker",
     "abort": "aborted here",
 }
-"""Why a connection ends, and the same in words; all of ``Snapshot.closed`` is counted under these."""
+"""Reasons for the end of a connection, and their descriptions; the keys of ``Snapshot.closed``."""
 
-
-MOST_ERRORS = 100
-"""Kinds of errors that are counted by name; peers that try everything bring about some thirty."""
+MAX_ERROR_NAMES = 100
+"""Maximum number of error names with a counter of their own; a hostile peer can cause about thirty."""
 
 OTHER_ERRORS = "other errors"
 
 
 def ending_of(connection: Echo, reason: Failure) -> str:
     """
-    Why a connection has ended.
+    Return the reason for the end of a connection.
 
-    :param reason: what the transport gave to ``connectionLost``.
+    :param reason: the argument of ``connectionLost``.
     :return: a key of `ENDINGS`.
     """
     if fault_of(connection, reason) is not None:
@@ -66,28 +65,28 @@ def name_of_error(error: BaseException | None) -> str:
 
 
 def _sent(connection: Echo) -> int:
-    """Return the bytes that the kernel, or TLS, has taken."""
+    """Return the number of bytes that the kernel, or TLS, has accepted."""
     return connection.bytes_given - connection.transport.unsent()
 
 
 @frozen
 class Snapshot:
     """
-    What has happened since the start, as of one moment.
+    Values of all counters at one moment.
 
-    ``accepted`` is ``active`` and all of ``closed``; ``datagrams_received`` is ``datagrams_echoed`` and all of
-    ``datagrams_refused`` and ``datagrams_failed``.
+    ``accepted`` is the sum of ``active`` and all of ``closed``; ``datagrams_received`` is the sum of
+    ``datagrams_echoed`` and all of ``datagrams_refused`` and ``datagrams_failed``.
 
-    :ivar closed: connections that have ended, by why: see `ENDINGS`.
-    :ivar refused: connections that were closed as they were accepted, by why; they are not in ``accepted``.
-    :ivar bytes_received: of accepted connections; over TLS, before encryption.
-    :ivar bytes_sent: those that the kernel, or TLS, has taken, greetings included.
-    :ivar datagrams_refused: datagrams that get no reply, by why.
+    :ivar closed: ended connections by reason, a key of `ENDINGS`.
+    :ivar refused: connections closed at accept, by the limit that refused them; not in ``accepted``.
+    :ivar bytes_received: bytes from accepted connections; over TLS, without encryption.
+    :ivar bytes_sent: bytes that the kernel, or TLS, has accepted, including greetings.
+    :ivar datagrams_refused: datagrams without a reply, by reason, a key of `echoproto.datagram.REFUSALS`.
     :ivar datagrams_failed: datagrams whose reply could not be sent, by the name of the error, such as ``EPERM``.
-    :ivar datagrams_dropped: datagrams that the system has dropped because the socket's buffer was full; they never
-        came here, and are not in ``datagrams_received``. 0 where the system does not tell (outside Linux).
-    :ivar errors: by the name of the error: those of accept(2), such as ``ENFILE``, those of reading datagrams, those of
-        TLS by OpenSSL's reason, such as ``http request``, and other exceptions that ended a connection.
+    :ivar datagrams_dropped: datagrams that the system dropped because the socket's buffer was full; not in
+        ``datagrams_received``. Always 0 outside Linux, where the system does not report them.
+    :ivar errors: errors by name: of accept(2), such as ``ENFILE``; of reading datagrams; of TLS, by OpenSSL's reason,
+        such as ``http request``; and other exceptions that ended a connection.
     """
 
     accepted: int
@@ -104,7 +103,7 @@ class Snapshot:
     errors: Mapping[str, int]
 
     def as_dict(self) -> dict[str, int | dict[str, int]]:
-        """The same as a dictionary that `json.dumps` takes."""
+        """Return the counters as a dictionary for `json.dumps`."""
         return {
             name: value if isinstance(value, int) else dict(value)
             for name, value in asdict(self, recurse=False).items()
@@ -112,14 +111,14 @@ class Snapshot:
 
     @classmethod
     def from_dict(cls, counts: Mapping[str, Any]) -> Snapshot:
-        """The opposite of `as_dict`."""
+        """Make a snapshot of the dictionary that `as_dict` returned."""
         fields: dict[str, Any] = {
             name: value if isinstance(value, int) else _frozen(value) for name, value in counts.items()
         }
         return cls(**fields)
 
     def __add__(self, other: Snapshot) -> Snapshot:
-        """What two processes have served together."""
+        """Add up the counters of two processes."""
         mine, theirs = asdict(self, recurse=False), asdict(other, recurse=False)
         fields: dict[str, Any] = {
             name: value + theirs[name] if isinstance(value, int) else _frozen(Counter(value) + Counter(theirs[name]))
@@ -128,13 +127,13 @@ class Snapshot:
         return Snapshot(**fields)
 
     def lost(self) -> Snapshot:
-        """The same after the end of the process: who was connected is so no more."""
+        """Return the counters after the end of the process: its active connections count as closed, by ``worker``."""
         closed = Counter(self.closed) + Counter(worker=self.active)
         return evolve(self, active=0, closed=_frozen(closed))
 
 
 def flat(counts: Mapping[str, int | Mapping[str, int]]) -> dict[str, int]:
-    """Counters as one flat dictionary, with keys such as ``closed.peer``."""
+    """Return counters as one flat dictionary, with keys such as ``closed.peer``."""
     found: dict[str, int] = {}
     for name, value in counts.items():
         found.update({name: value} if isinstance(value, int) else {f"{name}.{why}": n for why, n in value.items()})
@@ -147,9 +146,9 @@ def _frozen(counts: Mapping[str, int]) -> Mapping[str, int]:
 
 class Counters:
     """
-    Counts; as an observer of an `EchoFactory`, it is told of each connection.
+    Counters of one process; an observer of an `EchoFactory`.
 
-    What is refused is counted by whoever refuses it.
+    The code that refuses a connection or a datagram increments the counter of refusals itself.
     """
 
     def __init__(self) -> None:
@@ -165,11 +164,11 @@ class Counters:
         self._sent = 0
 
     def connected(self, connection: Echo) -> None:
-        """One more."""
+        """Count an accepted connection."""
         self.accepted += 1
 
     def disconnected(self, connection: Echo, reason: Failure) -> None:
-        """One less, and why; its bytes are counted here, so that counting them costs nothing while they flow."""
+        """Count an ended connection and its bytes, so that counting costs nothing while data flows."""
         ending = ending_of(connection, reason)
         self.closed[ending] += 1
         if ending == "error":
@@ -178,15 +177,15 @@ class Counters:
         self._sent += _sent(connection)
 
     def count_error(self, name: str) -> None:
-        """Count an error; peers choose among those of TLS, so there is a greatest number of kinds."""
-        known = name in self.errors or len(self.errors) < MOST_ERRORS
+        """Count an error; the number of names is bounded, since peers can cause many kinds of TLS errors."""
+        known = name in self.errors or len(self.errors) < MAX_ERROR_NAMES
         self.errors[name if known else OTHER_ERRORS] += 1
 
     def snapshot(self, connections: Collection[Echo]) -> Snapshot:
         """
-        What has happened up to now.
+        Return the current values of all counters.
 
-        :param connections: those that are connected now.
+        :param connections: the connections that are open now.
         """
         refused, failed = Counter(self.datagrams_refused), Counter(self.datagrams_failed)
         return Snapshot(

@@ -1,5 +1,5 @@
 """
-The echo service: listens when it starts, stops listening when it stops, and has all limits in between.
+The echo service: it opens its listeners at the start, applies the limits, and drains its connections at the stop.
 """
 
 from __future__ import annotations
@@ -36,30 +36,30 @@ from echoproto.server.sockets.udp import LISTENING_FOR_UDP, EchoDatagramPort, li
 log = Logger("echoproto")
 
 ANY_IPV6 = "::"
-"""All of IPv6, and of IPv4, too, if the socket does not leave it alone (RFC 3493, section 5.3)."""
+"""All IPv6 addresses, and all of IPv4, too, unless the socket is for IPv6 only (RFC 3493, section 5.3)."""
 
 LISTENING = "Listening, server socket fd is {fd}, address {address}, port {port}, reactor {reactor}"
 
 
 class EchoService(Service):
     """
-    Serves an echo at several places at once.
+    Serve an echo on all listeners of the settings.
 
-    :param settings: where, and how.
-    :param reactor_name: for the log.
-    :param reactor: serves it, and tells the time.
-    :param check: whether this is to try a start out, after which all is to be as it was before.
-    :param open_port: how ports are opened.
-    :param certificates: of each TLS listener, in place of what its files hold now.
-    :raise ConfigurationError: if it can't be understood where to listen, or ``unix_owner`` names nobody.
+    :param settings: the listeners and limits.
+    :param reactor_name: name of the reactor, for the log.
+    :param reactor: the reactor that serves the listeners; its clock is the service's.
+    :param check: true for a trial start, which leaves no trace.
+    :param open_port: the function that opens a port.
+    :param certificates: PEM blocks of each TLS listener; ``None`` to read its files.
+    :raise ConfigurationError: if a listener is invalid, or the user or group of ``unix_owner`` does not exist.
 
-    :ivar listeners: where it listens.
-    :ivar credentials: of each TLS listener.
-    :ivar ports: what is open now, in the order of the listeners.
-    :ivar factory: makes the connections.
-    :ivar connections: all of them, from accept to end.
-    :ivar datagrams: echoes datagrams, if there is a UDP port.
-    :ivar events: how much may still be logged of what others bring about.
+    :ivar listeners: all listeners.
+    :ivar credentials: the credentials of each TLS listener.
+    :ivar ports: the open ports, in the order of the listeners.
+    :ivar factory: factory of the connections.
+    :ivar connections: all connections, from accept to end.
+    :ivar datagrams: the echo of all UDP ports.
+    :ivar events: the log budget of events that peers cause.
     """
 
     def __init__(
@@ -102,15 +102,15 @@ class EchoService(Service):
 
     def privilegedStartService(self) -> None:
         """
-        Open all listeners, while the process may still open privileged ports.
+        Open all listeners, while the process still may open privileged ports.
 
-        :raise UnavailableError: if one of them can't be opened; then none is.
+        :raise UnavailableError: if a listener can't be opened; all others are closed again.
         """
         super().privilegedStartService()
         self._open()
 
     def startService(self) -> None:
-        """The same for runners that do not call ``privilegedStartService``, such as ``twist``."""
+        """Open all listeners if the runner does not call ``privilegedStartService``, such as ``twist``."""
         if not self.ports:
             self._open()
         super().startService()
@@ -144,9 +144,9 @@ class EchoService(Service):
 
     def renew_certificates(self) -> list[EchoError]:
         """
-        Read the files of certificates anew, for connections to come.
+        Reload the certificate files, for new connections.
 
-        :return: their errors; a listener with an error keeps all its old certificates.
+        :return: the errors; a listener with an error keeps all its old certificates.
         """
         problems: list[EchoError] = []
         for credentials in self.credentials:
@@ -157,23 +157,23 @@ class EchoService(Service):
         return problems
 
     def snapshot(self) -> Snapshot:
-        """What has been served, refused, cut and lost up to now."""
+        """Return the current values of all counters."""
         return self._counters.snapshot(self.connections)
 
     def log_counters(self) -> None:
-        """Log the snapshot, as JSON."""
+        """Log all counters as JSON."""
         counters = self.snapshot().as_dict()
         log.info("Counters: {log_json}", event="counters", log_json=json.dumps(counters), **flat(counters))
 
     def when_reloaded(self) -> Deferred[None]:
-        """Fires when what was applied and renewed last holds for all connections to come."""
+        """Return a Deferred that fires when the last reload holds for all new connections."""
         return succeed(None)
 
     def apply(self, settings: Settings) -> list[str]:
         """
-        Hold to other settings from here on, as far as they can change; who is connected stays so.
+        Apply other settings, as far as they can change at run time; open connections stay.
 
-        :return: the names of those that differ, and can't change while the service runs.
+        :return: the names of the changed settings that need a restart.
         """
         changed = [
             setting
@@ -195,9 +195,9 @@ class EchoService(Service):
 
     def stopService(self) -> Deferred[list[None]]:
         """
-        Accept nobody any more, have what is in flight come back, and end all connections.
+        Close all listeners, echo the data in flight, and end all connections.
 
-        :return: fires when all of them are gone, after ``drain`` seconds at the latest.
+        :return: fires when all connections are gone, after ``drain`` seconds at the latest.
         """
         super().stopService()
         ports, self.ports = self.ports, []
@@ -217,7 +217,7 @@ class EchoService(Service):
         return gatherResults(ended)
 
     def abort(self) -> None:
-        """End all connections at once, whatever is in flight."""
+        """Abort all connections at once; data in flight is lost."""
         for connection in list(self.connections):
             connection.ended_by = "drain"
             connection.transport.abortConnection()
@@ -233,10 +233,10 @@ def _address_of(host: IAddress) -> dict[str, object]:
 
 def _place_of(port: Any) -> dict[str, object]:
     """
-    The same, with what IPv6 has beside it.
+    Return a port's address as fields of a log event, with the details of IPv6.
 
-    A link-local address has its network interface, which Twisted leaves out of UDP's (Twisted #6826). Of a socket on
-    all of IPv6, a further field says whether it leaves IPv4 alone.
+    A link-local address includes its network interface, which Twisted omits for UDP (Twisted #6826). For a socket on
+    all IPv6 addresses, the field ``ipv6_only`` is true if it does not accept IPv4.
     """
     fields = _address_of(port.getHost())
     if port.addressFamily == socket.AF_INET6:

@@ -7,7 +7,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto import Echo, EchoFactory
-from echoproto.server.counters import ENDINGS, MOST_ERRORS, OTHER_ERRORS, Counters, Snapshot, flat
+from echoproto.server.counters import ENDINGS, MAX_ERROR_NAMES, OTHER_ERRORS, Counters, Snapshot, flat
 from tests.support.transports import EchoTransport
 
 
@@ -96,13 +96,13 @@ class CountersTests(SynchronousTestCase):
         self.closed(Error([("SSL routines", "", "http request")]))
         self.closed(Error([("SSL routines", "", "sslv3 alert certificate unknown")]))
         self.assertEqual(self.counters.snapshot(()).errors, {"http request": 1, "certificate unknown": 1})
-        for number in range(2 * MOST_ERRORS):
+        for number in range(2 * MAX_ERROR_NAMES):
             self.closed(Error([("SSL routines", "", f"reason {number}")]))
         self.closed(Error([("SSL routines", "", "http request")]))
         errors = self.counters.snapshot(()).errors
-        self.assertEqual(len(errors), MOST_ERRORS + 1)
-        self.assertEqual((MOST_ERRORS, OTHER_ERRORS), (100, "other errors"))
-        self.assertEqual((errors["http request"], errors[OTHER_ERRORS]), (2, MOST_ERRORS + 2))
+        self.assertEqual(len(errors), MAX_ERROR_NAMES + 1)
+        self.assertEqual((MAX_ERROR_NAMES, OTHER_ERRORS), (100, "other errors"))
+        self.assertEqual((errors["http request"], errors[OTHER_ERRORS]), (2, MAX_ERROR_NAMES + 2))
 
     def test_flat(self) -> None:
         self.assertEqual(

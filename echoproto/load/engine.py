@@ -5,15 +5,12 @@ Runs a load: connects, warms up, measures, and brings what it found into an outc
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable
 from contextlib import nullcontext
 from time import monotonic_ns
-from typing import Protocol
 
 from echoproto.host.limits import descriptors
 from echoproto.load.address import affordable
-from echoproto.load.client.datagrams import Datagrams
-from echoproto.load.client.messages import Messages
 from echoproto.load.client.meter import NS, Meter
 from echoproto.load.client.poller import punctual
 from echoproto.load.client.streamload import StreamLoad
@@ -27,72 +24,6 @@ TICK = NS // 5
 
 PATIENCE = 10.0
 """Seconds without anything on a connection after which what has not come back on it is lost."""
-
-
-class Load(Protocol):
-    """The streams or datagrams of a load: `StreamLoad` or `UDPLoad`."""
-
-    @property
-    def accounts(self) -> Sequence[Messages] | Sequence[Datagrams]:
-        """Bytes of each stream or socket."""
-        ...
-
-    @property
-    def working(self) -> Collection[object]:
-        """Streams or sockets that have not done all that they have to do."""
-        ...
-
-    @property
-    def unsent(self) -> int:
-        """Messages that were due, and not sent before the time was over."""
-        ...
-
-    @property
-    def reason(self) -> str:
-        """Reason why something could not be reached, safe to print."""
-        ...
-
-    @property
-    def reached(self) -> bool:
-        """True if anything came back or still may; false once every attempt has failed without a reply."""
-        ...
-
-    @property
-    def last(self) -> int:
-        """When anything came back last, in ns."""
-        ...
-
-    def connect(self, wait: Callable[[], None]) -> None:
-        """Connect all; ``wait`` runs the loop until nothing is working any more."""
-        ...
-
-    def begin(self, count: int | None, *, half_close: bool) -> None:
-        """Begin to send."""
-        ...
-
-    def turn(self, until: int) -> None:
-        """Deal with what happens, up to a time in ns, or until nothing is working."""
-        ...
-
-    def stop(self, now: int) -> None:
-        """Send no more, as of a time in ns."""
-        ...
-
-    def check(self, now: int) -> None:
-        """Give up what is stuck."""
-        ...
-
-    def interrupt(self) -> None:
-        """End at once."""
-        ...
-
-    def finish(self) -> None:
-        """End in order."""
-        ...
-
-    def close(self) -> None:
-        """Close whatever is open still."""
-        ...
 
 
 def run(
@@ -122,9 +53,8 @@ def run(
     if fewer:
         meter.outcome.own_limits["descriptors"] += fewer
     is_udp = workload.target.transport is Transport.UDP
-    make: Callable[[Workload, Meter, int, float], Load] = UDPLoad if is_udp else StreamLoad
     try:
-        load = make(workload, meter, first, patience)
+        load = (UDPLoad if is_udp else StreamLoad)(workload, meter, first, patience)
     except OSError as error:
         raise ClientLimit(f"client limit: {error.strerror}") from None
     try:
@@ -142,7 +72,7 @@ class _Run:
         self,
         workload: Workload,
         meter: Meter,
-        load: Load,
+        load: StreamLoad | UDPLoad,
         progress: Callable[[Outcome], None] | None,
         interrupted: Callable[[], bool],
     ) -> None:

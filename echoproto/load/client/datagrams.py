@@ -35,16 +35,16 @@ SMALLEST = HEADER.size
 TRUNCATED = "truncated"
 """The kind of harm that only datagrams have."""
 
-REMEMBERED = 1000
+MAX_REMEMBERED = 1000
 """Datagrams that are given up, but known again if they come after all."""
 
-ALIKE = 2
-"""Bytes in which two headers may differ to be the same one harmed."""
+MAX_HEADER_CHANGES = 2
+"""Bytes in which a header may differ from one in flight to count as that one harmed."""
 
 
 @frozen
 class Harm:
-    """What is wrong with a datagram: its kind, and in words."""
+    """The harm to a datagram: its kind, and in words."""
 
     kind: str
     words: str
@@ -144,12 +144,12 @@ class Datagrams:
             self.lost += len(flying.data)
             self.lost_datagrams += 1
             said.append(f"{self._name(flying)} not back in time")
-        while len(self._given_up) > REMEMBERED:
+        while len(self._given_up) > MAX_REMEMBERED:
             del self._given_up[next(iter(self._given_up))]
         return said
 
     def abandon(self) -> None:
-        """What is in flight need not come back."""
+        """Count what is in flight as unknown: it need not come back."""
         self.unknown += sum(len(flying.data) for flying in self.flight.values())
         self.flight.clear()
 
@@ -179,7 +179,7 @@ class Datagrams:
             if flying.data.startswith(data) or (
                 len(flying.data) == len(data)
                 and flying.data[SMALLEST:] == data[SMALLEST:]
-                and sum(map(ne, header, data)) <= ALIKE
+                and sum(map(ne, header, data)) <= MAX_HEADER_CHANGES
             ):
                 del self.flight[header]
                 return self._harmed(flying, data)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 from functools import lru_cache
 
+from typing_extensions import override
+
 BLOCK = 1 << 16
 """Bytes that are made at once."""
 
@@ -75,8 +77,8 @@ class QuickPayload(Payload):
         self._pool = _pool(seed)
         self._start = int.from_bytes(hashlib.shake_128(b"start" + self._key).digest(8)) % POOL
 
+    @override
     def read(self, start: int, length: int) -> bytes:
-        """See `Payload.read`."""
         end = start + length
         parts = []
         while start < end:

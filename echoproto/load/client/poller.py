@@ -21,11 +21,11 @@ WRITE = 4
 ENDED = 16
 """As EPOLLHUP and POLLHUP: there is an error or an end to be read."""
 
-EVENTS = 64
-"""How many are taken at once: of many more, what one of them needs is not in the processor's caches any more."""
+MAX_EVENTS = 64
+"""Events that are taken at once: of many more, the state of each is not in the processor's caches any more."""
 
-SLACK = "/proc/self/timerslack_ns"
-"""How much later than asked for it may be; see PR_SET_TIMERSLACK of prctl(2)."""
+TIMER_SLACK_FILE = "/proc/self/timerslack_ns"
+"""File of the delay that the system may add to a wait; see PR_SET_TIMERSLACK of prctl(2)."""
 
 Events = Sequence[tuple[int, int]]
 """Descriptors, and what each is ready for: `READ`, `WRITE`, and other bits for an error or an end."""
@@ -41,7 +41,7 @@ class Poller(Protocol):
     poll: Callable[[float], Events]
 
     def precisely(self, timeout: float) -> Events:
-        """The same, to the µs where the system can."""
+        """Wait as ``poll`` does, to the µs where the system can."""
         ...
 
     def register(self, fd: int, mask: int) -> None:
@@ -57,7 +57,7 @@ class Poller(Protocol):
         ...
 
     def forget(self, fd: int) -> None:
-        """It is going to be closed."""
+        """Stop waiting for a descriptor, which is going to be closed."""
         ...
 
     def close(self) -> None:
@@ -69,7 +69,7 @@ FD_SETSIZE = 1024
 """Descriptors from here on are not for select."""
 
 system: Any = select
-"""Of which no system has all."""
+"""Module of all pollers; no system has all of them."""
 
 
 class Epoll:
@@ -79,13 +79,13 @@ class Epoll:
         self._epoll = system.epoll()
         self._fd = self._epoll.fileno()
         poll = self._epoll.poll
-        self.poll: Callable[[float], Events] = lambda timeout: poll(timeout, EVENTS)
+        self.poll: Callable[[float], Events] = lambda timeout: poll(timeout, MAX_EVENTS)
         self.register = self._epoll.register
         self.modify = self._epoll.modify
         self.close = self._epoll.close
 
     def precisely(self, timeout: float) -> Events:
-        """See `Poller`; epoll_wait counts in ms, select in µs."""
+        """Wait with select, which counts in µs, and epoll_wait in ms."""
         if timeout > 0:
             if self._fd >= FD_SETSIZE:
                 return self.poll(timeout)
@@ -93,10 +93,10 @@ class Epoll:
         return self.poll(0)
 
     def forget(self, fd: int) -> None:
-        """See `Poller`; the kernel does."""
+        """Do nothing: the kernel forgets a closed descriptor."""
 
     def watch_end(self, fd: int) -> None:
-        """See `Poller`; without EPOLLIN, a FIN is told by EPOLLRDHUP."""
+        """Wait for the end only: without EPOLLIN, a FIN is told by EPOLLRDHUP."""
         self._epoll.modify(fd, system.EPOLLRDHUP)
 
 
@@ -117,7 +117,7 @@ class Kqueue:
 
     def _poll(self, timeout: float) -> Events:
         ready: dict[int, int] = {}
-        for event in self._kqueue.control(None, EVENTS, timeout):
+        for event in self._kqueue.control(None, MAX_EVENTS, timeout):
             mask = READ if event.filter == self._system.KQ_FILTER_READ else WRITE
             if mask == READ and not self._masks[event.ident]:
                 mask = ENDED if event.flags & self._system.KQ_EV_EOF else 0
@@ -126,12 +126,12 @@ class Kqueue:
         return list(ready.items())
 
     def register(self, fd: int, mask: int) -> None:
-        """See `Poller`."""
+        """Add the filters of a new descriptor."""
         self._masks[fd] = 0
         self.modify(fd, mask)
 
     def modify(self, fd: int, mask: int) -> None:
-        """See `Poller`."""
+        """Add and delete filters, as far as the mask has changed."""
         changes = []
         for bit, kind in ((READ, self._system.KQ_FILTER_READ), (WRITE, self._system.KQ_FILTER_WRITE)):
             if mask & bit and not self._masks[fd] & bit:
@@ -142,14 +142,14 @@ class Kqueue:
         self._masks[fd] = mask
 
     def watch_end(self, fd: int) -> None:
-        """See `Poller`; with EV_CLEAR, what is there to be read is told once only."""
+        """Wait for the end only: with EV_CLEAR, data that is there to be read is told once."""
         self.modify(fd, 0)
         self._kqueue.control(
             [self._system.kevent(fd, self._system.KQ_FILTER_READ, self._system.KQ_EV_ADD | self._system.KQ_EV_CLEAR)], 0
         )
 
     def forget(self, fd: int) -> None:
-        """See `Poller`; the kernel does."""
+        """Forget the mask; the kernel forgets the rest."""
         del self._masks[fd]
 
 
@@ -166,18 +166,18 @@ class Poll:
         self.forget = self._poll.unregister
 
     def watch_end(self, fd: int) -> None:
-        """See `Poller`; where there is no POLLRDHUP, only a reset is noticed."""
+        """Wait for the end only; where there is no POLLRDHUP, only a reset is noticed."""
         self._poll.modify(fd, getattr(select, "POLLRDHUP", 0))
 
     def close(self) -> None:
-        """See `Poller`; there is nothing to give back."""
+        """Do nothing: there is nothing to give back."""
 
 
 @contextmanager
 def punctual() -> Iterator[None]:
     """Have the system wake this process when it asked to be, and not up to 50 µs later to save power (Linux)."""
     try:
-        with open(SLACK, "r+", encoding="ascii") as file:
+        with open(TIMER_SLACK_FILE, "r+", encoding="ascii") as file:
             before = file.read()
             file.seek(0)
             file.write("1")
@@ -187,7 +187,7 @@ def punctual() -> Iterator[None]:
     try:
         yield
     finally:
-        with open(SLACK, "w", encoding="ascii") as file:
+        with open(TIMER_SLACK_FILE, "w", encoding="ascii") as file:
             file.write(before)
 
 

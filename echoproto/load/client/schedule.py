@@ -50,7 +50,7 @@ class Agenda:
         self._set()
 
     def next(self) -> int:
-        """The time at which the next message is due, in ns; and go on to the one after that."""
+        """Return the time at which the next message is due, in ns, and go on to the one after that."""
         due = self.due
         self.left -= 1
         self._place += self._random.expovariate(1.0) if self._poisson else 1.0
@@ -68,13 +68,13 @@ class Agenda:
         return min(self.left, math.ceil((now - self._begun) / NS * self._rate - self._place))
 
     def end(self) -> None:
-        """There are to be no more."""
+        """End the schedule."""
         self.left = 0
         self._set()
 
     @property
     def over(self) -> bool:
-        """Whether there are no more."""
+        """True once there are no more."""
         return self.due == NEVER
 
     def _set(self) -> None:

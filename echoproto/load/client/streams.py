@@ -50,7 +50,6 @@ from time import monotonic_ns
 
 from echoproto.load.client.connecting import Connecting
 from echoproto.load.client.connection import Failure, State
-from echoproto.load.client.fastpath import MAX_MESSAGE_BYTES
 from echoproto.load.client.lifetime import Churning, Lasting
 from echoproto.load.client.meter import Meter
 from echoproto.load.client.poller import WRITE, make_poller
@@ -59,6 +58,9 @@ from echoproto.load.client.stream import EchoStream
 from echoproto.load.client.verdict import Kind, shown
 from echoproto.load.errors import IDLE_CLOSED
 from echoproto.load.workload import Transport, Workload
+
+MAX_FAST_BYTES = 1 << 14
+"""Bytes of the largest message on the fast path: to compare more takes too long for those that wait meanwhile."""
 
 MAX_RECEIVE_BYTES = 1 << 18
 """Bytes that are received at once at the most."""
@@ -101,7 +103,7 @@ class Streams:
         self._window = 1 if churn else workload.window
         self.room = min(MAX_RECEIVE_BYTES, self._window * workload.largest + 1)
         plain = not (churn or workload.rate or workload.target.transport is Transport.TLS)
-        self.fast = plain and self._window == 1 and workload.largest <= MAX_MESSAGE_BYTES
+        self.fast = plain and self._window == 1 and workload.largest <= MAX_FAST_BYTES
 
     # Connections
 

@@ -14,10 +14,10 @@ from contextlib import suppress
 from echoproto.errors import ConfigurationError, one_line
 from echoproto.load.workload import Workload
 
-RECORD = 1 << 14
+MAX_RECORD_BYTES = 1 << 14
 """Bytes of one record (RFC 8446, section 5.1), and of one call of `TLSSocket.send`."""
 
-ROOM = 1 << 16
+RECEIVE_BYTES = 1 << 16
 """Bytes that are received at once."""
 
 
@@ -89,7 +89,7 @@ class TLSSocket:
         :raise BlockingIOError: if nothing can be taken now.
         """
         self.flush()
-        count = self._tls.write(data[:RECORD])
+        count = self._tls.write(data[:MAX_RECORD_BYTES])
         with suppress(BlockingIOError):
             self.flush()
         return count
@@ -113,7 +113,7 @@ class TLSSocket:
         """
         try:
             while True:
-                self._opened += self._tls.read(ROOM)
+                self._opened += self._tls.read(RECEIVE_BYTES)
         except (ssl.SSLWantReadError, ssl.SSLZeroReturnError):
             pass  # all that has come is opened
         except ssl.SSLError:
@@ -123,11 +123,11 @@ class TLSSocket:
 
     @property
     def pending(self) -> bool:
-        """Whether there is more to receive, for which no event will come."""
+        """True if there is more to receive, for which no event will come."""
         return bool(self._opened or self._incoming.pending or self._tls.pending())
 
     def _take(self) -> None:
-        data = self._plain.recv(ROOM)
+        data = self._plain.recv(RECEIVE_BYTES)
         if data:
             self._incoming.write(data)
         else:

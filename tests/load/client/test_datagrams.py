@@ -3,7 +3,7 @@ from collections import Counter
 from hypothesis import given, strategies
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.load.client.datagrams import HEADER, REMEMBERED, SMALLEST, Datagrams, Harm, count_lost
+from echoproto.load.client.datagrams import HEADER, MAX_REMEMBERED, SMALLEST, Datagrams, Harm, count_lost
 from echoproto.load.client.messages import Settings, Supply
 from echoproto.load.histogram import Times
 
@@ -151,10 +151,10 @@ class LossTests(SynchronousTestCase):
 
     def test_not_all_that_is_lost_is_remembered(self) -> None:
         datagrams = make(smallest=16, largest=16)
-        first, *_ = [datagrams.begin(0, 0) for _ in range(REMEMBERED + 1)]
+        first, *_ = [datagrams.begin(0, 0) for _ in range(MAX_REMEMBERED + 1)]
         datagrams.expire(1)
         self.assertEqual(datagrams.received(first, 2), Harm("duplicated", "socket 3: datagram 0 duplicated"))
-        self.assertEqual(datagrams.lost_datagrams, REMEMBERED + 1)
+        self.assertEqual(datagrams.lost_datagrams, MAX_REMEMBERED + 1)
 
     def test_abandoned(self) -> None:
         datagrams = make()

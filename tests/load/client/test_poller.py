@@ -99,7 +99,7 @@ class PollerTests(SynchronousTestCase):
 
 class PunctualTests(SynchronousTestCase):
     def slack(self) -> str:
-        with open(poller_module.SLACK, encoding="ascii") as file:
+        with open(poller_module.TIMER_SLACK_FILE, encoding="ascii") as file:
             return file.read().strip()
 
     def test_as_long_as_it_is_asked_for(self) -> None:
@@ -112,6 +112,6 @@ class PunctualTests(SynchronousTestCase):
         self.assertEqual(self.slack(), before)
 
     def test_where_there_is_no_such_thing(self) -> None:
-        self.patch(poller_module, "SLACK", "/nonexistent")
+        self.patch(poller_module, "TIMER_SLACK_FILE", "/nonexistent")
         with punctual():
             pass

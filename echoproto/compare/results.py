@@ -1,7 +1,7 @@
 """
-What a comparison has measured: values that never change, and the same as JSON.
+The results of a comparison, as values that never change and as JSON.
 
-Everything that is said of a comparison is worked out from these, so that a report can be made again from the file.
+A report is made of these alone, so that it can be made again from the file.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ Fact = Annotated[str | int, _fact]
 Seed = Annotated[int, whole(0, LARGEST_SEED)]
 Count = Annotated[int, whole(0)]
 Positive = Annotated[int, whole(1)]
-Figure = Annotated[float, number(0, most=MOST)]
+Quantity = Annotated[float, number(0, most=MOST)]
 Comparable = Annotated[float, _comparable]
 AboveZero = Annotated[float, number(0, open_below=True, most=MOST)]
 Share = Annotated[float, number(0, most=100)]
@@ -80,10 +80,10 @@ class Contestant:
     """
     One server that is compared with others.
 
-    :ivar name: what it is called in tables, and on the command line.
-    :ivar group: whose it is: ``echoproto``, ``twisted``, ``asyncio``, ``uvloop``, ``socketserver``, or ``command``.
-    :ivar command: that starts it; ``{port}`` in it is the port of 127.0.0.1 that it has to listen on.
-    :ivar description: what it is, in a few words.
+    :ivar name: in tables, and on the command line.
+    :ivar group: its origin: ``echoproto``, ``twisted``, ``asyncio``, ``uvloop``, ``socketserver``, or ``command``.
+    :ivar command: words of the command that starts it; ``{port}`` is the port of 127.0.0.1 to listen on.
+    :ivar description: a few words.
     """
 
     name: Name
@@ -95,11 +95,11 @@ class Contestant:
 @frozen
 class Cell:
     """
-    One load that all contestants are put under.
+    One load, the same for all contestants.
 
-    :ivar connections: that exchange messages.
-    :ivar size_bytes: of a message.
-    :ivar idle: further connections, which say nothing.
+    :ivar connections: concurrent connections that exchange messages.
+    :ivar size_bytes: size of a message.
+    :ivar idle: further connections without messages.
     :ivar transport: ``tcp``, ``tls`` or ``udp``.
     :ivar rate: messages a second over all connections; ``None`` for as many as come back.
     :ivar churn: ``None``, or how each message's own connection is closed: ``fin`` or ``reset``.
@@ -116,12 +116,12 @@ class Cell:
 @frozen(kw_only=True)
 class Sample:
     """
-    What one round of one contestant in one cell has come to.
+    The measurements of one contestant in one cell in one round.
 
     :ivar contestant: its name.
-    :ivar round: from 0; the samples of one round were taken one after the other, and share what else happened then.
+    :ivar round: from 0; the samples of one round were taken one after the other, and share the state of the machine.
     :ivar verdict: `NOT_POSSIBLE`, or a `LoadVerdict`.
-    :ivar why: if it is not good, in one line.
+    :ivar why: the reason for another verdict than good, in one line.
     :ivar echoes_per_second: messages (of a churn: connections) that came back whole.
     :ivar service_time_us: percentiles by name, ``p50`` to ``max``; empty if nothing came back.
     :ivar response_time_us: the same from when each message was due; empty without a rate.
@@ -129,7 +129,7 @@ class Sample:
         it did not exceed.
     :ivar server_cpu_us_per_echo: processor time, of all processes of the server; ``None`` if unknown.
     :ivar client_cpu_share: share of a core that the generator has used.
-    :ivar idle_rss_bytes: resident memory of the server before anybody was connected; ``None`` if unknown.
+    :ivar idle_rss_bytes: resident memory of the server before any connection; ``None`` if unknown.
     :ivar busy_rss_bytes: the same while all connections of the cell were there, at the end of the measuring.
     :ivar voluntary_switches_per_echo: context switches of the server in which it waited; ``None`` if unknown.
     :ivar involuntary_switches_per_echo: those in which its processor was taken from it.
@@ -145,11 +145,11 @@ class Sample:
     response_time_us: Mapping[str, Count] = field(factory=dict)
     spectrum: tuple[tuple[Share, Count], ...] = field(default=(), converter=_pairs)
     server_cpu_us_per_echo: Comparable | None = None
-    client_cpu_share: Figure = 0.0
+    client_cpu_share: Quantity = 0.0
     idle_rss_bytes: Count | None = None
     busy_rss_bytes: Count | None = None
-    voluntary_switches_per_echo: Figure | None = None
-    involuntary_switches_per_echo: Figure | None = None
+    voluntary_switches_per_echo: Quantity | None = None
+    involuntary_switches_per_echo: Quantity | None = None
 
 
 @frozen
@@ -158,12 +158,12 @@ class Calls:
     System calls of one contestant in one cell, counted in a run of its own, since counting slows it down.
 
     :ivar per_echo: by name, such as ``{"epoll_wait": 1.02}``; empty where they could not be counted.
-    :ivar why: they could not be counted, in one line.
+    :ivar why: the reason why they could not be counted, in one line.
     """
 
     contestant: str
     cell: Cell
-    per_echo: Mapping[str, Figure] = field(factory=dict)
+    per_echo: Mapping[str, Quantity] = field(factory=dict)
     why: str = ""
 
 
@@ -172,14 +172,14 @@ class Results:
     """
     A whole comparison.
 
-    :ivar preset: by which its plan is called; empty for one of the user's own.
+    :ivar preset: name of its plan; empty for one of the user's own.
     :ivar baseline: the contestant that the others are compared with.
     :ivar seed: of the order in which rounds were taken, and of all that the generator draws.
-    :ivar rounds: how many there were to be.
-    :ivar duration_seconds: that each sample was measured for.
+    :ivar rounds: planned number.
+    :ivar duration_seconds: measured time of each sample.
     :ivar partial: whether it was interrupted.
-    :ivar command: exactly what was typed.
-    :ivar environment: what it was measured with: names and values as text or numbers.
+    :ivar command: the command line, exactly as typed.
+    :ivar environment: machine, system and versions: names and values as text or numbers.
     :ivar samples: in the order in which they were taken.
     """
 

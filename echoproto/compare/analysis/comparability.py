@@ -14,12 +14,12 @@ from echoproto.compare.results import Calls, Cell, Results
 from echoproto.errors import ConfigurationError
 
 MAY_DIFFER = {"date", "load_average", "echoproto"}
-"""Of an environment: when it was, and what is compared."""
+"""Facts of an environment that two runs need not share: their time, and the version that is compared."""
 
 
 def check_environments(one: Results, other: Results, *, may_differ: bool) -> None:
     """
-    See whether two runs were made in the same environment.
+    Check that two runs were made in the same environment.
 
     :param may_differ: whether the user says that it does not matter.
     :raise ConfigurationError: that names what differs.
@@ -41,7 +41,7 @@ def _environments(one: Results, other: Results) -> Iterator[str]:
 
 def check_plans(one: Results, other: Results, *, may_differ: bool) -> None:
     """
-    See whether two runs have measured the same.
+    Check that two runs have measured the same.
 
     :param may_differ: whether the user says that it does not matter.
     :raise ConfigurationError: that names what differs.

@@ -59,7 +59,7 @@ class Figure:
 
     @property
     def void(self) -> bool:
-        """Whether it has no figures."""
+        """True if it has no figures."""
         return self.verdict.kind.void
 
     def median(self, measure: Measure) -> float | None:

@@ -43,7 +43,7 @@ class Ranking:
 
     @property
     def undecided(self) -> bool:
-        """Whether no difference can be told between any of them."""
+        """True if no difference can be told between any of them."""
         return len(self.best_group) == len(self.medians) > 1
 
     def share(self, name: str) -> float:

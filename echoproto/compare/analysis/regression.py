@@ -48,7 +48,7 @@ class Change:
 
     @property
     def better(self) -> bool:
-        """Whether it has become better, beyond doubt."""
+        """True if it has become better, beyond doubt."""
         return self.kind is Kind.DIFFERENT and self.ratio is not None and _gain(self.ratio, self.measure) > 1
 
     def __str__(self) -> str:

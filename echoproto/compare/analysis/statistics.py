@@ -1,5 +1,5 @@
 """
-How two things that were measured in the same rounds compare, and how sure that is.
+The ratio of two measurements of the same rounds, and its confidence interval.
 
 The rounds of a comparison take turns, and what one of them is slowed down by, the others of the same round are, too, to
 a large part. So it is the ratios within the rounds that count, not the ratio of two middles.
@@ -40,7 +40,7 @@ RESAMPLES = 1_000
 @frozen
 class Ratio:
     """
-    One thing as a multiple of another.
+    A ratio with its confidence interval.
 
     :ivar value: above 0.
     :ivar low: where the interval begins that covers the truth 95 times of 100; 0 where there are too few rounds.
@@ -59,19 +59,19 @@ class Ratio:
         return (self.high - self.low) / self.value
 
     def within(self, share: float) -> bool:
-        """Whether all of the interval lies so near to 1, on either side: within 0.03, from 1 / 1.03 to 1.03."""
+        """Tell if all of the interval lies so near to 1, on either side: within 0.03, from 1 / 1.03 to 1.03."""
         return 1 / (1 + share) <= self.low and self.high <= 1 + share
 
     @property
     def covers_one(self) -> bool:
-        """Whether both may be equal."""
+        """True if both may be equal."""
         return self.low <= 1 <= self.high
 
 
 @lru_cache(maxsize=4096)
 def paired_ratio(pairs: tuple[tuple[float, float], ...], seed: int = 0) -> Ratio:
     """
-    What is compared, as a multiple of what it is compared with.
+    Estimate a ratio from pairs of the same rounds.
 
     :param pairs: one or more; of each round, the one and the other, all above 0.
     :param seed: of the draws, so that the same figures make the same interval.
@@ -132,7 +132,7 @@ def student(normal: float, freedom: int) -> float:
 @lru_cache(maxsize=4096)
 def unpaired_ratio(ones: tuple[float, ...], others: tuple[float, ...], seed: int = 0) -> Ratio:
     """
-    What was measured in one run, as a multiple of the same in another.
+    Estimate the ratio of one run to another, which share no rounds.
 
     The interval is made as that of `paired_ratio`, of the median of all differences between the one and the other, with
     as many degrees of freedom as both have together: of 5 rounds each and more, it covers the truth in 95 to 97 of 100.

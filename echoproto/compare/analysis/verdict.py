@@ -34,7 +34,7 @@ class Kind(Enum):
 
     @property
     def void(self) -> bool:
-        """Whether there are no figures for a table or a picture."""
+        """True if there are no figures for a table or a picture."""
         return self in {Kind.NOT_MEASURED, Kind.NOT_POSSIBLE, Kind.FAILED}
 
 
@@ -65,7 +65,7 @@ class Verdict:
 
     @property
     def better(self) -> bool:
-        """Whether it is better than the baseline, beyond doubt."""
+        """True if it is better than the baseline, beyond doubt."""
         return (
             self.kind is Kind.DIFFERENT
             and self.ratio is not None

@@ -1,5 +1,5 @@
 """
-The cells of a comparison in words, and along which of their settings they lie.
+The cells of a comparison in words, and the setting along which they lie.
 """
 
 from __future__ import annotations
@@ -40,27 +40,27 @@ WORDS: dict[str, Callable[[Any], str]] = {
     "rate": _rate,
     "churn": _churn,
 }
-"""How each setting is told, in the order in which they are."""
+"""Writers of each setting, in the order in which they are told."""
 
 UNTOLD = {"transport": "tcp", "idle": 0, "rate": None, "churn": None}
-"""What goes without saying."""
+"""Usual values, which are not told."""
 
 
 def show_value(cell: Cell, name: str) -> str:
-    """The bare value of a setting, as it stands at an axis."""
+    """Write the bare value of a setting, for an axis."""
     value = getattr(cell, name)
     return "no rate" if value is None else show_size(value) if name == "size_bytes" else f"{value:,.10g}"
 
 
 def varying(cells: Iterable[Cell]) -> tuple[str, ...]:
-    """The settings that are not the same in all of some cells."""
+    """Return the settings that are not the same in all of some cells."""
     seen = [attrs.asdict(cell) for cell in cells]
     return tuple(name for name in WORDS if len({each[name] for each in seen}) > 1)
 
 
 def describe(cell: Cell, without: str | None = None) -> str:
     """
-    A cell in words.
+    Describe a cell.
 
     :param without: a setting that is not told.
     """
@@ -74,7 +74,7 @@ def _words(cell: Cell, names: Iterable[str]) -> str:
 
 def labels(cells: Sequence[Cell]) -> dict[Cell, str]:
     """
-    A short name for each of some cells: what it differs in from the first.
+    Name each of some cells by its difference from the first.
 
     :param cells: one or more.
     """
@@ -89,7 +89,7 @@ def labels(cells: Sequence[Cell]) -> dict[Cell, str]:
 
 
 def axis(cells: Sequence[Cell]) -> str | None:
-    """The setting along which a picture of some cells goes; ``None`` if none has more than one value."""
+    """Return the setting for the axis of a picture; ``None`` if no setting has more than one value."""
     values = {name: len({getattr(cell, name) for cell in cells} - {None}) for name in AXES}
     best = max(AXES, key=lambda name: values[name])
     return best if values[best] > 1 else None
@@ -97,7 +97,7 @@ def axis(cells: Sequence[Cell]) -> str | None:
 
 def panels(cells: Sequence[Cell], along: str | None) -> dict[str, tuple[Cell, ...]]:
     """
-    The cells in groups that differ in one setting only, in order.
+    Group the cells, in order, so that those of a group differ in one setting only.
 
     :param along: that setting; ``None`` has each cell in a group of its own.
     :return: by what each has in common, in words.

@@ -1,1 +1,1 @@
-"""How the pictures of a comparison are drawn."""
+"""The pictures of a comparison."""

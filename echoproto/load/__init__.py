@@ -1,4 +1,4 @@
 """
-What a client of an echo sends, when, and what it says of the answer. None of this has I/O, and none of it is shared
-with the server: a check must not have the fault of what it checks.
+The load generator: it sends messages to an echo, checks every byte of the replies, and measures their times. It shares
+no code with the server: a check must not have the fault of the code that it checks.
 """

@@ -31,19 +31,20 @@ LOCAL_LIMITS = {
 """Resources that this machine or process lacks, by errno."""
 
 ROTATION_THRESHOLD = 20_000
-"""Connections from which on one local address may have too few ports (28,232 on Linux, 16,384 elsewhere)."""
+"""Maximum number of connections from one local address; its ports may not suffice for more (28,232 ephemeral ports on
+Linux, 16,384 elsewhere)."""
 
-SOURCES = 250
-"""Addresses that loopback connections come from: 127.0.0.2 to 127.0.0.251."""
+SOURCE_ADDRESSES = 250
+"""Number of source addresses for loopback connections: 127.0.0.2 to 127.0.0.251."""
 
 PATH_LIMIT = 107 if sys.platform.startswith("linux") else 103
-"""Bytes of a Unix socket's path or abstract name (``sun_path`` without its last or first byte, a NUL)."""
+"""Maximum length of a Unix socket's path or abstract name, in bytes (``sun_path`` without its NUL byte)."""
 
-LABEL_RULE = "between its dots, each part has 1 to 63 characters"
-"""The rule that a name has broken if Python can't encode it."""
+LABEL_RULE = "each part between its dots must have 1 to 63 characters"
+"""The rule that a name breaks if Python can't encode it."""
 
 BIND_ADDRESS_NO_PORT = 24
-"""IP_BIND_ADDRESS_NO_PORT of ip(7): the port is found when connecting, by source and destination."""
+"""IP_BIND_ADDRESS_NO_PORT of ip(7): connect chooses the local port, by source and destination."""
 
 
 @define
@@ -51,7 +52,7 @@ class Address:
     """
     An address to connect to.
 
-    :ivar rotated: whether each connection comes from another local address.
+    :ivar rotated: true to connect from another local address each time.
     """
 
     family: int
@@ -62,32 +63,33 @@ class Address:
 
     def rotate(self, connections: int) -> None:
         """
-        Have connections come from many addresses, if it is loopback and the system has it all (Linux).
+        Rotate the local address if one has too few ports; only where all of 127.0.0.0/8 is local (Linux).
 
-        :param connections: how many there will be.
+        :param connections: number of connections to come.
         """
         loopback = self.family == socket.AF_INET and self.address[0].startswith("127.")
         self.rotated = loopback and connections > ROTATION_THRESHOLD and sys.platform.startswith("linux")
 
     def local_limit(self, code: int) -> str | None:
         """
-        Return the resource that this machine or process has run out of, if the error says so.
+        Return the exhausted resource of this machine or process that an error reports, or ``None``.
 
-        EADDRNOTAVAIL is no lack of ports if this machine has no address to reach this one from, as often for IPv6.
+        EADDRNOTAVAIL does not mean a lack of ports if this machine has no source address for the target, as is common
+        for IPv6.
         """
         if code == errno.EADDRNOTAVAIL and not self._has_source():
             return None
         return LOCAL_LIMITS.get(code)
 
     def _has_source(self) -> bool:
-        with socket.socket(self.family, socket.SOCK_DGRAM) as probe:  # which needs no port of TCP, and sends nothing
+        with socket.socket(self.family, socket.SOCK_DGRAM) as probe:  # takes no TCP port, and sends nothing
             return probe.connect_ex(self.address) != errno.EADDRNOTAVAIL
 
     def make_socket(self) -> socket.socket:
         """
-        Make a socket that does not block, to be connected.
+        Make a non-blocking socket that is ready to connect.
 
-        :raise OSError: one of `LOCAL_LIMITS`, most likely.
+        :raise OSError: most likely with an errno of `LOCAL_LIMITS`.
         """
         made = socket.socket(self.family, self.kind)
         made.setblocking(False)
@@ -95,15 +97,15 @@ class Address:
             made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self.rotated:
             made.setsockopt(socket.IPPROTO_IP, BIND_ADDRESS_NO_PORT, 1)
-            made.bind((f"127.0.0.{2 + next(self._count) % SOURCES}", 0))
+            made.bind((f"127.0.0.{2 + next(self._count) % SOURCE_ADDRESSES}", 0))
         return made
 
 
 def affordable(workload: Workload) -> tuple[Workload, int]:
     """
-    Return a load with no more connections than this process may have descriptors.
+    Reduce the connections of a load to the descriptor limit of this process.
 
-    :return: it, and how many connections fewer it has.
+    :return: the load, and the number of connections that it lost.
     """
     most = max_descriptors()
     connections, idle = min(workload.connections, most), min(workload.idle, most)
@@ -113,18 +115,18 @@ def affordable(workload: Workload) -> tuple[Workload, int]:
 
 def resolve(target: Target) -> list[Address]:
     """
-    Make the addresses of a target; they are looked up only if the target does not have them yet.
+    Return the addresses of a target; look them up only if the target does not have them yet.
 
-    :raise ConfigurationError: if nothing can be reached by it as it is written.
-    :raise Unreachable: if it has none.
-    :raise ClientLimit: if that can't be found out, for want of something here.
+    :raise ConfigurationError: if the target can't be connected to, whatever the network.
+    :raise Unreachable: if the target has no address.
+    :raise ClientLimit: if the look-up lacks a resource of this machine or process.
     """
     if target.transport is Transport.UNIX:
         if why := _unix_mistake(target):
             raise ConfigurationError(one_line(f"{target}: {why}"))
         path = f"\0{target.path[1:]}" if target.path.startswith("@") else target.path
         if _is_other_file(path):
-            raise Unreachable(f"{target}: Connection refused, as it is not a socket: is the service running there?")
+            raise Unreachable(f"{target}: Connection refused: not a socket: is the service running there?")
         return [Address(socket.AF_UNIX, socket.SOCK_STREAM, path)]
     kind = socket.SOCK_DGRAM if target.transport is Transport.UDP else socket.SOCK_STREAM
     found = target.addresses or _look_up(target, kind)
@@ -167,20 +169,20 @@ def _mistake(target: Target, text: str, scope: int = 0) -> str | None:
     address = ip_address(text)
     if (getattr(address, "ipv4_mapped", None) or address).is_unspecified:
         here = evolve(target, host="127.0.0.1" if isinstance(address, IPv4Address) else "::1")
-        return f"{text} is what a server listens on, and not where it is: on this machine, that is {here}"
+        return f"{text} is an address to listen on, not to connect to; for a server on this machine, use {here}"
     if isinstance(address, IPv6Address) and address.is_link_local and not scope:
         scoped = evolve(target, host=f"{text}%{socket.if_nameindex()[-1][1]}")
-        return f"a link-local address is one of an interface, which has to be said, as in {scoped}"
+        return f"a link-local address needs its interface, for example {scoped}"
     return None
 
 
 def _is_other_file(path: str) -> bool:
-    """Tell a file or folder from a socket; of both, the system says "Connection refused"."""
+    """Return true for a file or folder that is not a socket; the system reports "Connection refused" for both."""
     if path.startswith("\0"):
         return False
     try:
         return not stat.S_ISSOCK(os.stat(path).st_mode)
-    except OSError:  # connecting to it says why
+    except OSError:  # connect reports the reason
         return False
 
 
@@ -189,10 +191,10 @@ def _unix_mistake(target: Target) -> str | None:
     path = os.fsencode(target.path)
     if path.startswith(b"@"):
         if not sys.platform.startswith("linux"):
-            return "only Linux has abstract names; a file whose name begins with @ is written ./@name"
+            return "only Linux has abstract names; for a file whose name begins with @, write ./@name"
         path = path[1:]
     if not path:
-        return "the abstract name is empty; a file of that name is written ./@"
+        return "the abstract name is empty; for a file of that name, write ./@"
     if len(path) > PATH_LIMIT:
-        return f"the path has {len(path)} bytes, and a Unix socket's has at most {PATH_LIMIT}"
+        return f"the path has {len(path)} bytes; a Unix socket's must have at most {PATH_LIMIT}"
     return None

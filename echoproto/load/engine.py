@@ -1,5 +1,5 @@
 """
-Runs a load: connects, warms up, measures, and brings what it found into an outcome.
+The engine of a load: it connects, warms up, measures, and returns an outcome.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from echoproto.load.outcome import Outcome
 from echoproto.load.workload import Transport, Workload
 
 TICK = NS // 5
-"""ns between two looks at what has come to pass, and two calls of ``progress``; a whole number of them in a second."""
+"""Time between two checks and two calls of ``progress``, in ns; a second has a whole number of them."""
 
-PATIENCE = 10.0
-"""Seconds without anything on a connection after which what has not come back on it is lost."""
+STALL_SECONDS = 10.0
+"""Time without data on a connection after which its outstanding bytes count as lost."""
 
 
 def run(
@@ -32,21 +32,20 @@ def run(
     progress: Callable[[Outcome], None] | None = None,
     first: int = 0,
     interrupted: Callable[[], bool] = lambda: False,
-    patience: float = PATIENCE,
+    patience: float = STALL_SECONDS,
 ) -> Outcome:
     """
-    Run a load, in one process.
+    Run a load in this process.
 
-    A connection that fails is not made anew: it is counted, and the others go on (but for churn, where the next
-    message has a new one anyway). If all have failed, the run is over.
+    A failed connection is counted and not made anew, while the others go on (with churn, the next message has a new
+    connection anyway). The run ends when all have failed.
 
-    :param workload: what to do; of its connections, rate and count, this process does all, whatever it says of
-        processes.
-    :param progress: called about every 0.2 s with what was found so far; the sooner it returns, the truer the times.
-    :param first: number of the first connection, so that no two processes send the same bytes.
-    :param interrupted: asked as often; if it says so, the run ends at once.
-    :param patience: seconds without anything on a connection after which it is given up.
-    :raise EchoError: if nothing at all could be reached, as in `echoproto.load.errors`.
+    :param workload: the load; this process runs all of it, and ignores its number of processes.
+    :param progress: called about every 0.2 s with the outcome so far; a slow call distorts the measured times.
+    :param first: number of the first connection; processes with different numbers send different bytes.
+    :param interrupted: called as often; if it returns true, the run ends at once.
+    :param patience: seconds without data after which a connection is given up.
+    :raise EchoError: if no connection could be used at all, as in `echoproto.load.errors`.
     """
     meter = Meter(workload.server_pid)
     workload, fewer = affordable(workload)
@@ -88,7 +87,7 @@ class _Run:
         workload, meter, load = self._workload, self._meter, self._load
         self._next_tick = monotonic_ns() + TICK
         load.connect(self._wait)
-        # What there is now stays; the collector need not go through all of it, which takes as long as many echoes.
+        # The objects made so far stay, so the collector need not visit them, which takes as long as many echoes.
         gc.collect()
         gc.freeze()
         if workload.warmup:
@@ -110,7 +109,7 @@ class _Run:
         self._check_reached()
 
     def _check_reached(self) -> None:
-        """Say why no message has come to an echo, if that is known, as if no connection could have been made."""
+        """Raise the reason for which no message was echoed, if it is known, as for a failed connect."""
         outcome, load = self._meter.outcome, self._load
         if outcome.interrupted or outcome.messages:
             return
@@ -119,7 +118,7 @@ class _Run:
             raise nothing_reached(self._workload, outcome, load.reason)
 
     def _phase(self, end: int, count: int | None, *, half_close: bool) -> None:
-        """Send until a time, or so many messages; then wait for what is in flight."""
+        """Send until a time or a count of messages, then wait for the messages in flight."""
         if self._meter.outcome.interrupted:
             return
         self._load.begin(count, half_close=half_close)
@@ -141,7 +140,7 @@ class _Run:
     def _tick(self, now: int) -> None:
         late = max(0, now - self._next_tick)
         self._next_tick += (late // TICK + 1) * TICK
-        if late < TICK:  # else this process was held up itself, and has not looked yet at what has come meanwhile
+        if late < TICK:  # otherwise this process was delayed itself, and has received data still to read
             self._load.check(now)
         self._meter.tick(now)
         if self._progress is not None:

@@ -1,5 +1,5 @@
 """
-Why a load could not be run at all, and what the exit statuses of ``echoproto load`` mean.
+Exit statuses of ``echoproto load``, and the errors of a load that could not run at all.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from echoproto.load.outcome import Outcome
 from echoproto.load.workload import Workload
 
 GOOD: Final = 0
-"""All came back, unharmed."""
+"""All messages came back, unharmed."""
 
 HARMED: Final = 1
-"""The service lost or harmed data, or connections failed."""
+"""The service lost or corrupted data, or connections failed."""
 
 USAGE: Final = 2
 """Invalid option, file or value; as of `echoproto.errors.ConfigurationError`."""
 
 UNREACHABLE: Final = 3
-"""Nobody answers, or not as asked: no connection, no TLS, not the greeting."""
+"""The target does not answer as expected: no connection, no TLS, or another greeting."""
 
 CLIENT_LIMIT: Final = 4
-"""The generator itself was the limit, or ran out of descriptors or ports."""
+"""The generator itself was the bottleneck, or ran out of descriptors or ports."""
 
 CONNECT_ERRORS = frozenset(
     {
@@ -32,17 +32,16 @@ CONNECT_ERRORS = frozenset(
         "ETIMEDOUT",
     }
 )
-"""Names of errno values that a connection fails with that was never made."""
+"""Names of the errno values of a failed connect."""
 
 REFUSALS = CONNECT_ERRORS | {"TLS", "certificate", "greeting"}
-"""Errors of a connection that never came to an echo."""
-
+"""Errors of a connection before its first echo."""
 
 REFUSED = "refused after the handshake"
-"""Begins the reason of a TLS error that shows only then."""
+"""Beginning of the reason for a TLS error that appears after the handshake."""
 
 IDLE_CLOSED = "idle connection closed"
-"""Error of a connection that says nothing."""
+"""Error of an idle connection that the peer closed."""
 
 
 class Unreachable(EchoError):
@@ -52,28 +51,28 @@ class Unreachable(EchoError):
 
 
 class HandshakeFailed(EchoError):
-    """Connections could be made, but TLS on none of them."""
+    """Connections could be made, but TLS failed on all of them."""
 
     exit_status = UNREACHABLE
 
 
 class GreetingFailed(EchoError):
-    """Connections could be made, but none was greeted as it should be."""
+    """Connections could be made, but none received the expected greeting."""
 
     exit_status = UNREACHABLE
 
 
 class ClientLimit(EchoError):
-    """Not one connection could be made, because this machine or process had none left to make."""
+    """No connection could be made, because this machine or process has reached a limit of its own."""
 
     exit_status = CLIENT_LIMIT
 
 
 def nothing_reached(workload: Workload, outcome: Outcome, reason: str) -> EchoError:
     """
-    Explain in one line why not one connection could be used, and what may help.
+    Explain in one line why no connection could be used, and how to proceed.
 
-    :param reason: what was said of it last, safe to print.
+    :param reason: the last reported reason, safe to print.
     """
     target = workload.target
     if outcome.own_limits:

@@ -1,9 +1,9 @@
 """
-A process of the load generator: ``python -P -m echoproto.load.generator DESCRIPTOR PARENT``, for
-`echoproto.load.processes` to start.
+A process of the load generator: ``python -P -m echoproto.load.generator DESCRIPTOR PARENT``, started by
+`echoproto.load.processes`.
 
-It receives its share of the load over the descriptor, reports when it is ready, and begins when it is told to. It ends
-when it is told to, and when its parent is gone.
+It receives its share of the load over the descriptor, reports that it is ready, and waits for the start signal. It ends
+on SIGTERM, and when its parent is gone.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ def serve(connection: Connection, parent: int) -> None:
     """
     Run a share of the load.
 
-    :param connection: to the process that has started this one.
+    :param connection: connection to the parent process.
     :param parent: ID of that process.
     """
-    told: list[int] = []
-    # A terminal sends SIGINT to all processes; it is for the first one to say what it means.
+    stop_signals: list[int] = []
+    # A terminal sends SIGINT to all processes; the parent decides its meaning.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda number, frame: told.append(number))
+    signal.signal(signal.SIGTERM, lambda number, frame: stop_signals.append(number))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     if LINUX:
         end_with_parent()
@@ -52,7 +52,7 @@ def serve(connection: Connection, parent: int) -> None:
                 share.workload,
                 progress=None if every is None else _reporter(connection, every),
                 first=share.first,
-                interrupted=lambda: bool(told) or os.getppid() != parent,
+                interrupted=lambda: bool(stop_signals) or os.getppid() != parent,
             )
         except EchoError as error:
             result = error
@@ -64,7 +64,7 @@ def serve(connection: Connection, parent: int) -> None:
 
 
 def _reporter(connection: Connection, every: float) -> Callable[[Outcome], None]:
-    """Report progress, but not each time that the engine calls this."""
+    """Return a function for the engine that reports progress every few seconds."""
     due = 0.0
 
     def report(outcome: Outcome) -> None:

@@ -1,5 +1,5 @@
 """
-Times, counted by how long they were, to three digits.
+Histograms of times, with a precision of three digits.
 """
 
 from __future__ import annotations
@@ -10,73 +10,71 @@ from typing import BinaryIO
 
 from hdrh.histogram import HdrHistogram
 
-LOWEST = 1
-"""µs."""
-
-HIGHEST = 60_000_000
-"""µs; a minute."""
+MIN_US = 1
+MAX_US = 60_000_000
+"""Range of a histogram in µs: up to a minute."""
 
 DIGITS = 3
 
-FINE = 2048
-"""µs below which, with three digits, every µs is counted apart."""
+EXACT_LIMIT_US = 2048
+"""Time in µs below which each µs has a bucket of its own, with three digits."""
 
 PERCENTILES = (50.0, 75.0, 90.0, 99.0, 99.9, 99.99)
 
-STEPS = 5
-"""Points of a spectrum for each halving of what is above them, as HdrHistogram's own tools have it."""
+POINTS_PER_HALVING = 5
+"""Points of a spectrum for each halving of the remaining share, as in HdrHistogram's own tools."""
 
 
 class Histogram:
     """
-    A histogram of times in µs (HdrHistogram), which loses none.
+    A histogram of times in µs (HdrHistogram) that loses none.
 
-    The library drops what is out of its range; here, that is counted as the nearest that is in it.
+    The library drops a time out of its range; this class counts it as the nearest time in range.
 
-    :ivar clamped: how many were out of range.
+    :ivar clamped: number of times out of range.
     """
 
     def __init__(self) -> None:
-        self._histogram = HdrHistogram(LOWEST, HIGHEST, DIGITS)
+        self._histogram = HdrHistogram(MIN_US, MAX_US, DIGITS)
         self.clamped = 0
 
     def record(self, times: Iterable[float]) -> None:
         """
-        Count some times; best in batches, since each costs about 1 µs.
+        Count some times, at about 1 µs each.
 
         :param times: in seconds.
         """
         record = self._histogram.record_value
         for seconds in times:
             time = round(seconds * 1e6)
-            if not LOWEST <= time <= HIGHEST:
+            if not MIN_US <= time <= MAX_US:
                 self.clamped += 1
-                time = min(max(time, LOWEST), HIGHEST)
+                time = min(max(time, MIN_US), MAX_US)
             record(time)
 
     @classmethod
     def of(cls, counts: Sequence[int], others: Sequence[int] = ()) -> Histogram:
         """
-        A histogram of many times, made at little cost: the library counts only one at a time.
+        Make a histogram of many times at low cost: the library counts them one by one.
 
-        :param counts: how many there are of each time below `FINE`, in µs: of 0, of 1 and so on.
-        :param others: times of `FINE` or more, in µs.
+        :param counts: number of times of each length below `EXACT_LIMIT_US`, in µs: 0, 1 and so on.
+        :param others: longer times, in µs.
         """
         made = cls()
-        made.clamped = counts[0] + sum(time > HIGHEST for time in others)
+        made.clamped = counts[0] + sum(time > MAX_US for time in others)
         histogram = made._histogram
-        histogram.counts[:FINE] = [0, counts[0] + counts[1], *counts[2:]]
-        places = Counter(map(_place, others))
-        for place, count in places.items():
-            histogram.counts[place] = count
-        used = [max(place, LOWEST) for place, count in enumerate(counts) if count] + list(places)
+        histogram.counts[:EXACT_LIMIT_US] = [0, counts[0] + counts[1], *counts[2:]]
+        buckets = Counter(map(_bucket_index, others))
+        for index, count in buckets.items():
+            histogram.counts[index] = count
+        used = [max(index, MIN_US) for index, count in enumerate(counts) if count] + list(buckets)
         if used:
             histogram.set_internal_tacking_values(min(used), max(used), sum(counts) + len(others))
         return made
 
     def add(self, other: Histogram) -> None:
-        """Count all that another one has counted."""
-        if other.count:  # whose smallest the library would take to be 0
+        """Add the times of another histogram."""
+        if other.count:  # the library takes 0 as the minimum of an empty one
             self._histogram.add(other._histogram)
         self.clamped += other.clamped
 
@@ -94,23 +92,23 @@ class Histogram:
 
     @property
     def count(self) -> int:
-        """How many were counted."""
+        """Number of times counted."""
         return int(self._histogram.get_total_count())
 
     def percentile(self, percent: float) -> int:
         """
-        The time that so many did not exceed, in µs; 0 if there are none.
+        Return a percentile in µs; 0 for an empty histogram.
 
-        :param percent: above 0 to 100.
+        :param percent: above 0, up to 100.
         """
         return self.percentiles(percent).get(percent, 0)
 
     def percentiles(self, *percents: float) -> dict[float, int]:
         """
-        The same for several shares, in one pass through all that is counted.
+        Return several percentiles in µs, in one pass.
 
-        :param percents: above 0 to 100.
-        :return: times in µs by share; nothing if there are none.
+        :param percents: each above 0, up to 100.
+        :return: times in µs by percentile; empty for an empty histogram.
         """
         if not self.count:
             return {}
@@ -119,55 +117,55 @@ class Histogram:
 
     def spectrum(self) -> list[tuple[float, int]]:
         """
-        All of it, as a line to draw: shares in %, and the time that each did not exceed, in µs.
+        Return the whole distribution as the points of a line: percentiles, and their times in µs.
 
-        :return: from the shortest to the longest time, whose share is 100; nothing if there are none.
+        :return: points up to percentile 100, the maximum; empty for an empty histogram.
         """
         if not self.count:
             return []
-        points = self._histogram.get_percentile_iterator(STEPS)
+        points = self._histogram.get_percentile_iterator(POINTS_PER_HALVING)
         return [(float(p.percentile_level_iterated_to), int(p.value_iterated_to)) for p in points]
 
     def write_percentiles(self, file: BinaryIO) -> None:
         """
-        Write the percentile distribution as text, as HdrHistogram's tools read it (``.hgrm``), in µs.
+        Write the percentile distribution in µs, as text for HdrHistogram's tools (``.hgrm``).
 
-        :param file: where to.
+        :param file: a binary file, open for writing.
         """
-        self._histogram.output_percentile_distribution(file, 1.0, STEPS)
+        self._histogram.output_percentile_distribution(file, 1.0, POINTS_PER_HALVING)
 
 
-def _place(time: int) -> int:
-    """Where HdrHistogram counts a time of `FINE` µs or more: each doubling has half as many places as those below."""
-    time = min(time, HIGHEST)
-    doublings = time.bit_length() - (FINE - 1).bit_length()
-    return doublings * FINE // 2 + (time >> doublings)
+def _bucket_index(time: int) -> int:
+    """Return the index of HdrHistogram's bucket for a time of `EXACT_LIMIT_US` or more; each doubling halves them."""
+    time = min(time, MAX_US)
+    doublings = time.bit_length() - (EXACT_LIMIT_US - 1).bit_length()
+    return doublings * EXACT_LIMIT_US // 2 + (time >> doublings)
 
 
 class Times:
     """
-    Times in µs on their way into histograms, counted so cheaply that the counting does not show in them.
+    Times in µs on their way into histograms, counted so cheaply that it does not distort the measurement.
 
-    Where each message counts, use the two parts directly: ``counts[µs] += 1`` below `FINE`, else ``slow.append(µs)``.
+    A hot path uses the two parts directly: ``counts[µs] += 1`` below `EXACT_LIMIT_US`, else ``slow.append(µs)``.
 
-    :ivar counts: number of times of each length below `FINE`; always the same list.
+    :ivar counts: number of times of each length below `EXACT_LIMIT_US`; always the same list.
     :ivar slow: all longer times, one by one; always the same list.
     """
 
     __slots__ = ("counts", "slow")
 
     def __init__(self) -> None:
-        self.counts = [0] * FINE
+        self.counts = [0] * EXACT_LIMIT_US
         self.slow: list[int] = []
 
     def add(self, ns: int) -> None:
         """
-        Count one.
+        Count one time.
 
-        :param ns: 0 or more.
+        :param ns: the time in ns, 0 or more.
         """
         us = ns // 1000
-        if us < FINE:
+        if us < EXACT_LIMIT_US:
             self.counts[us] += 1
         else:
             self.slow.append(us)
@@ -178,12 +176,12 @@ class Times:
         return sum(self.counts) + len(self.slow)
 
     def move(self, *histograms: Histogram) -> int:
-        """Count all times in some histograms (or none), and begin anew; gives their number."""
+        """Move all times into each of some histograms (or none), and return their number."""
         if count := self.count:
             if histograms:
                 moved = Histogram.of(self.counts, self.slow)
                 for histogram in histograms:
                     histogram.add(moved)
-            self.counts[:] = [0] * FINE
+            self.counts[:] = [0] * EXACT_LIMIT_US
             self.slow.clear()
         return count

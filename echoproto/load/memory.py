@@ -1,5 +1,5 @@
 """
-The most memory that a load may need, so that none begins that this machine can't hold.
+The maximum memory of a load, to refuse one that this machine can't hold.
 """
 
 from __future__ import annotations
@@ -7,26 +7,26 @@ from __future__ import annotations
 from echoproto.load.workload import Workload
 from echoproto.units import show_size
 
-PROCESS = 40 << 20
-"""Bytes of a process of the generator by itself; measured: 25 MiB, and its histograms."""
+PROCESS_BYTES = 40 << 20
+"""Memory of a generator process without its connections; measured: 25 MiB, and its histograms."""
 
-CONNECTION = 1 << 14
-"""Bytes of a connection, with small messages drawn ahead; measured: 13 KiB."""
+CONNECTION_BYTES = 1 << 14
+"""Memory of a connection, with small messages drawn ahead; measured: 13 KiB."""
 
-MESSAGE = 256
-"""Bytes of a message in flight beside its own; measured: 218."""
+MESSAGE_BYTES = 256
+"""Memory of a message in flight without its content; measured: 218 bytes."""
 
 MIB = 1 << 20
 GIB = 1 << 30
 
 
 def needed(workload: Workload) -> int:
-    """The most bytes that a load may need: all processes, all connections, and the messages in flight on them."""
+    """Return the maximum memory of a load in bytes: its processes, its connections, and its messages in flight."""
     in_flight = workload.connections * workload.window
     return (
-        workload.processes * (PROCESS + workload.largest)  # of each, one message is being made
-        + (workload.connections + workload.idle) * CONNECTION
-        + in_flight * (workload.largest + MESSAGE)
+        workload.processes * (PROCESS_BYTES + workload.largest)  # each process prepares one message
+        + (workload.connections + workload.idle) * CONNECTION_BYTES
+        + in_flight * (workload.largest + MESSAGE_BYTES)
     )
 
 
@@ -34,7 +34,7 @@ def shortage(workload: Workload, available: int) -> str | None:
     """
     Explain in one line why a load exceeds the memory; ``None`` if it does not.
 
-    :param available: bytes.
+    :param available: available memory in bytes.
     """
     bytes_needed = needed(workload)
     if bytes_needed <= available:

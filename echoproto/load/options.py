@@ -1,5 +1,5 @@
 """
-Options of the command, and the workload that they ask for; options that contradict each other are refused.
+Options of the command, and the workload made of them; contradictory options are refused.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class Options:
 
 def workload_for(target: Target, options: Options) -> Workload:
     """
-    Make the workload that the options ask for.
+    Make the workload of the options.
 
     :raises ConfigurationError: if the options contradict each other or the target.
     """

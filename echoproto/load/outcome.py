@@ -1,5 +1,5 @@
 """
-The outcome of a load; the parts of several processes add up to the whole.
+The outcome of a load; the outcomes of several processes can be added up.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from attrs import define, field
 
 from echoproto.load.histogram import Histogram
 
-FIRST = 10
-"""Number of findings that are kept in words."""
+MAX_DESCRIBED_FINDINGS = 10
+"""Number of findings kept with a description."""
 
 
 @define
@@ -19,8 +19,8 @@ class Second:
     """
     One second of a run.
 
-    :ivar echoes: messages that came back in it.
-    :ivar errors: connections that failed in it.
+    :ivar echoes: messages that came back in this second.
+    :ivar errors: connections that failed in this second.
     :ivar times: service times of those messages.
     """
 
@@ -29,7 +29,7 @@ class Second:
     times: Histogram = field(factory=Histogram)
 
     def add(self, other: Second) -> None:
-        """Add what another process has seen in the same second."""
+        """Add the same second of another process."""
         self.echoes += other.echoes
         self.errors += other.errors
         self.times.add(other.times)
@@ -40,37 +40,37 @@ class Outcome:
     """
     The outcome of a load.
 
-    Bytes, over all messages, of warm-up, too: ``sent`` is ``acked``, ``lost`` and ``unknown``.
+    The byte counts include the warm-up; ``sent`` is the sum of ``acked``, ``lost`` and ``unknown``.
 
-    :ivar sent: bytes that were sent.
-    :ivar acked: bytes that came back as they were sent, in order.
-    :ivar lost: bytes that should have come back, and did not: the stream ended in order, or time was up.
-    :ivar unknown: bytes that did not come back, and need not have: the connection was reset, or the run interrupted.
-    :ivar messages: messages that came back whole, measured ones only.
-    :ivar warmup_messages: the same before measuring began.
-    :ivar connected: connections that were made, idle ones included.
-    :ivar findings: how often each kind of harm was found (`echoproto.load.client.verdict.Kind` values; over UDP: lost,
-        duplicated, reordered, truncated, corrupt).
-    :ivar first_findings: the first few of them in words, each with its connection and offset.
-    :ivar errors: connections that failed, by why, such as ``ECONNRESET``, ``no progress``, ``greeting``, ``TLS``,
+    :ivar sent: bytes sent.
+    :ivar acked: bytes that came back correctly and in order.
+    :ivar lost: bytes that did not come back although the stream ended in order, or time was up.
+    :ivar unknown: bytes that did not come back and need not have: after a reset, or an interruption.
+    :ivar messages: measured messages that came back complete.
+    :ivar warmup_messages: messages of the warm-up that came back complete.
+    :ivar connected: connections made, including idle ones.
+    :ivar findings: number of findings of each kind of harm (`echoproto.load.client.verdict.Kind` values; over UDP:
+        lost, duplicated, reordered, truncated, corrupt).
+    :ivar first_findings: descriptions of the first findings, each with its connection and offset.
+    :ivar errors: failed connections by error, such as ``ECONNRESET``, ``no progress``, ``greeting``, ``TLS``,
         ``certificate``.
-    :ivar reasons: more on these errors, where it is known, such as ``TLS: certificate required``.
-    :ivar own_limits: what the generator itself ran out of, by name, such as ``descriptors`` or ``ports``.
-    :ivar service_time: from the real send to the last byte back.
-    :ivar response_time: from the intended send to the last byte back; empty where no rate is set.
+    :ivar reasons: details of these errors, where known, such as ``TLS: certificate required``.
+    :ivar own_limits: exhausted resources of the generator itself, such as ``descriptors`` or ``ports``.
+    :ivar service_time: from the actual send to the last byte back.
+    :ivar response_time: from the intended send to the last byte back; empty without a rate.
     :ivar connect_time: from the start of connect to its end (over TLS: without the handshake).
     :ivar first_byte_time: from the start of connect to the first byte of the peer.
-    :ivar lag: how late the generator itself came to messages, against the schedule; that they had to wait for a place
-        in the window is not in it. Empty where no rate is set.
-    :ivar seconds: by the number of the second since measuring began.
-    :ivar elapsed: seconds that were measured: to the planned end, or to when the last message came back after that.
-    :ivar cpu: seconds of processor time that the generator has used while measuring.
-    :ivar server_cpu: the same of the server, if its process is known.
-    :ivar server_memory: bytes that the server's processes held at the end of the measuring, while all were connected.
-    :ivar server_switches: its context switches while measuring, in which it waited, and in which it had to; ``None``
-        if not known, also since processes of it have ended, which take theirs with them.
-    :ivar unsent: messages of the schedule that were not sent in time, where a rate is set.
-    :ivar interrupted: whether it was ended before its time.
+    :ivar lag: delay of the generator itself behind the schedule, without the wait for room in the window; empty without
+        a rate.
+    :ivar seconds: the seconds by number, from the start of measuring.
+    :ivar elapsed: measured seconds: to the planned end, or to the last message that came back after it.
+    :ivar cpu: CPU time of the generator while measuring, in seconds.
+    :ivar server_cpu: CPU time of the server while measuring, if its process is known.
+    :ivar server_memory: memory of the server's processes at the end of measuring, with all connections open, in bytes.
+    :ivar server_switches: voluntary and involuntary context switches of the server while measuring; ``None`` if
+        unknown, also if a process of the server has ended, which takes its counters with it.
+    :ivar unsent: messages of the schedule that were not sent in time; 0 without a rate.
+    :ivar interrupted: true if the run ended early.
     """
 
     sent: int = 0
@@ -100,7 +100,7 @@ class Outcome:
     interrupted: bool = False
 
     def add(self, other: Outcome) -> None:
-        """Add what another process has found out in the same time."""
+        """Add the outcome of another process that ran at the same time."""
         for name in ("sent", "acked", "lost", "unknown", "messages", "warmup_messages", "connected", "unsent", "cpu"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for name in ("findings", "errors", "reasons", "own_limits"):
@@ -109,9 +109,9 @@ class Outcome:
             getattr(self, name).add(getattr(other, name))
         for number, second in other.seconds.items():
             self.seconds.setdefault(number, Second()).add(second)
-        self.first_findings = [*self.first_findings, *other.first_findings][:FIRST]
+        self.first_findings = [*self.first_findings, *other.first_findings][:MAX_DESCRIBED_FINDINGS]
         self.elapsed = max(self.elapsed, other.elapsed)
-        for name in ("server_cpu", "server_memory", "server_switches"):  # each has looked at the same process
+        for name in ("server_cpu", "server_memory", "server_switches"):  # all processes observe one server
             seen = [value for value in (getattr(self, name), getattr(other, name)) if value is not None]
             setattr(self, name, max(seen, default=None))
         self.interrupted |= other.interrupted

@@ -1,9 +1,9 @@
 """
-Runs a load in processes of its own, and adds up what they find out.
+The processes of a load, and the sum of their outcomes.
 
-Also a single one: what draws on the terminal must not take the time of what measures. They are started anew, not
-forked: on every system they begin alike, without descriptors, threads and signal handlers of whoever runs the load; and
-they start to measure together, when all of them are ready. `echoproto.load.generator` is what they run.
+Even a single generator is a process of its own: drawing on the terminal must not take time from measuring. The
+processes run `echoproto.load.generator`. They are spawned, not forked: on every system, they inherit no descriptors,
+threads or signal handlers. They start to measure together, when all are ready.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from echoproto.load.memory import shortage
 from echoproto.load.outcome import Outcome
 from echoproto.load.workload import Workload
 
-TICK = 0.25
-"""Seconds after which there is a look at who asks for an end, and something new to see, at the latest."""
+POLL_SECONDS = 0.25
+"""Maximum time between two checks for a stop request, and between two progress updates."""
 
 READY = "ready"
 GO = "go"
@@ -41,9 +41,9 @@ class ProgressReport:
     """
     The progress of a load.
 
-    :ivar messages: that came back.
-    :ivar errors: connections that failed, and findings of harm.
-    :ivar elapsed: seconds measured; of several processes, as of the one that has told least of late.
+    :ivar messages: messages that came back.
+    :ivar errors: failed connections and findings of harm.
+    :ivar elapsed: measured seconds; for several processes, those of the report that lags most.
     :ivar times: service times.
     """
 
@@ -53,7 +53,7 @@ class ProgressReport:
     times: Histogram = field(factory=Histogram)
 
     def add(self, other: ProgressReport) -> None:
-        """Add what can be seen of another process."""
+        """Add the progress of another process."""
         self.messages += other.messages
         self.errors += other.errors
         self.elapsed = min(self.elapsed, other.elapsed)
@@ -65,7 +65,7 @@ class Share:
     """
     The part of a load that one process runs.
 
-    :ivar first: number of its first connection; no two processes have a number, and so a stream, in common.
+    :ivar first: number of its first connection; each connection has its own number, and so its own data.
     """
 
     workload: Workload
@@ -76,7 +76,7 @@ def partition(workload: Workload) -> list[Share]:
     """
     Divide a load evenly: connections, messages and rate.
 
-    Arrivals of Poisson processes add up to one; uniform ones of several processes come together, as in a small burst.
+    Poisson arrivals of several processes are Poisson arrivals again; uniform ones coincide, as in small bursts.
     """
     parts = workload.processes
     found: list[Share] = []
@@ -97,7 +97,7 @@ def partition(workload: Workload) -> list[Share]:
 
 
 def _part(whole: int, parts: int, index: int) -> int:
-    """Return one of so many parts of a number; they add up to it, and differ by 1 at the most."""
+    """Return one of the even parts of a number; they add up to it, and differ by 1 at most."""
     return whole * (index + 1) // parts - whole * index // parts
 
 
@@ -112,7 +112,7 @@ class Engine(Protocol):
         first: int,
         interrupted: Callable[[], bool],
     ) -> Outcome:
-        """Do the work; ``interrupted`` says whether to end before it is done."""
+        """Run the workload until it is complete, or until ``interrupted`` returns true."""
 
 
 def run(
@@ -126,12 +126,12 @@ def run(
     """
     Run a load.
 
-    :param interruption: what asks for an end; the outcome is marked as interrupted then.
-    :param watch: is called with what can be seen, a few times a second.
-    :param every: seconds after which there is something new to see: the telling takes time from the measuring.
-    :param engine: in place of the real one; has to be importable.
-    :raises EchoError: as the engine does; `ClientLimit` if one of the processes dies, or memory can't hold them.
-    :raises InternalError: if one of them meets a fault of its own.
+    :param interruption: the stop request; it marks the outcome as interrupted.
+    :param watch: called with the progress, a few times per second.
+    :param every: seconds between two reports of a process, since reports take time from measuring.
+    :param engine: an importable substitute for the real engine.
+    :raises EchoError: any error of the engine; `ClientLimit` if a process dies, or memory is too small.
+    :raises InternalError: if a process meets a bug.
     :raises KeyboardInterrupt: at the second Ctrl-C; the processes are killed.
     """
     if why := shortage(workload, available()):
@@ -157,20 +157,20 @@ def run(
 
 
 def _attend(running: list[_Child], interruption: StopRequest) -> None:
-    """Wait a while for what the processes say, and tell them if they are to end."""
-    heard = wait([child.connection for child in running], timeout=TICK)
+    """Wait a moment for messages of the processes, and forward a stop request to them."""
+    ready = wait([child.connection for child in running], timeout=POLL_SECONDS)
     for child in running:
         if interruption.requested:
             child.ask_to_end()
-        if child.connection in heard:
+        if child.connection in ready:
             child.receive()
 
 
 class _Child:
     """
-    One of the processes.
+    One generator process.
 
-    :ivar outcome: what it has found out, once it is done.
+    :ivar outcome: its outcome, once it has finished.
     """
 
     def __init__(self, share: Share, engine: Engine | None, every: float | None) -> None:
@@ -189,31 +189,31 @@ class _Child:
             except OSError as error:
                 self.connection.close()
                 raise ClientLimit(f"client limit: no process of the generator can start: {error.strerror}") from error
-        with suppress(BrokenPipeError):  # it has ended already, which `receive` is going to tell
+        with suppress(BrokenPipeError):  # it has ended already, as `receive` will report
             self.connection.send((share, engine, every))
 
     def receive(self) -> None:
-        """Take what it says next; whatever keeps it from going on is raised here."""
+        """Receive its next message; raise its error, if it sent one."""
         try:
-            said = self.connection.recv()
+            message = self.connection.recv()
         except (EOFError, ConnectionResetError):
             status = self._process.wait()
             raise ClientLimit(f"client limit: a process of the generator died, with status {status}") from None
-        if isinstance(said, EchoError | InternalError):
-            raise said
-        if isinstance(said, Outcome):
-            self.outcome = said
-        elif isinstance(said, ProgressReport):
-            self.report = said
+        if isinstance(message, EchoError | InternalError):
+            raise message
+        if isinstance(message, Outcome):
+            self.outcome = message
+        elif isinstance(message, ProgressReport):
+            self.report = message
 
     def ask_to_end(self) -> None:
-        """Have it end before it is done, if it has not been asked already."""
+        """Ask it once to end early."""
         if not self._asked:
             self._asked = True
             self._process.terminate()
 
     def close(self) -> None:
-        """It is not there any more."""
+        """Kill the process, and close the connection to it."""
         self._process.kill()
         self._process.wait()
         self.connection.close()
@@ -228,7 +228,7 @@ def _sum(reports: Iterable[ProgressReport]) -> ProgressReport:
 
 @contextmanager
 def _signals_held() -> Iterator[None]:
-    """Hold the signals back, here and in what is started, which would not know yet what to do with them."""
+    """Block the signals here and in a new process, which has no handlers for them yet."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         yield

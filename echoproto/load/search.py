@@ -1,7 +1,7 @@
 """
-The search for the highest rate that holds an aim such as p99<2ms.
+The search for the highest rate that holds a latency target such as p99<2ms.
 
-`Search` knows no network: it says which rate to try next, and is told how that went. `find_rate` has the steps run.
+`Search` knows no network: it chooses the next rate from the result of the last one. `find_rate` runs the steps.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from echoproto.load.summary import Summary
 from echoproto.load.verdict import MEASURED
 from echoproto.load.workload import Workload
 
-WHOLE = 100
-"""The maximum, as a percentile."""
+MAX_PERCENTILE = 100
+"""The percentile of the maximum."""
 
 Run = tuple[Workload, Outcome, Summary]
 
 FIRST_RATE = 1_000.0
-"""Messages a second to begin with."""
+"""Rate of the first step, in messages per second."""
 
 PRECISION = 1.05
-"""The search ends when the lowest rate that failed is at most so many times the highest that held."""
+"""Maximum ratio of the lowest rate that failed to the highest that held, at which the search ends."""
 
-LONGEST = 120.0
-"""Seconds that a step may take: a rate at which it would take longer is not tried."""
+MAX_STEP_SECONDS = 120.0
+"""Maximum duration of a step; a rate that needs a longer step is not tried."""
 
 
 class Result(Enum):
@@ -48,8 +48,8 @@ class Step:
     """
     One step of a search.
 
-    :ivar rate: that was tried, in messages a second.
-    :ivar time: that the aim is about, in µs; ``None`` if nothing came back.
+    :ivar rate: the tried rate, in messages per second.
+    :ivar time: the measured percentile of the target, in µs; ``None`` if no message came back.
     """
 
     rate: float
@@ -62,8 +62,8 @@ class Found:
     """
     The outcome of a search.
 
-    :ivar rate: the highest that held, in messages a second; ``None`` if none did.
-    :ivar client_bound: whether the next higher one was beyond the generator, not the service.
+    :ivar rate: the highest rate that held, in messages per second; ``None`` if none did.
+    :ivar client_bound: true if the generator, not the service, failed at the next higher rate.
     """
 
     aim: Aim
@@ -75,15 +75,15 @@ class Found:
 @define
 class Search:
     """
-    Doubles the rate until it fails (or halves it until it holds), then bisects in ratios.
+    Double the rate until it fails (or halve it until it holds), then bisect by ratio.
 
-    A rate counts as failed when it has failed twice: one step may meet something else that the machine does.
+    A rate has failed when two steps have failed: other activity of the machine may spoil one.
 
-    :ivar lowest: the rate below which nothing is tried.
+    :ivar lowest: minimum rate to try.
     :ivar held: the highest rate that held, or ``None``.
-    :ivar failed: the lowest that did not, or ``None``.
-    :ivar client_bound: whether that one did not because of the generator.
-    :ivar rate: to try now, or ``None``: the search is over, and `held` is what it found.
+    :ivar failed: the lowest rate that failed, or ``None``.
+    :ivar client_bound: true if that rate failed because of the generator.
+    :ivar rate: the rate to try now; ``None`` when the search is over, with `held` as its result.
     """
 
     lowest: float
@@ -94,7 +94,7 @@ class Search:
     _again: bool = field(default=False, init=False)
 
     def tell(self, result: Result) -> float | None:
-        """Say how the step at `rate` went; gives the next one, which is `rate` then."""
+        """Take the result of the step at `rate`; set `rate` to the next one, and return it."""
         if self.rate is None:
             raise ValueError("the search is over")
         if result is not Result.HELD and not self._again:
@@ -118,18 +118,18 @@ class Search:
 
 
 def search_for(aim: Aim) -> Search:
-    """A search that tries no rate at which a step of an aim would take longer than `LONGEST`."""
-    lowest = aim.samples / LONGEST
+    """Return a search for a target, without rates that need steps longer than `MAX_STEP_SECONDS`."""
+    lowest = aim.samples / MAX_STEP_SECONDS
     return Search(lowest, max(FIRST_RATE, lowest))
 
 
 def judge(aim: Aim, rate: float, outcome: Outcome, summary: Summary) -> Step:
-    """Judge the step at a rate; messages of the schedule that were not sent have taken too long."""
+    """Judge the step at a rate; unsent messages of the schedule count as too slow."""
     times = outcome.response_time
     if not times.count:
         return Step(rate, Result.CLIENT_LIMIT if summary.client_bound else Result.FAILED, None)
     percent = aim.percent * (times.count + outcome.unsent) / times.count
-    if not outcome.own_limits and percent <= WHOLE and times.percentile(percent) < aim.limit:
+    if not outcome.own_limits and percent <= MAX_PERCENTILE and times.percentile(percent) < aim.limit:
         return Step(rate, Result.HELD, times.percentile(aim.percent))
     result = Result.CLIENT_LIMIT if summary.client_bound else Result.FAILED
     return Step(rate, result, times.percentile(aim.percent))
@@ -141,12 +141,12 @@ def find_rate(
     measure: Callable[[Workload, Search], tuple[Outcome, Summary]],
 ) -> tuple[Found, Run]:
     """
-    Look for the highest rate; harm to data and an interruption end the search at once.
+    Search for the highest rate; harm to data and an interruption end the search at once.
 
-    :param workload: of each step, but for its rate; its duration is that of a step at the least.
+    :param workload: the workload of all steps, except for its rate; its duration is the minimum of a step.
     :param measure: runs one step of a search.
-    :return: what was found, and the run to report: the one that harmed, or the last that held, or the very last; its
-        exit status is that of the search.
+    :return: the result of the search, and the run to report: the run that harmed data, else the last that held, else
+        the last; its exit status is that of the search.
     """
     search = search_for(aim)
     rate: float | None = search.rate

@@ -1,5 +1,5 @@
 """
-One use of ``echoproto load``, from its options to the exit status.
+One run of ``echoproto load``, from its options to the exit status.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ from echoproto.load.workload import Transport, Workload
 from echoproto.progress import Progress, progress_for
 
 PORT = "{port}"
-"""In the command of one's own server and in its target: a free port."""
+"""Placeholder for a free port, in the command of ``--server`` and in its target."""
 
 STANDARD_ERROR = 2
-"""Its descriptor."""
+"""Descriptor of standard error."""
 
 OWN_TARGET = f"tcp:127.0.0.1:{PORT}"
 
@@ -51,7 +51,7 @@ class Outputs:
     Destinations of the report.
 
     :ivar json: a file, ``-`` for standard output, or ``None``; likewise ``html`` and ``hgrm``.
-    :ivar quiet: whether nothing else is printed.
+    :ivar quiet: true to print nothing else.
     """
 
     json: str | None
@@ -66,17 +66,17 @@ class Outputs:
 
     @property
     def without_progress(self) -> bool:
-        """True if standard error shows no progress, so that it is not mixed with a report that goes there."""
+        """True to show no progress on standard error, for example because a report goes there."""
         return self.quiet or any(descriptor_of(path or "") == STANDARD_ERROR for path in self.paths.values())
 
 
 def run(target: str | None, server: str | None, options: Options, outputs: Outputs, *, own_host: bool) -> int:
     """
-    Do what was asked for, and tell it.
+    Run the load, and report it.
 
-    :param target: as it was given; ``None`` for `OWN_TARGET`.
-    :param server: the command of one's own server, or ``None``.
-    :param own_host: whether the user answers for a target that is not this machine.
+    :param target: the target string; ``None`` for `OWN_TARGET`.
+    :param server: the command of ``--server``, or ``None``.
+    :param own_host: true if the user confirms the permission to load another machine.
     :return: the exit status.
     :raises EchoError: if there is nothing to report.
     """
@@ -102,7 +102,7 @@ def run(target: str | None, server: str | None, options: Options, outputs: Outpu
 
 
 def _workload(target: str | None, server: str | None, options: Options) -> tuple[Workload, list[str] | None]:
-    """Return the work to do, its target looked up, and the command line of one's own server."""
+    """Return the workload with the addresses of its target, and the command line of ``--server``."""
     words = None
     if options.server_pid is not None and not psutil.pid_exists(options.server_pid):
         raise ConfigurationError(f"--server-pid {options.server_pid}: no such process")
@@ -158,7 +158,7 @@ def _measure(workload: Workload, options: Options, progress: Progress, interrupt
 
 
 def check_writable(outputs: Outputs) -> None:
-    """Say at once, not after the run, that a report could not be written."""
+    """Check before the run that each report can be written."""
     for option, path in outputs.paths.items():
         if path is not None and path != STANDARD_OUTPUT and (why := why_not(path)):
             raise ConfigurationError(f"{option} {path or repr(path)}: can't be written: {why}")
@@ -166,10 +166,10 @@ def check_writable(outputs: Outputs) -> None:
 
 def write(report: Report, outputs: Outputs) -> None:
     """
-    Write the report, and then print it, so that output which can't be printed costs no file.
+    Write the files of the report, then print it, so that a failed print loses no file.
 
-    :raises ConfigurationError: if a file can't be written, after all else is.
-    :raises OutputError: if standard output can't be.
+    :raises ConfigurationError: if a file can't be written; all others are.
+    :raises OutputError: if standard output can't be written.
     """
     written = list(_files(report, outputs))
     failures = [_saved(*each) for each in written if each[1] != STANDARD_OUTPUT]

@@ -1,5 +1,5 @@
 """
-The summary of a load: the verdict, the figures, and how far they may be trusted.
+The summary of a load: the verdict, the figures, and notes on their reliability.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ STATUSES = {
 }
 """Exit statuses by verdict."""
 
-BUSY = 0.9
-"""Share of a core from which on a process of the generator is taken to be the limit: the rest is the system's."""
+MAX_CPU_SHARE = 0.9
+"""Share of a core above which a generator process counts as the bottleneck; the system uses the rest."""
 
-SHORTEST = 0.1
-"""Seconds below which a rate and a share of a core say nothing."""
+MIN_MEASURED_SECONDS = 0.1
+"""Measured time below which a rate and a share of a core mean nothing."""
 
-LATE = 1_000
-"""µs that 1 % of the messages may be sent later than the schedule says, before the generator is the limit. epoll_wait
-counts in milliseconds, and so does the scheduler of a busy machine."""
+MAX_LAG_US = 1_000
+"""Maximum p99 of the lag in µs, before the generator counts as the bottleneck; epoll_wait and the scheduler of a busy
+machine count in milliseconds."""
 
-LATE_SHARE = 0.1
-"""And the share of the response time's p99 that this may be: less does not change the figure's first digit."""
+MAX_LAG_SHARE = 0.1
+"""Maximum p99 of the lag as a share of the response time's p99: less does not change the figure's first digit."""
 
-PARTED = 2.0
-"""Ratio of response time to service time from which on a note says that the two part."""
+MAX_CLOCK_RATIO = 2.0
+"""Maximum ratio of response time to service time without a note on their difference."""
 
-PARTED_LEAST = 1_000
-"""And by how many µs more at the least."""
+MAX_CLOCK_DIFFERENCE_US = 1_000
+"""Maximum difference of response time and service time in µs without a note."""
 
 
 @frozen
@@ -51,7 +51,7 @@ class Times:
     Durations, in µs.
 
     :ivar percentiles: p50 to p99.99, and max.
-    :ivar clamped: how many were shorter or longer than can be counted.
+    :ivar clamped: number of durations out of the histogram's range.
     """
 
     count: int
@@ -64,15 +64,15 @@ class Summary:
     """
     The summary of a load.
 
-    :ivar verdict: the worst that holds.
-    :ivar exit_status: of the command.
-    :ivar brief: whether so little time was measured that rates mean nothing.
-    :ivar echoes_per_second: messages that came back whole, per second measured.
-    :ivar response_time: ``None`` without a rate; as any of the times, also if nothing was measured.
-    :ivar client_bound: whether the figures are those of the generator, not of the service.
-    :ivar client_cpu_share: share of a core that each of its processes has used.
+    :ivar verdict: the worst verdict that holds.
+    :ivar exit_status: exit status of the command.
+    :ivar brief: true if the measured time is too short for rates.
+    :ivar echoes_per_second: messages that came back complete, per measured second.
+    :ivar response_time: ``None`` without a rate; like all times, also ``None`` if none was measured.
+    :ivar client_bound: true if the generator, not the service, was the bottleneck.
+    :ivar client_cpu_share: share of a core that each generator process used.
     :ivar server_cpu_us_per_echo: CPU time of all processes of the server, if they are known.
-    :ivar notes: what a reader has to know, each in one line.
+    :ivar notes: notes for the reader, each in one line.
     """
 
     verdict: LoadVerdict
@@ -91,7 +91,7 @@ class Summary:
 
 
 def percentile_name(percent: float) -> str:
-    """``p99.9`` for 99.9; ``max`` for 100."""
+    """Return the name of a percentile: ``p99.9`` for 99.9, ``max`` for 100."""
     return f"p{percent:g}" if percent < 100 else "max"  # noqa: PLR2004 - the whole, in %
 
 
@@ -113,7 +113,7 @@ def summarise(workload: Workload, outcome: Outcome) -> Summary:
     return Summary(
         verdict=verdict,
         exit_status=INTERRUPTED if outcome.interrupted else STATUSES[verdict],
-        brief=outcome.elapsed < SHORTEST,
+        brief=outcome.elapsed < MIN_MEASURED_SECONDS,
         echoes_per_second=echoes / outcome.elapsed if outcome.elapsed else 0.0,
         service_time=service,
         response_time=response,
@@ -153,13 +153,13 @@ def _limits(workload: Workload, outcome: Outcome) -> Iterator[str]:
     for name, count in sorted(outcome.own_limits.items()):
         yield f"client limit: the generator ran out of {name}, {counted(count, 'time')}"
     share = _cpu_share(workload, outcome)
-    if share > BUSY and outcome.elapsed >= SHORTEST:
+    if share > MAX_CPU_SHARE and outcome.elapsed >= MIN_MEASURED_SECONDS:
         yield (
             f"client limit: each process of the generator used {share:.0%} of a core, so these are its own figures, "
             "not the service's; more --processes, or a --rate, may help"
         )
     late = outcome.lag.percentile(99)
-    if late > LATE and late > LATE_SHARE * outcome.response_time.percentile(99):
+    if late > MAX_LAG_US and late > MAX_LAG_SHARE * outcome.response_time.percentile(99):
         yield f"client limit: 1 % of the messages were sent {show_time(late)} or more after their time"
 
 
@@ -172,11 +172,11 @@ def _notes(outcome: Outcome, service: Times | None, response: Times | None) -> I
         yield f"the rate was not held: {what} not sent"
     if service and response:
         for name in ("p50", "p99"):
-            there, waited = service.percentiles[name], response.percentiles[name]
-            if waited > PARTED * there and waited > there + PARTED_LEAST:
+            served, waited = service.percentiles[name], response.percentiles[name]
+            if waited > MAX_CLOCK_RATIO * served and waited > served + MAX_CLOCK_DIFFERENCE_US:
                 yield (
-                    f"the two clocks part: by {name}, an echo took {show_time(there)}, but its sender waited "
-                    f"{show_time(waited)}, since messages had to wait to be sent"
+                    f"messages waited to be sent: {name} of the service time is {show_time(served)}, but {name} of "
+                    f"the response time is {show_time(waited)}"
                 )
                 break
     clamped = outcome.service_time.clamped + outcome.response_time.clamped

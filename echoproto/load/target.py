@@ -2,7 +2,7 @@
 Target strings, and the guard against floods.
 
 The strings are ``tcp:HOST:PORT``, ``tls:HOST:PORT``, ``udp:HOST:PORT`` and ``unix:PATH``; on Linux, ``unix:@NAME`` is
-an abstract name. The guard lets any load be sent to this machine, and only a small one to another.
+an abstract name. The guard permits any load to this machine, but only a small one to another.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ TRANSPORTS = [transport.value for transport in Transport]
 LARGEST_PORT = 65_535
 
 URLS = {"http": "tcp", "https": "tls", "ssl": "tls", "ws": "tcp", "wss": "tls"}
-"""Schemes of URLs that other tools use, and the transports that they stand for here."""
+"""URL schemes of other tools, and the transports that they mean here."""
 
 EVERYWHERE = {"", "0.0.0.0"}  # noqa: S104 - nothing is bound
 """Listening addresses of a server that mean all interfaces of this machine."""
@@ -29,7 +29,7 @@ EVERYWHERE = {"", "0.0.0.0"}  # noqa: S104 - nothing is bound
 LOOPBACK = "127.0.0.1"
 
 MAX_UNASKED_CONNECTIONS = 100
-"""Maximum number of connections to another machine without permission, too few for an attack."""
+"""Maximum number of connections to another machine without confirmation, too few for an attack."""
 
 MAX_UNASKED_RATE = 1_000
 """Maximum messages per second, likewise."""
@@ -42,7 +42,7 @@ def parse_target(text: str) -> Target:
     """
     Read a target string; an IPv6 address stands in brackets, as in ``tcp:[::1]:8888``.
 
-    :return: the target; its ``str()`` is the text that was read.
+    :return: the target; its ``str()`` is the given text.
     :raises ConfigurationError: with the reason and the expected forms.
     """
     scheme, _, rest = text.partition(":")
@@ -90,7 +90,7 @@ def _wrong(text: str, why: str) -> ConfigurationError:
 
 
 def _meant(text: str) -> str:
-    """Suggest the target that text of another form is likely to mean; an empty text if none is likely."""
+    """Suggest a target for text in another form; an empty text if no target is likely."""
     scheme, _, rest = text.partition(":")
     if url := re.fullmatch(r"(\w+)://([^/]+)/?", text):
         scheme, rest = url[1].lower(), url[2]
@@ -111,7 +111,7 @@ def _meant(text: str) -> str:
 
 
 def _hint(guess: str) -> str:
-    """Offer a target, if it is one."""
+    """Return the suggestion of a target, if it is valid, or an empty text."""
     try:
         target = parse_target(guess)
     except ConfigurationError:
@@ -121,9 +121,9 @@ def _hint(guess: str) -> str:
 
 def is_loopback(address: str) -> bool:
     """
-    Tell whether an IP address is this machine's alone, also if it is an IPv4 address written as IPv6.
+    Return true for a loopback address, also for an IPv4 address mapped into IPv6.
 
-    :param address: may have a scope, as in ``fe80::1%eth0``.
+    :param address: an IP address; may have a scope, as in ``fe80::1%eth0``.
     """
     parsed = ipaddress.ip_address(address)
     mapped = getattr(parsed, "ipv4_mapped", None)
@@ -132,9 +132,9 @@ def is_loopback(address: str) -> bool:
 
 def flood(workload: Workload, *, searching: bool = False) -> str | None:
     """
-    Explain why a load would be a flood to those who have not asked for it, or return ``None`` if it would not.
+    Explain why a load would be a flood without the owner's permission, or return ``None`` if it would not.
 
-    :param searching: whether the rate is yet to be found.
+    :param searching: true if a search is to find the rate.
     """
     connections = workload.connections + workload.idle
     if searching:
@@ -154,8 +154,8 @@ def refusal(workload: Workload, *, searching: bool = False) -> str | None:
     """
     Explain in one line why a load is refused, or return ``None`` if it is not.
 
-    :param workload: its target has been looked up (`echoproto.load.address.looked_up`).
-    :param searching: whether the rate is yet to be found.
+    :param workload: the load; its target has addresses (`echoproto.load.address.looked_up`).
+    :param searching: true if a search is to find the rate.
     """
     others = [host for _, (host, *_) in workload.target.addresses if not is_loopback(host)]
     why = flood(workload, searching=searching)

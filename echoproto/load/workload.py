@@ -20,14 +20,14 @@ class Transport(Enum):
 
 
 class Arrivals(Enum):
-    """Spread of messages over time where a rate is set."""
+    """Distribution of messages over time at a given rate."""
 
     UNIFORM = "uniform"
     POISSON = "poisson"
 
 
 class Churn(Enum):
-    """End of each connection where every message has one of its own."""
+    """Way to end a connection when each message has its own."""
 
     FIN = "fin"
     RESET = "reset"
@@ -40,10 +40,10 @@ class Target:
 
     :ivar host: name or IP address; empty for a Unix socket.
     :ivar port: 1 to 65535; 0 for a Unix socket.
-    :ivar path: of a Unix socket, else empty; with a leading ``@``, an abstract name. Bytes that are no UTF-8 are
-        surrogates, as Python has them in the names of files; in the string of a target, they are escapes.
-    :ivar addresses: of the host, each with its family, once it was looked up. Connections go to these alone, which the
-        guard against floods has checked: another look-up might give others. A Unix socket has none.
+    :ivar path: path of a Unix socket, else empty; with a leading ``@``, an abstract name. Bytes that are not UTF-8 are
+        surrogates, as in Python's file names; in the string of a target, they are escapes.
+    :ivar addresses: addresses of the host, each with its family, after the look-up. Connections go to these alone,
+        since the guard against floods has checked them: another look-up might give others. A Unix socket has none.
     """
 
     transport: Transport
@@ -65,25 +65,25 @@ class Workload:
     r"""
     The work of a load generator.
 
-    :ivar connections: that exchange messages, 1 or more; over UDP, sockets.
-    :ivar smallest: bytes of the smallest message, 1 or more (over UDP, 16 or more: a number and a time are in it).
-    :ivar largest: of the largest; between the two, sizes are drawn with the seed.
-    :ivar duration: seconds to measure for; ``None`` if ``count`` says when it ends.
-    :ivar count: messages to send after the warm-up; ``None`` if ``duration`` says when it ends.
-    :ivar warmup: seconds whose messages are checked, but not measured.
-    :ivar idle: further connections, which say nothing.
-    :ivar window: messages in flight on each connection, 1 or more.
-    :ivar rate: messages a second over all connections; ``None`` for as many as come back (closed loop).
-    :ivar arrivals: how they are spread over time; only with ``rate``.
-    :ivar churn: ``None`` unless each message has a connection of its own.
-    :ivar half_close: whether each connection closes its sending side after its last message, and reads to the end.
-    :ivar processes: how many share the work, 1 or more.
-    :ivar greeting: what each connection is sent first; ``None`` for ``Hello\n`` or nothing, whichever comes.
+    :ivar connections: number of connections that exchange messages, 1 or more; over UDP, of sockets.
+    :ivar smallest: minimum message size in bytes, 1 or more (over UDP, 16 or more, for a number and a time).
+    :ivar largest: maximum message size in bytes; sizes are drawn between the two with the seed.
+    :ivar duration: seconds to measure; ``None`` if ``count`` sets the end.
+    :ivar count: number of messages to send after the warm-up; ``None`` if ``duration`` sets the end.
+    :ivar warmup: warm-up time in seconds; its messages are checked, but not measured.
+    :ivar idle: number of further connections, without messages.
+    :ivar window: maximum number of messages in flight on each connection, 1 or more.
+    :ivar rate: messages per second over all connections; ``None`` to send as replies arrive (closed loop).
+    :ivar arrivals: distribution of messages over time; only with ``rate``.
+    :ivar churn: end of each connection, if each message has its own; else ``None``.
+    :ivar half_close: true to half-close each connection after its last message, and read to the end.
+    :ivar processes: number of generator processes, 1 or more.
+    :ivar greeting: expected greeting of each connection; ``None`` to accept ``Hello\n`` or nothing.
     :ivar proxy: version of the PROXY protocol's header to send first, 1 or 2, or ``None``.
-    :ivar seed: of all that is drawn, 0 to 2**63 - 1.
-    :ivar verify: whether a TLS certificate has to be good.
-    :ivar ca: a PEM file of whom to trust for that, in place of the system's own.
-    :ivar server_pid: process whose time on the processor is reported, or ``None``.
+    :ivar seed: seed of all random values, 0 to 2**63 - 1.
+    :ivar verify: true to verify the TLS certificate.
+    :ivar ca: PEM file of trusted certificates in place of the system's, or ``None``.
+    :ivar server_pid: ID of the server process whose CPU time is reported, or ``None``.
     """
 
     target: Target

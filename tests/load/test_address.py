@@ -94,13 +94,13 @@ class NamesTests(SynchronousTestCase):
             ("udp:[::]:7", "::", "udp:[::1]:7"),
             ("tcp:[::ffff:0.0.0.0]:7", "::ffff:0.0.0.0", "tcp:[::1]:7"),
         ):
-            why = f"{address} is what a server listens on, and not where it is: on this machine, that is {here}"
+            why = f"{address} is an address to listen on, not to connect to; for a server on this machine, use {here}"
             self.assertEqual(self.refused(text), f"{text}: {why}")
 
     def test_link_local_without_its_interface(self) -> None:
         self.assertRegex(
             self.refused("udp:[fe80::1]:7"),
-            r"^udp:\[fe80::1\]:7: a link-local address is one of an interface, which has to be said, as in "
+            r"^udp:\[fe80::1\]:7: a link-local address needs its interface, for example "
             r"udp:\[fe80::1%[^ ]+\]:7$",
         )
 
@@ -109,7 +109,10 @@ class NamesTests(SynchronousTestCase):
             self.assertEqual(len(resolve(parse_target(text))), 1)
         for text, part in (
             ("unix:@", "the abstract name is empty"),
-            ("unix:" + (PATH_LIMIT + 1) * "x", f"the path has {PATH_LIMIT + 1} bytes, and a Unix socket's has at most"),
+            (
+                "unix:" + (PATH_LIMIT + 1) * "x",
+                f"the path has {PATH_LIMIT + 1} bytes; a Unix socket's must have at",
+            ),
             ("unix:" + PATH_LIMIT // 2 * "é" + "\udcff\n", f"the path has {PATH_LIMIT + 1} bytes"),
             ("unix:@" + (PATH_LIMIT + 1) * "x", f"the path has {PATH_LIMIT + 1} bytes"),
         ):

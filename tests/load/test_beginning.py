@@ -125,7 +125,7 @@ class NobodyTests(LoadCase):
         for path in (__file__, os.path.dirname(__file__)):
             error = self.assertRaises(Unreachable, self.load, 9, target=Target(Transport.UNIX, path=path))
             self.assertEqual(
-                str(error), f"unix:{path}: Connection refused, as it is not a socket: is the service running there?"
+                str(error), f"unix:{path}: Connection refused: not a socket: is the service running there?"
             )
 
 

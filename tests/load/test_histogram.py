@@ -1,9 +1,9 @@
 from hypothesis import given, strategies
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.load.histogram import FINE, HIGHEST, PERCENTILES, Histogram, Times
+from echoproto.load.histogram import EXACT_LIMIT_US, MAX_US, PERCENTILES, Histogram, Times
 
-times = strategies.lists(strategies.integers(0, 2 * HIGHEST * 1000), max_size=50)
+times = strategies.lists(strategies.integers(0, 2 * MAX_US * 1000), max_size=50)
 
 
 class TimesTests(SynchronousTestCase):
@@ -22,12 +22,12 @@ class TimesTests(SynchronousTestCase):
         counted, one, two = Times(), Histogram(), Histogram()
         counts, slow = counted.counts, counted.slow
         counted.add(5_000)
-        counted.add(FINE * 1000)
+        counted.add(EXACT_LIMIT_US * 1000)
         self.assertEqual(counted.move(one, two), 2)
         self.assertEqual((one.count, two.count), (2, 2))
         self.assertEqual(counted.move(one), 0)
         counts[7] += 1
-        slow.append(FINE)
+        slow.append(EXACT_LIMIT_US)
         self.assertEqual(counted.move(one), 2)
         self.assertEqual((one.percentile(50), one.count), (7, 4))
 

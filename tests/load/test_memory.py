@@ -1,7 +1,7 @@
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.load.memory import CONNECTION, GIB, MESSAGE, PROCESS, needed, shortage
+from echoproto.load.memory import CONNECTION_BYTES, GIB, MESSAGE_BYTES, PROCESS_BYTES, needed, shortage
 from echoproto.load.workload import Target, Transport, Workload
 
 WORKLOAD = Workload(target=Target(Transport.TCP, "localhost", 7), connections=1)
@@ -9,13 +9,13 @@ WORKLOAD = Workload(target=Target(Transport.TCP, "localhost", 7), connections=1)
 
 class NeededTests(SynchronousTestCase):
     def test_all_that_grows(self) -> None:
-        least = PROCESS + CONNECTION + MESSAGE + 2 * 64
+        least = PROCESS_BYTES + CONNECTION_BYTES + MESSAGE_BYTES + 2 * 64
         self.assertEqual(needed(WORKLOAD), least)
         for settings, more in (
-            ({"processes": 3}, 2 * (PROCESS + 64)),
-            ({"connections": 11}, 10 * (CONNECTION + MESSAGE + 64)),
-            ({"idle": 10}, 10 * CONNECTION),
-            ({"window": 11}, 10 * (MESSAGE + 64)),
+            ({"processes": 3}, 2 * (PROCESS_BYTES + 64)),
+            ({"connections": 11}, 10 * (CONNECTION_BYTES + MESSAGE_BYTES + 64)),
+            ({"idle": 10}, 10 * CONNECTION_BYTES),
+            ({"window": 11}, 10 * (MESSAGE_BYTES + 64)),
             ({"largest": 1 << 40}, 2 * ((1 << 40) - 64)),
         ):
             self.assertEqual(needed(evolve(WORKLOAD, **settings)), least + more, settings)  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ from hypothesis import given, settings, strategies
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.load.histogram import Histogram
-from echoproto.load.outcome import FIRST, Outcome, Second
+from echoproto.load.outcome import MAX_DESCRIBED_FINDINGS, Outcome, Second
 
 counts = strategies.integers(0, 10**9)
 times = strategies.lists(strategies.floats(0, 100), max_size=5)
@@ -99,7 +99,7 @@ class OutcomeTests(SynchronousTestCase):
         here, there = added(one, two), added(two, one)
         here.first_findings.sort()
         there.first_findings.sort()
-        if len(one.first_findings) + len(two.first_findings) > FIRST:
+        if len(one.first_findings) + len(two.first_findings) > MAX_DESCRIBED_FINDINGS:
             here.first_findings = there.first_findings = []
         self.assertEqual(here, there)
 
@@ -117,7 +117,7 @@ class OutcomeTests(SynchronousTestCase):
         self.assertEqual(whole.interrupted, one.interrupted or two.interrupted)
         echoes = sum(second.echoes for part in (one, two) for second in part.seconds.values())
         self.assertEqual(sum(second.echoes for second in whole.seconds.values()), echoes)
-        self.assertLessEqual(len(whole.first_findings), FIRST)
+        self.assertLessEqual(len(whole.first_findings), MAX_DESCRIBED_FINDINGS)
 
     @given(outcomes)
     @settings(deadline=None, max_examples=25)

@@ -160,17 +160,16 @@ class FiguresTests(SynchronousTestCase):
 
 
 class NotesTests(SynchronousTestCase):
-    def test_the_clocks_part(self) -> None:
+    def test_messages_waited_to_be_sent(self) -> None:
         """L4"""
         found = summary(response_time=recorded(*[1] * 900, *[1400] * 100))
         [note] = found.notes
         self.assertEqual(
             note,
-            "the two clocks part: by p99, an echo took 1 ms, but its sender waited 1.4 s, since messages had to wait "
-            "to be sent",
+            "messages waited to be sent: p99 of the service time is 1 ms, but p99 of the response time is 1.4 s",
         )
 
-    def test_they_do_not(self) -> None:
+    def test_messages_did_not_wait(self) -> None:
         self.assertEqual(summary(response_time=recorded(*[1.5] * 1000)).notes, ())
         quick = recorded(*[0.1] * 1000)
         self.assertEqual(summary(service_time=quick, response_time=recorded(*[0.9] * 1000)).notes, ())

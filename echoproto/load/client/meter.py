@@ -8,7 +8,7 @@ import time
 
 from echoproto.host.usage import Server, Use
 from echoproto.load.histogram import Histogram, Times
-from echoproto.load.outcome import FIRST, Outcome, Second
+from echoproto.load.outcome import MAX_DESCRIBED_FINDINGS, Outcome, Second
 
 NS = 1_000_000_000
 
@@ -134,5 +134,5 @@ class Meter:
 
     def tell(self, words: str) -> None:
         """Put into words what was found, if there are not too many already."""
-        if len(self.outcome.first_findings) < FIRST:
+        if len(self.outcome.first_findings) < MAX_DESCRIBED_FINDINGS:
             self.outcome.first_findings.append(words)

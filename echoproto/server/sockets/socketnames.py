@@ -52,7 +52,7 @@ def check_path(path: bytes) -> None:
     if path in (b"", b"\0"):
         raise ConfigurationError("its path is missing")
     if abstract and not sys.platform.startswith("linux"):
-        raise ConfigurationError("only Linux has abstract names; a file whose name begins with @ is written ./@name")
+        raise ConfigurationError("only Linux has abstract names; for a file whose name begins with @, write ./@name")
     if len(path) > limit:
         raise ConfigurationError(f"its path is {len(path)} bytes long, and the limit of this system is {limit}")
     if b"\0" in path[1:]:

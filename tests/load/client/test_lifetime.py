@@ -66,8 +66,8 @@ class EndsTests(LoadCase):
         """L3: many loopback addresses have many ports each (on Linux, where all of 127.0.0.0/8 is there)."""
         if not sys.platform.startswith("linux"):
             self.skipTest("there is one loopback address")
-        _, seen = self.watch(churn=Churn.RESET, count=address.SOURCES + 20)
-        self.assertEqual(len({source for source, _ in seen}), address.SOURCES)
+        _, seen = self.watch(churn=Churn.RESET, count=address.SOURCE_ADDRESSES + 20)
+        self.assertEqual(len({source for source, _ in seen}), address.SOURCE_ADDRESSES)
 
     def test_for_some_time(self) -> None:
         outcome, seen = self.watch(churn=Churn.FIN, warmup=0.1, duration=0.2, idle=2)

@@ -5,7 +5,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.host.usage import Use
 from echoproto.load.client.meter import NS, Meter
-from echoproto.load.outcome import FIRST
+from echoproto.load.outcome import MAX_DESCRIBED_FINDINGS
 
 US = 1000
 
@@ -84,10 +84,10 @@ class MeterTests(SynchronousTestCase):
 
     def test_findings(self) -> None:
         meter = Meter()
-        for number in range(FIRST + 5):
+        for number in range(MAX_DESCRIBED_FINDINGS + 5):
             meter.finding("corrupt", str(number))
-        self.assertEqual(meter.outcome.findings["corrupt"], FIRST + 5)
-        self.assertEqual(meter.outcome.first_findings, [str(number) for number in range(FIRST)])
+        self.assertEqual(meter.outcome.findings["corrupt"], MAX_DESCRIBED_FINDINGS + 5)
+        self.assertEqual(meter.outcome.first_findings, [str(number) for number in range(MAX_DESCRIBED_FINDINGS)])
 
 
 class ServerTests(SynchronousTestCase):

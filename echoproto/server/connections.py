@@ -35,7 +35,7 @@ class Stage(StrEnum):
     DRAINING = "draining"
 
 
-@define(eq=False)
+@define(eq=False, weakref_slot=False)
 class Connection:
     """
     One connection of the service.

@@ -125,7 +125,7 @@ class Streams:
         """Deal with what a connection is ready for."""
         state = stream.connection.state
         try:
-            if state is State.CONNECTING or state is State.HANDSHAKE:
+            if not (state is State.OPEN or state is State.HALF_CLOSED):
                 if self.connecting.go_on(stream):
                     self._opened(stream)
             elif stream.idle:
@@ -173,13 +173,14 @@ class Streams:
             self.pacing.rest(stream)
 
     def _receive(self, stream: EchoStream) -> None:
-        while stream.is_connected:
+        connection = stream.connection
+        while connection.state is not State.CLOSED:
             try:
-                data = stream.connection.recv(self.room)
+                data = connection.recv(self.room)
             except BlockingIOError:
                 return
             self.received(stream, data, monotonic_ns())
-            if not stream.connection.pending:
+            if connection.tls is None or not connection.tls.pending:
                 return  # what else there is comes with the next event
 
     def received(self, stream: EchoStream, data: bytes, now: int) -> None:

@@ -45,10 +45,10 @@ class ServiceBuilder(EchoReactorBuilder):
         self.assertEqual(service.snapshot().active, 1)
         self.assertEqual(self.told()[0][0], "connected")
         self.assertFalse(service._admission.admit("192.168.1.1"), "where it has come from")
-        self.assertTrue(service._deadlines._looking.running)
+        self.assertTrue(service._deadlines._checks.running)
         connection.connectionLost(Failure(ConnectionDone()))
         self.assertEqual(service.snapshot().closed, {"peer": 1})
-        self.assertFalse(service._deadlines._looking.running)
+        self.assertFalse(service._deadlines._checks.running)
 
     def test_stops(self) -> None:
         """O7: each connection has ``drain`` seconds to end, and the service waits for the last."""

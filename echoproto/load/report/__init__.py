@@ -1,1 +1,1 @@
-"""The report of a load: JSON document, table, HTML page, and the view while it runs."""
+"""The report of a load: JSON document, table, HTML page, and progress."""

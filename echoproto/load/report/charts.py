@@ -28,7 +28,7 @@ def spectrum_chart(rows: Rows) -> alt.Chart:
     """
     Draw the latency at each percentile.
 
-    :param rows: of `spectrum_rows`, at least one.
+    :param rows: rows of `spectrum_rows`, at least one.
     """
     clocks = [clock for clock in COLORS if any(row["clock"] == clock for row in rows)]
     color = alt.Scale(domain=clocks, range=[COLORS[clock] for clock in clocks])
@@ -42,7 +42,7 @@ def spectrum_chart(rows: Rows) -> alt.Chart:
 
 
 def second_rows(outcome: Outcome) -> Rows:
-    """Return each whole second that was measured: echoes, errors, and p99 in µs, or ``None`` without echoes."""
+    """Return each whole measured second: echoes, errors, and p99 in µs, or ``None`` without echoes."""
     rows: Rows = []
     for number in range(int(outcome.elapsed)):
         second = outcome.seconds.get(number)
@@ -63,7 +63,7 @@ def seconds_chart(rows: Rows) -> alt.VConcatChart:
     """
     Draw throughput above p99 latency, over the same seconds.
 
-    :param rows: of `second_rows`, at least one with a p99.
+    :param rows: rows of `second_rows`, at least one with a p99.
     """
     scale, axis = alt.Scale(domain=[0, len(rows)], nice=False), alt.Axis(tickMinStep=1, format="d")
     x = alt.X("second:Q", title=None, scale=scale, axis=axis)
@@ -73,7 +73,7 @@ def seconds_chart(rows: Rows) -> alt.VConcatChart:
     bars = base.mark_bar(color=COLORS["service time"], opacity=0.75).encode(
         x=x,
         y=throughput.encode("echoes"),
-        y2=alt.datum(0),  # else each is a mark at its height
+        y2=alt.datum(0),  # otherwise each bar is a mark at its height
     )
     rules = base.mark_rule(color=COLORS["service time"], strokeWidth=3).encode(
         x=x.title("Seconds since measuring began"), y=latency.encode("p99")

@@ -1,5 +1,5 @@
 """
-The report of a load as one JSON document, by the schema ``schema/load-2.json``.
+The report of a load as a JSON document, by the schema ``schema/load-2.json``.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ from echoproto.load.summary import Summary, Times
 from echoproto.load.workload import Workload
 
 SCHEMA_VERSION = 2
-"""Rises when a key goes, or means something else; new ones may come without."""
+"""Version of the schema; it rises when a key goes or changes its meaning, not when a key is added."""
 
 
 @frozen
 class Report:
     """
-    All that there is to tell about a load.
+    The data of a report about a load.
 
-    :ivar environment: what it was measured with: names and values as text or numbers.
-    :ivar found: where a rate was looked for; the rest is about the last step that held, then, or the last of all.
+    :ivar environment: the environment of the measurement, as names and values.
+    :ivar found: result of a search for a rate, or ``None``; the other attributes describe its last step that held, or
+        its last step.
     """
 
     workload: Workload
@@ -35,7 +36,7 @@ class Report:
 
 
 def document(report: Report) -> dict[str, Any]:
-    """The report as JSON has it; times in µs (``_us``), seconds in names that say so."""
+    """Return the report for JSON; the suffix of a name gives its unit: ``_us``, ``_seconds``, ``_bytes``."""
     workload, outcome, summary = report.workload, report.outcome, report.summary
     return {
         "schema_version": SCHEMA_VERSION,

@@ -1,8 +1,8 @@
 """
-The report of a load as one HTML file that needs nothing else: no network, no script.
+The report of a load as one HTML file, without network access or scripts.
 
-The charts are drawn here, as SVG. A page with Vega's scripts in it would be 900 KB, where this is some 60, and could
-not forbid scripts; its readers would gain that a point tells its value, which here a table does.
+This program draws the charts as SVG. A page with Vega's scripts would have 900 KB in place of 60, and could not forbid
+scripts. It would only gain tooltips with values; here, a table shows the values.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from echoproto.pages.template import render
 from echoproto.units import show_time
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-"""Nothing may be loaded, and nothing run: all text stays text."""
+"""Content security policy: the browser loads nothing and runs nothing, so all text stays text."""
 
 
 def page(report: Report, draw: Callable[[dict[str, Any]], str]) -> str:
     """
     Return the whole page.
 
-    :param draw: makes an SVG of a specification of Vega-Lite; see `echoproto.pages.vega.svg`.
+    :param draw: a function that makes an SVG of a Vega-Lite specification, as `echoproto.pages.vega.svg`.
     """
     spectrum, seconds = spectrum_rows(report.outcome), second_rows(report.outcome)
     timed = any(row["p99"] for row in seconds)

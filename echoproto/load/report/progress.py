@@ -1,5 +1,5 @@
 """
-Progress of a load: its pace, and what is worth seeing of it.
+Progress of a load: its rate, its share done, and its main figures.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from echoproto.units import show_time
 @define
 class Pace:
     """
-    Messages per second now: between the last two reports that were some time apart.
+    The current rate: messages per second between the last two reports with different times.
 
-    :ivar rate: ``None`` until there are two.
+    :ivar rate: ``None`` until there are two reports.
     """
 
     rate: float | None = None
@@ -41,7 +41,7 @@ def share_done(workload: Workload, report: ProgressReport) -> float:
 
 
 def figures(report: ProgressReport, pace: Pace) -> tuple[tuple[str, str], ...]:
-    """Return the figures worth seeing, by name."""
+    """Return the main figures, by name."""
     return (
         ("echoes/s", "-" if pace.rate is None else f"{pace.rate:,.0f}"),
         ("echoes", f"{report.messages:,}"),
@@ -54,7 +54,7 @@ def figures(report: ProgressReport, pace: Pace) -> tuple[tuple[str, str], ...]:
 @define
 class LoadProgress:
     """
-    Shows the reports of one run.
+    Show the progress reports of one run.
 
     :ivar what: purpose of the run, or an empty text.
     """
@@ -65,7 +65,7 @@ class LoadProgress:
     _pace: Pace = field(factory=Pace)
 
     def begin(self) -> None:
-        """Name the run, and show that nothing has come yet."""
+        """Show the name of the run, and an empty report."""
         self.progress.begin(str(self.workload.target), self.what or "running")
         self.see(ProgressReport())
 

@@ -1,1 +1,1 @@
-"""The run of a comparison: servers are started, put under load, and measured."""
+"""The run of a comparison: it starts servers, puts them under load, and measures them."""

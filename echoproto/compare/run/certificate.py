@@ -1,5 +1,5 @@
 """
-A throw-away certificate for servers that are compared over TLS.
+A temporary certificate for the comparison of servers over TLS.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from echoproto.errors import ConfigurationError
 
 def make_pem() -> bytes:
     """
-    Make a key and a certificate for localhost; nobody trusts its authority, which is forgotten at once.
+    Make a key and a certificate for localhost, issued by a temporary authority.
 
-    :raise ConfigurationError: if the extra for it is not installed.
+    :raise ConfigurationError: if its extra is not installed.
     """
     try:
         from trustme import CA

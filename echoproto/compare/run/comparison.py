@@ -1,5 +1,5 @@
 """
-A comparison: what is asked for is planned, fitted to this machine and to its budget, and then measured.
+A comparison: it makes a plan, fits it to this machine and to the time budget, and measures it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from echoproto.compare.plan.presets import preset
 from echoproto.compare.results import Calls, Cell, Contestant, Results, Sample
 from echoproto.compare.run import sample, syscalls
 from echoproto.compare.run.certificate import make_pem
-from echoproto.compare.run.rounds import Measuring, Pair, Rounds, sort_out
+from echoproto.compare.run.rounds import Measuring, Pair, Rounds, split_by_feasibility
 from echoproto.compare.run.sample import Conditions
 from echoproto.errors import ConfigurationError
 from echoproto.host.environment import environment
@@ -37,12 +37,12 @@ from echoproto.units import counted, show_size
 @frozen(kw_only=True)
 class Task:
     """
-    The comparison that is asked for.
+    A requested comparison.
 
-    :ivar preset: name of a plan; ignored if there is a file.
-    :ivar file: with a plan of one's own, or ``None``.
-    :ivar seed: of the order of rounds, and of all that the generator draws.
-    :ivar command: exactly what was typed.
+    :ivar preset: name of a preset; ignored if there is a plan file.
+    :ivar file: path of a plan file, or ``None``.
+    :ivar seed: seed of the order of rounds, and of the load generator.
+    :ivar command: the command line as typed.
     """
 
     preset: str
@@ -55,11 +55,11 @@ class Task:
 @frozen(kw_only=True)
 class Prepared:
     """
-    A comparison that can begin.
+    A comparison that is ready to begin.
 
-    :ivar pairs: what can be, each once a round.
-    :ivar results: what there is to tell before anything was measured.
-    :ivar announcement: what is going to be done, and how long it takes.
+    :ivar pairs: the pairs to measure once in each round.
+    :ivar results: the results before any measurement.
+    :ivar announcement: a line about the plan and its duration.
     """
 
     plan: Plan
@@ -71,7 +71,7 @@ class Prepared:
 
 @define
 class Measurement(Measuring):
-    """Real servers under real loads."""
+    """Measure real servers under real loads."""
 
     conditions: Conditions
     interruption: StopRequest
@@ -87,9 +87,9 @@ class Measurement(Measuring):
 
 def planned(task: Task) -> tuple[Plan, tuple[Entry, ...]]:
     """
-    Return the plan that is asked for, and its contestants.
+    Return the plan of a task, and its contestants.
 
-    :raise ConfigurationError: if it is invalid.
+    :raise ConfigurationError: if the plan is invalid.
     """
     if task.file is None:
         return chosen(task.options, preset(task.preset, auto_name()), catalogue())
@@ -99,14 +99,14 @@ def planned(task: Task) -> tuple[Plan, tuple[Entry, ...]]:
 
 def prepare(task: Task) -> Prepared:
     """
-    Find out what can be measured on this machine, and within the budget.
+    Fit a task to this machine and to its time budget.
 
-    :raise EchoError: if it is invalid, or this machine does not allow it.
+    :raise EchoError: if the plan is invalid, or this machine can't run it.
     """
     asked, entries = planned(task)
     limits = machine()
     _check_generator(asked.cells, limits)
-    pairs, impossible = sort_out(asked, entries, limits)
+    pairs, impossible = split_by_feasibility(asked, entries, limits)
     seconds = sum(estimate(pair.cell, asked, pair.entry.connecting) for pair in pairs)
     counted = len([pair for pair in pairs if pair.cell == asked.cells[0]]) if asked.calls else 0
     plan = fitted(asked, seconds, counted)
@@ -129,32 +129,32 @@ def prepare(task: Task) -> Prepared:
 
 def _check_generator(cells: Iterable[Cell], limits: Machine) -> None:
     """
-    Check that the generator itself can hold all cells.
+    Check that this machine has the resources for the generator in all cells.
 
-    :raise ConfigurationError: if memory can't hold the messages of one.
-    :raise ClientLimit: if descriptors or ports don't suffice; the message says what to raise, and how.
+    :raise ConfigurationError: if the memory is too small for the messages of a cell.
+    :raise ClientLimit: if descriptors or ports don't suffice; the message gives the command to raise the limit.
     """
     for cell in cells:
         needed_memory = needed(sample.workload_for(cell, 0, Conditions()))
         if needed_memory > limits.memory:
             raise ConfigurationError(
                 f"{counted(cell.connections, 'connection')} with messages of {show_size(cell.size_bytes)} need up to "
-                f"{show_memory(needed_memory)} of memory, and {show_memory(limits.memory)} are available: take smaller "
+                f"{show_memory(needed_memory)} of memory, and {show_memory(limits.memory)} are available: use smaller "
                 "--sizes or fewer --connections"
             )
     most = max(cell.connections + cell.idle for cell in cells)
     wanted = most + SPARE_DESCRIPTORS
     if wanted > limits.descriptors:
         raise ClientLimit(
-            f"{most:,} connections take {wanted:,} descriptors, and a process may have {limits.descriptors:,}: raise "
-            f"the hard limit (ulimit -Hn {wanted}, as root; or LimitNOFILE= of systemd), or take fewer --connections "
+            f"{most:,} connections need {wanted:,} descriptors, and a process may have {limits.descriptors:,}: raise "
+            f"the hard limit (ulimit -Hn {wanted}, as root; or LimitNOFILE= of systemd), or use fewer --connections "
             "and --idle"
         )
     ports = local_ports()
     if ports is not None and ports < most <= ROTATION_THRESHOLD:
         raise ClientLimit(
-            f"{most:,} connections take as many local ports, and there are {ports:,}: "
-            "sysctl -w net.ipv4.ip_local_port_range='32768 60999', or take fewer --connections and --idle"
+            f"{most:,} connections need as many ephemeral ports, and there are {ports:,}: "
+            "sysctl -w net.ipv4.ip_local_port_range='32768 60999', or use fewer --connections and --idle"
         )
 
 
@@ -166,13 +166,13 @@ def _announcement(plan: Plan, wanted: int, seconds: float) -> str:
 
 
 def measure(prepared: Prepared, progress: Progress, interruption: StopRequest) -> Results:
-    """Measure it until it is done or interrupted; the results hold all that was measured by then."""
+    """Measure until the end, or an interruption; the results hold all samples taken by then."""
     plan, before = prepared.plan, prepared.results
     for text in dict.fromkeys(f"{each.contestant}: not possible, because {each.why}" for each in before.samples):
         progress.note(text)
     progress.note(prepared.announcement)
     most = max(cell.connections + cell.idle for cell in plan.cells)
-    # What is started has this limit, too: servers need not raise it themselves.
+    # Child processes inherit this limit, so servers need not raise it themselves.
     with _conditions(plan, before.seed, prepared.cores) as conditions, descriptors(most):
         rounds = Rounds(plan, prepared.pairs, before.seed, Measurement(conditions, interruption), progress)
         rounds.run()
@@ -181,7 +181,7 @@ def measure(prepared: Prepared, progress: Progress, interruption: StopRequest) -
 
 @contextmanager
 def _conditions(plan: Plan, seed: int, cores: Cores | None) -> Iterator[Conditions]:
-    """Provide the conditions of samples; a certificate exists for as long."""
+    """Provide the conditions of samples; their certificate exists until the end of this context."""
     with ExitStack() as stack:
         pem = ""
         if any(cell.transport == "tls" for cell in plan.cells):

@@ -1,5 +1,5 @@
 """
-Takes the samples of a plan: round by round, in random order, as long as the budget lasts.
+The rounds of a plan: samples in random order, as long as the time budget lasts.
 """
 
 from __future__ import annotations
@@ -29,25 +29,25 @@ class Pair:
 
     @property
     def contestant(self) -> Contestant:
-        """As results tell of it."""
+        """The contestant as recorded in results."""
         return self.entry.contestant(self.cell.transport)
 
 
 class Measuring(Protocol):
-    """Takes samples, and counts calls; see `echoproto.compare.run.sample` and `echoproto.compare.run.syscalls`."""
+    """Measurement of samples and system calls, as in `echoproto.compare.run.sample` and `.syscalls`."""
 
     def sample(self, contestant: Contestant, cell: Cell, number: int, most: float) -> Sample | None:
-        """One of a round, within so many seconds; ``None`` if it was interrupted."""
+        """Take one sample of a round, within ``most`` seconds; return ``None`` if it was interrupted."""
 
     def calls(self, contestant: Contestant, cell: Cell, most: float) -> Calls | None:
-        """Those of a contestant in a cell, within so many seconds; ``None`` if it was interrupted."""
+        """Count the system calls in a cell, within ``most`` seconds; return ``None`` if it was interrupted."""
 
 
-def sort_out(plan: Plan, entries: tuple[Entry, ...], machine: Machine) -> tuple[list[Pair], list[Sample]]:
+def split_by_feasibility(plan: Plan, entries: tuple[Entry, ...], machine: Machine) -> tuple[list[Pair], list[Sample]]:
     """
-    Separate what can be measured from what is known not to be possible, as samples with the reason.
+    Separate the pairs that can be measured from those that can't, which become samples with the reason.
 
-    :param entries: those of the plan's contestants.
+    :param entries: the entries of the plan's contestants.
     """
     pairs, impossible = [], []
     for cell in plan.cells:
@@ -63,11 +63,11 @@ def sort_out(plan: Plan, entries: tuple[Entry, ...], machine: Machine) -> tuple[
 
 def order(pairs: list[Pair], seed: int, number: int) -> list[Pair]:
     """
-    The order of a round: cells in random order, and all contestants of one in random order, one after the other.
+    Return the order of a round: cells in random order, and within each cell all contestants in random order.
 
-    Other activity of the machine is then much the same for all that are compared, and no one is always the first.
+    So other activity of the machine affects all compared contestants alike, and none always comes first.
     """
-    random = Random(f"{seed}/{number}")  # noqa: S311 - it has to be the same again, not secret
+    random = Random(f"{seed}/{number}")  # noqa: S311 - must be reproducible, not secret
     cells = list(dict.fromkeys(pair.cell for pair in pairs))
     random.shuffle(cells)
     found = []
@@ -79,12 +79,12 @@ def order(pairs: list[Pair], seed: int, number: int) -> list[Pair]:
 @define
 class Rounds:
     """
-    Takes samples as planned.
+    Take the samples of a plan.
 
-    :ivar samples: taken so far.
-    :ivar calls: counted so far.
-    :ivar partial: whether it was interrupted.
-    :ivar rounds: how many were taken whole.
+    :ivar samples: samples taken so far.
+    :ivar calls: system calls counted so far.
+    :ivar partial: true if an interruption ended the rounds early.
+    :ivar rounds: number of complete rounds.
     """
 
     plan: Plan
@@ -101,7 +101,7 @@ class Rounds:
     _took: dict[Pair, float] = field(factory=dict)
 
     def run(self) -> None:
-        """Take all rounds, as far as the budget lasts, and then count system calls."""
+        """Take all rounds that fit into the budget, then count system calls."""
         self._begun = self.clock()
         for number in range(self.plan.rounds):
             if not self._round(number):
@@ -115,11 +115,11 @@ class Rounds:
         return self.clock() - self._begun
 
     def _round(self, number: int) -> bool:
-        """Take a round; whether it was whole."""
+        """Take a round; return true if it is complete."""
         todo = order(self.pairs, self.seed, number)
         for index, pair in enumerate(todo):
             if pair not in self.pairs:
-                continue  # its contestant has failed meanwhile
+                continue  # its contestant has failed in this round
             rest = sum(map(self._seconds, todo[index:]))
             left = rest + (self.plan.rounds - number - 1) * sum(map(self._seconds, self.pairs)) + self._counting
             if not self._affordable(self._seconds(pair) + self._counting):
@@ -138,7 +138,7 @@ class Rounds:
         return True
 
     def _drop(self, pair: Pair, sample: Sample) -> None:
-        """Leave out who has failed: in this cell, or everywhere if it did not even start."""
+        """Exclude a failed contestant from this cell, or from all cells if it did not even start."""
         if sample.verdict in MEASURED:
             return
         self.progress.note(f"{pair.entry.name}: {sample.verdict}: {sample.why}")
@@ -146,12 +146,12 @@ class Rounds:
         self.pairs = [other for other in self.pairs if other != pair and not (everywhere and other.entry == pair.entry)]
 
     def _seconds(self, pair: Pair) -> float:
-        """Estimate the seconds of a sample: as many as the last of its kind took."""
+        """Estimate the duration of a sample in seconds, from the last sample of the pair."""
         return self._took.get(pair) or estimate(pair.cell, self.plan, pair.entry.connecting)
 
     @property
     def _most(self) -> float:
-        """Seconds that are left of the budget."""
+        """Remaining seconds of the budget."""
         return math.inf if self.plan.budget is None else self.plan.budget - self._done
 
     def _affordable(self, seconds: float) -> bool:

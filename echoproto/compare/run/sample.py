@@ -1,5 +1,5 @@
 """
-One sample: a server is started, put under load, looked at, and ended.
+One sample: a server is started, put under load, measured, and ended.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ from echoproto.load.verdict import LoadVerdict
 from echoproto.load.workload import Churn, Target, Transport, Workload
 from echoproto.units import counted
 
-PER_SECOND = 500
-"""Connections that even a slow server takes in a second."""
+MIN_CONNECT_RATE = 500
+"""Connections per second that even a slow server accepts."""
 
-EXTRA = 15.0
-"""Seconds that a load may take beyond what it is to measure; its own patience with a server is 10."""
+OVERTIME_SECONDS = 15.0
+"""Maximum time of a load beyond its warm-up and measuring; the load gives up a stalled connection after 10 s."""
 
 US = 1e6
 """µs in a second."""
@@ -52,11 +52,11 @@ class Conditions:
     """
     Conditions of all samples.
 
-    :ivar duration: seconds to measure for.
-    :ivar warmup: seconds before that, of which nothing counts.
-    :ivar seed: of the bytes that are sent, and whatever else is drawn.
-    :ivar server_cores: that servers run on, or ``None`` for any; likewise ``client_cores``.
-    :ivar pem: file with a certificate and its key; empty if there is none.
+    :ivar duration: seconds to measure.
+    :ivar warmup: warm-up time in seconds, which does not count.
+    :ivar seed: seed of the sent bytes, and of all other random values.
+    :ivar server_cores: cores for servers, or ``None`` for any; likewise ``client_cores``.
+    :ivar pem: path of a certificate with its key; empty if there is none.
     """
 
     duration: float = 1.0
@@ -98,11 +98,11 @@ def server_of(
     end_seconds: float = END_SECONDS,
 ) -> Iterator[int]:
     """
-    Run a contestant's server, and give its process id.
+    Run a contestant's server, and provide its process ID.
 
-    :param port: where it has to listen.
+    :param port: the port for its listener.
     :param wrapper: words before its command.
-    :raise EchoError: as `echoproto.host.serving.serving` does.
+    :raise EchoError: any error of `echoproto.host.serving.serving`.
     """
     names = {"python": sys.executable, "twistd": twistd(), "port": str(port), "pem": conditions.pem}
     words = [*wrapper, *(_filled_in(word, names) for word in contestant.command)]
@@ -145,15 +145,16 @@ def measure(
     """
     Take one sample.
 
-    :param number: of the round.
-    :param most: seconds in which all of it has to be done.
-    :return: it, whatever has become of the contestant; ``None`` if it was interrupted.
+    :param number: number of the round.
+    :param most: time limit for the whole sample, in seconds.
+    :return: the sample, also of a failed contestant; ``None`` if it was interrupted.
     """
     failed = Sample(contestant=contestant.name, cell=cell, round=number, verdict=LoadVerdict.FAILED)
     port = free_port()
     workload = workload_for(cell, port, conditions)
     deadline = time.monotonic() + most
-    allowed = conditions.warmup + conditions.duration + EXTRA + (cell.connections + cell.idle) / PER_SECOND
+    connecting = (cell.connections + cell.idle) / MIN_CONNECT_RATE
+    allowed = conditions.warmup + conditions.duration + OVERTIME_SECONDS + connecting
     try:
         with server_of(contestant, cell, port, conditions, interruption, start_seconds=most) as pid:
             idle_rss = Server(pid).use().memory
@@ -168,16 +169,16 @@ def measure(
     if interruption.requested:
         return None
     if outcome.interrupted:
-        return evolve(failed, why=f"it was not done within {min(most, allowed):.0f} s", idle_rss_bytes=idle_rss)
+        return evolve(failed, why=f"it did not finish within {min(most, allowed):.0f} s", idle_rss_bytes=idle_rss)
     return sample(failed, workload, outcome, idle_rss)
 
 
 def sample(empty: Sample, workload: Workload, outcome: Outcome, idle_rss: int) -> Sample:
     """
-    A sample of what has come of a load.
+    Make a sample of the outcome of a load.
 
-    :param empty: one without figures.
-    :param idle_rss: bytes of memory that the server held before.
+    :param empty: the sample without figures.
+    :param idle_rss: memory of the server before the load, in bytes.
     """
     summary = summarise(workload, outcome)
     echoes = outcome.messages
@@ -205,7 +206,7 @@ def sample(empty: Sample, workload: Workload, outcome: Outcome, idle_rss: int) -
 
 
 def _why(verdict: str, notes: tuple[str, ...], outcome: Outcome) -> str:
-    """Explain in one line why a load was not good."""
+    """Explain in one line why a load has another verdict than good."""
     if verdict == LoadVerdict.GOOD:
         return ""
     if outcome.first_findings:

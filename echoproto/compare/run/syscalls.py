@@ -1,5 +1,5 @@
 """
-System calls of a server for each echo, counted by strace in a run of its own, which they slow down.
+System calls of a server per echo, counted by strace in separate runs, since strace slows a server down.
 """
 
 from __future__ import annotations
@@ -26,19 +26,17 @@ from echoproto.load.processes import run
 from echoproto.load.summary import summarise
 from echoproto.load.verdict import MEASURED
 
-PER_CONNECTION = (10, 40)
-"""Messages on each connection in two runs: what they differ in is of the messages alone, and not of the start."""
+MESSAGES_OF_RUNS = ((500, 10), (2_000, 40))
+"""Messages of two runs: the minimum, and the number per connection. Their difference excludes the calls of start and
+end."""
 
-FEWEST = (500, 2_000)
-"""Messages in each of them, at the least."""
-
-LEAST = 0.005
-"""Calls per echo below which it was one that is made now and then, by chance in one run and not in the other."""
+MIN_CALLS_PER_ECHO = 0.005
+"""Calls per echo below which a call is left out: an occasional call may appear in only one of the runs."""
 
 DIGITS = 3
 
 TRACED_END_SECONDS = 10.0
-"""Time that a server under strace has to end: it is slower then, and its calls are only written when it has ended."""
+"""Time for a server under strace to end: it is slower, and strace writes its table only at the end."""
 
 
 def count(
@@ -47,39 +45,40 @@ def count(
     """
     Count the system calls of a contestant in a cell, by name.
 
-    :param most: seconds in which all of it has to be done.
-    :return: they, or why they could not be counted; ``None`` if it was interrupted.
+    :param most: time limit for all runs, in seconds.
+    :return: the calls, or the reason for having none; ``None`` if it was interrupted.
     """
     none = Calls(contestant.name, cell)
     strace = shutil.which("strace")
     if strace is None:
         return evolve(none, why="strace is not installed")
-    few, many = (max(least, each * cell.connections) for least, each in zip(FEWEST, PER_CONNECTION, strict=True))
+    short, long = (max(least, each * cell.connections) for least, each in MESSAGES_OF_RUNS)
     until = Deadline(interruption, time.monotonic() + most)
     try:
-        one = _traced(strace, contestant, cell, conditions, messages=few, until=until)
-        two = _traced(strace, contestant, cell, conditions, messages=many, until=until)
+        one = _traced(strace, contestant, cell, conditions, messages=short, until=until)
+        two = _traced(strace, contestant, cell, conditions, messages=long, until=until)
     except EchoError as error:
         found = evolve(none, why=str(error))
     else:
-        found = evolve(none, per_echo=difference(one, two, many - few))
+        found = evolve(none, per_echo=difference(one, two, long - short))
     return None if interruption.requested else found
 
 
 def difference(one: Mapping[str, int], two: Mapping[str, int], echoes: int) -> dict[str, float]:
     """
-    Calls per echo, the most frequent first.
+    Return the calls per echo, the most frequent first.
 
     :param one: calls of a run, by name.
-    :param two: those of a run with so many more echoes.
+    :param two: calls of a longer run.
+    :param echoes: number of further echoes in the longer run.
     """
     found = {name: (count - one.get(name, 0)) / echoes for name, count in two.items()}
-    kept = {name: round(calls, DIGITS) for name, calls in found.items() if calls >= LEAST}
+    kept = {name: round(calls, DIGITS) for name, calls in found.items() if calls >= MIN_CALLS_PER_ECHO}
     return dict(sorted(kept.items(), key=lambda item: -item[1]))
 
 
 def read_table(text: str) -> Counter[str]:
-    """Calls by name, of what ``strace -c`` has written."""
+    """Read the table of ``strace -c``; return the number of calls by name."""
     found: Counter[str] = Counter()
     for line in text.splitlines():
         # % time, seconds, µs per call, calls, errors or nothing, name
@@ -93,9 +92,9 @@ def _traced(
     strace: str, contestant: Contestant, cell: Cell, conditions: Conditions, *, messages: int, until: Deadline
 ) -> Counter[str]:
     """
-    Calls of a whole run, from start to end.
+    Return the calls of a whole run, from start to end.
 
-    :raise EchoError: if the server fails, can't be traced, or is not done in time.
+    :raise EchoError: if the server fails, can't be traced, or does not finish in time.
     """
     port = free_port()
     workload = evolve(workload_for(cell, port, conditions), duration=None, count=messages, warmup=0.0, rate=None)
@@ -113,13 +112,13 @@ def _traced(
         ):
             outcome = run(workload, interruption=until)
         if outcome.interrupted:
-            raise EchoError("there was no time left to count them")
+            raise EchoError("no time was left to count system calls")
         verdict = summarise(workload, outcome).verdict
         if verdict not in MEASURED:
-            raise EchoError(f"under strace, it is {verdict}")
+            raise EchoError(f"the verdict under strace is {verdict}")
         found: Counter[str] = Counter()
         with suppress(FileNotFoundError), open(table, encoding="utf-8") as file:
             found = read_table(file.read())
     if not found:
-        raise EchoError("strace has told nothing")
+        raise EchoError("strace reported no system calls")
     return found

@@ -1,5 +1,5 @@
 """
-What each of the servers is told on its command line.
+Command line of all servers.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 
 BACKLOG = 1024
-"""Connections that may wait to be accepted; as many as our own service has by default."""
+"""Maximum number of connections that wait for accept; the default of our own service."""
 
-CHUNK = 1 << 16
-"""Bytes to receive at a time, where a server has to say so."""
+RECEIVE_SIZE = 1 << 16
+"""Maximum number of bytes per receive, for servers that must set it."""
 
 
 def parser(*transports: str) -> argparse.ArgumentParser:
     """
-    What reads the command line.
+    Return the parser of the command line.
 
-    :param transports: which the server knows.
+    :param transports: the transports of the server; the first is the default.
     """
     made = argparse.ArgumentParser()
     made.add_argument("port", type=int)
@@ -38,10 +38,10 @@ def parse(*transports: str) -> argparse.Namespace:
 
 
 def tls_context(given: argparse.Namespace) -> ssl.SSLContext | None:
-    """What TLS needs; ``None`` where the server is to do without."""
+    """Return the context for TLS; ``None`` without TLS."""
     if given.transport != "tls":
         return None
-    import ssl  # which takes memory, and is not wanted where there is no TLS
+    import ssl  # takes memory that a server without TLS need not spend
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(given.pem)

@@ -1,5 +1,5 @@
 """
-An echo of asyncio's lower level: a protocol that writes what it receives. Also what uvloop's runs.
+An echo on asyncio's low-level API: a protocol that writes the received data; also used with uvloop.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from echoproto.compare.servers.arguments import BACKLOG, HOST, parse, tls_contex
 
 
 class Echo(asyncio.Protocol):
-    """Sends back every byte."""
+    """Send back every byte."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:  # noqa: D102
-        self.transport = cast("asyncio.Transport", transport)  # uvloop's is none by its class
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's transport has another class
 
     def data_received(self, data: bytes) -> None:  # noqa: D102
         self.transport.write(data)
 
     def pause_writing(self) -> None:
-        """Take no more from a peer that does not read what it is sent."""
+        """Stop reading from a peer that does not read its replies (back-pressure)."""
         self.transport.pause_reading()
 
     def resume_writing(self) -> None:  # noqa: D102
@@ -29,7 +29,7 @@ class Echo(asyncio.Protocol):
 
 
 class EchoDatagrams(asyncio.DatagramProtocol):
-    """Sends back every datagram."""
+    """Send back every datagram."""
 
     def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override]  # noqa: D102
         self.transport = transport
@@ -39,7 +39,7 @@ class EchoDatagrams(asyncio.DatagramProtocol):
 
 
 async def serve(given: argparse.Namespace) -> None:
-    """Serve until it is killed."""
+    """Serve until the process is killed."""
     loop = asyncio.get_running_loop()
     if given.transport == "udp":
         await loop.create_datagram_endpoint(EchoDatagrams, (HOST, given.port))

@@ -1,5 +1,5 @@
 """
-An echo of asyncio's upper level: a coroutine for each connection, which reads and writes.
+An echo on asyncio's high-level API: a coroutine for each connection reads and writes.
 """
 
 from __future__ import annotations
@@ -8,20 +8,20 @@ import argparse
 import asyncio
 from contextlib import suppress
 
-from echoproto.compare.servers.arguments import BACKLOG, CHUNK, HOST, parse, tls_context
+from echoproto.compare.servers.arguments import BACKLOG, HOST, RECEIVE_SIZE, parse, tls_context
 
 
 async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Send back every byte of one connection."""
-    with suppress(ConnectionError):  # the peer has gone away
-        while data := await reader.read(CHUNK):
+    with suppress(ConnectionError):  # the peer is gone
+        while data := await reader.read(RECEIVE_SIZE):
             writer.write(data)
             await writer.drain()
     writer.close()
 
 
 async def serve(given: argparse.Namespace) -> None:
-    """Serve until it is killed."""
+    """Serve until the process is killed."""
     server = await asyncio.start_server(echo, HOST, given.port, backlog=BACKLOG, ssl=tls_context(given))
     await server.serve_forever()
 

@@ -1,5 +1,5 @@
 """
-An echo of the standard library's ``socketserver``: a process for each connection, forked when it comes.
+An echo on the standard library's ``socketserver``: a forked process for each connection.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ import socketserver
 from echoproto.compare.servers.arguments import BACKLOG, HOST, parse
 from echoproto.compare.servers.threads import Echo
 
-MOST = 20_000
-"""Processes at once, in place of 40; who starts this answers for there being memory for them."""
+MAX_PROCESSES = 20_000
+"""Maximum number of concurrent processes, in place of 40; the caller must have memory for them."""
 
 
 class Server(socketserver.ForkingTCPServer):
-    """A process per connection."""
+    """Fork a process per connection."""
 
     request_queue_size = BACKLOG
     allow_reuse_address = True
-    max_children = MOST
+    max_children = MAX_PROCESSES
     block_on_close = False
 
 

@@ -1,5 +1,5 @@
 """
-An echo of the standard library's ``socketserver``: a thread for each connection, which blocks in recv and send.
+An echo on the standard library's ``socketserver``: a thread for each connection blocks in recv and send.
 """
 
 from __future__ import annotations
@@ -8,23 +8,23 @@ import socketserver
 import threading
 from contextlib import suppress
 
-from echoproto.compare.servers.arguments import BACKLOG, CHUNK, HOST, parse
+from echoproto.compare.servers.arguments import BACKLOG, HOST, RECEIVE_SIZE, parse
 
-STACK = 256 << 10
-"""Bytes that each thread may use of the stack, which would else be 8 MiB of address space."""
+STACK_SIZE = 256 << 10
+"""Stack size of each thread in bytes, in place of 8 MiB of address space."""
 
 
 class Echo(socketserver.BaseRequestHandler):
-    """Sends back every byte of one connection."""
+    """Send back every byte of one connection."""
 
     def handle(self) -> None:  # noqa: D102
-        with suppress(ConnectionError):  # the peer has gone away
-            while data := self.request.recv(CHUNK):
+        with suppress(ConnectionError):  # the peer is gone
+            while data := self.request.recv(RECEIVE_SIZE):
                 self.request.sendall(data)
 
 
 class Server(socketserver.ThreadingTCPServer):
-    """A thread per connection."""
+    """Start a thread per connection."""
 
     request_queue_size = BACKLOG
     allow_reuse_address = True
@@ -32,6 +32,6 @@ class Server(socketserver.ThreadingTCPServer):
 
 
 if __name__ == "__main__":
-    threading.stack_size(STACK)
+    threading.stack_size(STACK_SIZE)
     with Server((HOST, parse("tcp").port), Echo) as server:
         server.serve_forever()

@@ -15,14 +15,14 @@ from echoproto.compare.servers.arguments import BACKLOG, HOST, parser
 
 
 class EchoDatagrams(DatagramProtocol):
-    """Sends back every datagram."""
+    """Send back every datagram."""
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:  # noqa: D102
-        self.transport.write(datagram, addr)  # type: ignore[union-attr]  # there is one as long as datagrams come
+        self.transport.write(datagram, addr)  # type: ignore[union-attr]  # set before datagrams arrive
 
 
 def serve(given: argparse.Namespace) -> None:
-    """Serve until it is killed."""
+    """Serve until the process is killed."""
     reactor: Any = installReactor(given.reactor)
     factory = Factory.forProtocol(Echo)
     if given.transport == "udp":

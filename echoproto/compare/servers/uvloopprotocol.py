@@ -1,5 +1,5 @@
 """
-The echo of asyncio's lower level, on uvloop's event loop.
+The echo on asyncio's low-level API, on uvloop's event loop.
 """
 
 from __future__ import annotations

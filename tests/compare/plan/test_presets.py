@@ -3,7 +3,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from echoproto.compare.plan.contestants import catalogue
 from echoproto.compare.plan.plan import estimate, fitted
 from echoproto.compare.plan.presets import DESCRIPTIONS, MINUTE, preset
-from echoproto.compare.run.rounds import sort_out
+from echoproto.compare.run.rounds import split_by_feasibility
 from echoproto.host.limits import Machine
 
 MOST = {"quick": 2, "standard": 15, "c10k": 10, "sizes": 10, "seed": 5.5, "churn": 5.5}
@@ -20,7 +20,7 @@ class PresetTests(SynchronousTestCase):
             plan = preset(name, "epoll")
             assert plan.budget is not None
             self.assertLess(plan.budget, MOST[name] * MINUTE)
-            pairs, _ = sort_out(plan, tuple(known[each] for each in plan.contestants), LARGE)
+            pairs, _ = split_by_feasibility(plan, tuple(known[each] for each in plan.contestants), LARGE)
             seconds = sum(estimate(pair.cell, plan, pair.entry.connecting) for pair in pairs)
             counted = len({pair.entry.name for pair in pairs}) if plan.calls else 0
             self.assertEqual(fitted(plan, seconds, counted).rounds, plan.rounds, name)

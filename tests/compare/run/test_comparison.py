@@ -138,6 +138,6 @@ class GeneratorTests(SynchronousTestCase):
         )
         self.assertEqual(
             str(error),
-            "50 connections with messages of 20000MiB need up to 996.1 GiB of memory, and 2.0 GiB are available: take "
+            "50 connections with messages of 20000MiB need up to 996.1 GiB of memory, and 2.0 GiB are available: use "
             "smaller --sizes or fewer --connections",
         )

@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from echoproto.compare.plan.contestants import Entry
 from echoproto.compare.plan.plan import COUNTING, Plan, estimate
 from echoproto.compare.results import NOT_POSSIBLE, Calls, Cell, Contestant, Sample
-from echoproto.compare.run.rounds import Pair, Rounds, order, sort_out
+from echoproto.compare.run.rounds import Pair, Rounds, order, split_by_feasibility
 from echoproto.host.limits import Machine
 from echoproto.load.verdict import LoadVerdict
 from echoproto.progress import Progress, State
@@ -96,7 +96,7 @@ class SortOutTests(SynchronousTestCase):
     def test_what_is_not_possible_says_why(self) -> None:
         entries = (ENTRIES[0], evolve(ENTRIES[1], selects=True))
         plan = evolve(PLAN, cells=(Cell(), Cell(idle=2_000)))
-        pairs, impossible = sort_out(plan, entries, LARGE)
+        pairs, impossible = split_by_feasibility(plan, entries, LARGE)
         self.assertEqual([(pair.entry.name, pair.cell.idle) for pair in pairs], [("a", 0), ("b", 0), ("a", 2_000)])
         [lacking] = impossible
         self.assertEqual((lacking.contestant, lacking.cell.idle, lacking.verdict), ("b", 2_000, NOT_POSSIBLE))

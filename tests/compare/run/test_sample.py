@@ -144,7 +144,7 @@ class BrokenTests(SynchronousTestCase):
         begun = time.monotonic()
         found = measured(contestant("threading.Event().wait()"), most=2.0)
         self.assertLess(time.monotonic() - begun, 60)
-        self.assertEqual((found.verdict, found.why), ("failed", "it was not done within 2 s"))
+        self.assertEqual((found.verdict, found.why), ("failed", "it did not finish within 2 s"))
 
     def test_interrupted(self) -> None:
         interruption = Interruption()

@@ -52,7 +52,7 @@ class DifferenceTests(SynchronousTestCase):
 class CountTests(SynchronousTestCase):
     def setUp(self) -> None:
         tool(self, "strace")
-        self.patch(syscalls, "FEWEST", (100, 600))
+        self.patch(syscalls, "MESSAGES_OF_RUNS", ((100, 10), (600, 40)))
 
     def test_a_real_server(self) -> None:
         found = count(catalogue()["threads"].contestant("tcp"), Cell(connections=5), Conditions(), Interruption())
@@ -95,7 +95,7 @@ class CountTests(SynchronousTestCase):
                 file.write(f'#!/bin/sh\n{begun}shift 4\nexec "$@"\n')
             found = count(contestant, Cell(connections=2), Conditions(), Interruption())
             assert found is not None
-            self.assertEqual((found.per_echo, found.why), ({}, "strace has told nothing"))
+            self.assertEqual((found.per_echo, found.why), ({}, "strace reported no system calls"))
 
     def test_interrupted(self) -> None:
         interruption = Interruption()

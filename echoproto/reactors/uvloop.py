@@ -64,13 +64,13 @@ class Loop(uvloop.Loop):
         self._watch(super().add_writer, self._writers, _number(fd), partial(callback, *args))
 
     def remove_reader(self, fd: FileDescriptorLike) -> Any:
-        """Watch no more for reading; return whether it was watched."""
+        """Stop watching for reading; return true if it was watched."""
         watched = self._readers.pop(_number(fd), None)
         super().remove_reader(fd)
         return watched is not None
 
     def remove_writer(self, fd: FileDescriptorLike) -> Any:
-        """Watch no more for writing; return whether it was watched."""
+        """Stop watching for writing; return true if it was watched."""
         watched = self._writers.pop(_number(fd), None)
         super().remove_writer(fd)
         return watched is not None

@@ -15,7 +15,14 @@ from twisted.internet.ssl import PrivateCertificate
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.reactors.transports import UNPAUSED, TCPClient, TCPConnector, TCPServer, UnixClient, UnixConnector
+from echoproto.reactors.transports import (
+    MAX_DIRECT_WRITE,
+    TCPClient,
+    TCPConnector,
+    TCPServer,
+    UnixClient,
+    UnixConnector,
+)
 from tests.server.sockets.test_connection import FakeReactor, TransportCase
 from tests.support.certificates import make_pem
 from tests.support.clients import payload
@@ -181,8 +188,8 @@ class WritingTests(TransportCase):
     def test_as_much_as_a_producer_may_write_unpaused(self) -> None:
         producer = mock.Mock()
         self.transport.registerProducer(producer, True)
-        self.transport.write(payload(UNPAUSED))
-        self.assertEqual(self.received(), payload(UNPAUSED))
+        self.transport.write(payload(MAX_DIRECT_WRITE))
+        self.assertEqual(self.received(), payload(MAX_DIRECT_WRITE))
         producer.pauseProducing.assert_not_called()
 
     def test_a_producer_that_comes_late(self) -> None:

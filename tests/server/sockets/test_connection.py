@@ -16,7 +16,7 @@ from zope.interface.verify import verifyClass
 
 from echoproto import Echo, EchoFactory
 from echoproto.protocol import IEchoTransport
-from echoproto.reactors.transports import UNPAUSED
+from echoproto.reactors.transports import MAX_DIRECT_WRITE
 from echoproto.server.sockets.connection import (
     FEW,
     LARGE_READ,
@@ -150,9 +150,9 @@ class WritesAtOnceTests(TransportCase):
         """It is paused, and resumed when it was sent, also if the kernel would have taken it at once."""
         producer = mock.Mock()
         self.transport.registerProducer(producer, True)
-        self.transport.write(payload(UNPAUSED + 1))
+        self.transport.write(payload(MAX_DIRECT_WRITE + 1))
         producer.pauseProducing.assert_called()
-        self.assertEqual(self.flush(), payload(UNPAUSED + 1))
+        self.assertEqual(self.flush(), payload(MAX_DIRECT_WRITE + 1))
         producer.resumeProducing.assert_called()
 
     def test_what_is_not_bytes(self) -> None:

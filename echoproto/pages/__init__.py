@@ -1,1 +1,1 @@
-"""HTML pages that work offline, and the charts in them, as all reports share them."""
+"""HTML pages that work offline, and their charts; shared by all reports."""

@@ -33,7 +33,7 @@ THEME = alt.Config(
         tickColor="#999999",
         labelLimit=320,
     ),
-    # Above the axis, where it is read without turning the head.
+    # Horizontal titles above the axis are easier to read.
     axisY=alt.AxisConfig(titleAngle=0, titleAlign="left", titleAnchor="end", titleX=-40, titleY=-10),
     legend=alt.LegendConfig(
         labelFontSize=12,
@@ -49,22 +49,22 @@ THEME = alt.Config(
 )
 
 PERCENTILES = (50.0, 75.0, 90.0, 99.0, 99.9, 99.99, 99.999, 99.9999)
-"""Named on the axis of a distribution, as far as there are data for them."""
+"""Percentiles marked on the axis of a distribution, as far as the data reaches."""
 
-WHOLE = 100.0
+MAX_PERCENTILE = 100.0
 """Percentile of the maximum."""
 
 TIME_LABEL = (
     "datum.value < 1000 ? format(datum.value, ',') + ' µs' : "
     "datum.value < 1000000 ? format(datum.value / 1000, ',') + ' ms' : format(datum.value / 1000000, ',') + ' s'"
 )
-"""How Vega labels a time in µs; as `echoproto.units.show_time` shows it."""
+"""Vega's expression for the label of a time in µs, in the format of `echoproto.units.show_time`."""
 
-DECADES = 2
-"""Powers of ten on an axis of times up to which 2 and 5 are marked as well."""
+MAX_DECADES_WITH_SUBMARKS = 2
+"""Maximum number of powers of ten on an axis of times that also marks 2 and 5."""
 
 HEADROOM = 1.05
-"""Of an axis from zero, above the largest value."""
+"""Ratio of the top of an axis from zero to the largest value."""
 
 
 @frozen
@@ -74,7 +74,7 @@ class ValueAxis:
 
     :ivar low: value at the bottom.
     :ivar high: value at the top.
-    :ivar marks: times in µs that are marked on a logarithmic axis; none on a linear one.
+    :ivar marks: times in µs marked on a logarithmic axis; empty for a linear one.
     """
 
     title: str
@@ -93,12 +93,12 @@ class ValueAxis:
         return alt.Y(field, type="quantitative", title=self.title, scale=scale, axis=axis)
 
     def share(self, value: float) -> float:
-        """Return how far up the axis a value is: 0 at its bottom, 1 at its top."""
+        """Return the position of a value on the axis: 0 at its bottom, 1 at its top."""
         low, high, value = map(self._linear, (self.low, self.high, value))
         return (value - low) / (high - low)
 
     def value(self, share: float) -> float:
-        """Return the value that is so far up the axis."""
+        """Return the value at a position on the axis, from 0 to 1."""
         low, high = self._linear(self.low), self._linear(self.high)
         found = low + (high - low) * share
         return math.exp(found) if self.marks else found
@@ -118,13 +118,13 @@ def axis_from_zero(values: Sequence[float], title: str) -> ValueAxis:
 
 def axis_of_times(times: Sequence[float], title: str) -> ValueAxis:
     """
-    Make a logarithmic axis, whose ends and marks are 1, 2 and 5, or powers of ten if these would be many.
+    Make a logarithmic axis with marks at 1, 2 and 5 of each power of ten, or only at powers of ten if it has many.
 
     :param times: in µs, at least one; those below 1 count as 1.
     """
     low, high = (max(1.0, end(times)) for end in (min, max))
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    steps = (1, 2, 5) if last - first <= DECADES else (1,)
+    steps = (1, 2, 5) if last - first <= MAX_DECADES_WITH_SUBMARKS else (1,)
     marks = [step * 10**power for power in range(first, last + 2) for step in steps]
     bottom = max(mark for mark in marks if mark <= low)
     top = min(mark for mark in marks if mark >= high and mark > bottom)
@@ -132,7 +132,7 @@ def axis_of_times(times: Sequence[float], title: str) -> ValueAxis:
 
 
 def rarity(percent: float) -> float:
-    """Return how rare something beyond a percentile below 100 is: one in so many."""
+    """Return the rarity of a value beyond a percentile below 100: 100 for p99, one in a hundred."""
     return 100 / (100 - percent)
 
 
@@ -140,22 +140,22 @@ def by_rarity(spectrum: Iterable[tuple[float, int]]) -> Iterator[tuple[float, fl
     """
     Yield percentile, rarity and time of each point of a latency distribution.
 
-    The maximum has no place of its own, and stands where the point before it does.
+    The maximum has no rarity of its own; it takes that of the point before it.
 
     :param spectrum: percentiles and times, in ascending order.
     """
     rarest = 1.0
     for percent, time in spectrum:
-        rarest = rarity(percent) if percent < WHOLE else rarest
+        rarest = rarity(percent) if percent < MAX_PERCENTILE else rarest
         yield percent, rarest, time
 
 
 def percentile_axis(field: str, rarest: float) -> alt.X:
     """
-    Make the horizontal axis of a latency distribution: each ten times rarer step is as wide as the others.
+    Make the horizontal axis of a latency distribution: each factor of ten in rarity has the same width.
 
-    :param field: with `rarity` of each point.
-    :param rarest: the largest of them.
+    :param field: field with the `rarity` of each point.
+    :param rarest: the largest rarity.
     """
     marks = {rarity(percent): f"p{percent:g}" for percent in PERCENTILES}
     labels = " : ".join(f"datum.value < {mark * 1.5} ? '{label}'" for mark, label in marks.items())
@@ -169,7 +169,7 @@ def percentile_axis(field: str, rarest: float) -> alt.X:
 
 
 def specification(chart: alt.TopLevelMixin) -> dict[str, Any]:
-    """Return a chart for Vega-Lite, in the theme of all; names in it, which come from others, become one line each."""
+    """Return the Vega-Lite specification of a chart in the common theme; each text in it becomes one line."""
     specified: dict[str, Any] = _on_one_line(chart.properties(config=THEME).to_dict())
     return specified
 

@@ -1,8 +1,8 @@
 """
 Pages from Jinja2 templates.
 
-Every value is escaped and made one line before it gets into a page, since names, commands and findings come from
-others. A template that uses a value which it was not given is an error, not an empty place.
+Every value is escaped and made one line before it enters a page, since names, commands and findings are foreign text.
+A template that uses a missing value raises an error, and does not leave a gap.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from echoproto.errors import one_line
 
 def render(package: str, name: str, **values: object) -> str:
     """
-    Fill in a template.
+    Render a template.
 
     :param package: the package with the template, in its folder ``templates``.
-    :param name: file name of the template, which finds the shared ones (``layout.html``, ``macros.html``) by theirs.
+    :param name: file name of the template; it may use the shared ones (``layout.html``, ``macros.html``) by theirs.
     """
     return environment(package).get_template(name).render(values)
 
@@ -40,5 +40,5 @@ def environment(package: str) -> Environment:
 
 
 def _on_one_line(value: object) -> object:
-    """Show what can't be printed by its escapes; markup has none of it, or means it."""
+    """Escape unprintable characters of a text; markup stays as it is."""
     return one_line(value) if isinstance(value, str) and not isinstance(value, Markup) else value

@@ -1,5 +1,5 @@
 """
-Vega, which draws the charts: in this process, and in a page that takes its scripts along.
+Vega draws the charts, in this process, and in a page that includes its scripts.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from typing import Any
 import vl_convert
 
 VERSION: str = vl_convert.get_vegalite_versions()[-1]
-"""Of Vega-Lite, the newest that there is here."""
+"""Newest installed version of Vega-Lite."""
 
 PNG_SCALE = 2.0
-"""Pixels of a PNG for each of the picture, so that it is sharp on any screen."""
+"""Ratio of a PNG's pixels to the picture's, for sharp text on any screen."""
 
 START = """
 for (const place of document.querySelectorAll("script[type='application/json']")) {
@@ -22,8 +22,8 @@ for (const place of document.querySelectorAll("script[type='application/json']")
 }
 """
 """
-Draws in the element before each specification what it specifies. With ``ast``, Vega interprets the expressions in it;
-by itself it would make functions of them, and the page would have to allow that.
+Script that draws each specification in the element before it. With ``ast``, Vega interprets expressions; without, it
+would compile them to functions, which the page's policy would have to allow.
 """
 
 
@@ -33,15 +33,15 @@ def with_version(specification: dict[str, Any]) -> dict[str, Any]:
 
 
 def svg(specification: dict[str, Any]) -> str:
-    """Draw a picture as SVG; nothing is loaded."""
+    """Draw a picture as SVG, without network access."""
     return vl_convert.vegalite_to_svg(with_version(specification), VERSION, allowed_base_urls=[])
 
 
 def png(specification: dict[str, Any]) -> bytes:
-    """Draw a picture as PNG; nothing is loaded."""
+    """Draw a picture as PNG, without network access."""
     return vl_convert.vegalite_to_png(with_version(specification), VERSION, PNG_SCALE, allowed_base_urls=[])
 
 
 def script() -> str:
-    """Return all that a browser needs to draw the pictures of a page that holds their specifications."""
+    """Return the script of a page that draws its pictures from the specifications in it."""
     return vl_convert.javascript_bundle(START, VERSION)

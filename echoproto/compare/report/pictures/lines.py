@@ -13,7 +13,7 @@ from echoproto.compare.analysis.measures import P99
 from echoproto.compare.report.pictures.rows import WIDTH, color, ends_of_the_axis
 from echoproto.compare.report.words import describe
 from echoproto.compare.results import Cell
-from echoproto.pages.charts import WHOLE, Rows, ValueAxis, axis_of_times, by_rarity, percentile_axis
+from echoproto.pages.charts import MAX_PERCENTILE, Rows, ValueAxis, axis_of_times, by_rarity, percentile_axis
 from echoproto.units import show_time
 
 HEIGHT = 380
@@ -87,7 +87,7 @@ def _percentiles(figures: Figures, cell: Cell) -> Rows:
                 "group": figure.contestant.group,
                 "x": rare,
                 "value": max(1, time),
-                "percentile": f"p{percent:.6g}" if percent < WHOLE else "max",
+                "percentile": f"p{percent:.6g}" if percent < MAX_PERCENTILE else "max",
                 "time": show_time(time),
             }
             for percent, rare, time in by_rarity(middle.spectrum)

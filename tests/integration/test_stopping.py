@@ -1,6 +1,7 @@
 """How it stops: what is in flight comes back, nobody can postpone the end, and scripts are told that all is well."""
 
 import contextlib
+import functools
 import itertools
 import select
 import signal
@@ -30,6 +31,19 @@ def read_to_the_end(client: socket.socket) -> bytes:
     client.settimeout(PATIENCE)
     while chunk := client.recv(1 << 20):
         received += chunk
+    return bytes(received)
+
+
+def unseal_to_the_end(tls: TLSClient, client: socket.socket) -> bytes:
+    """Receive until the end, which must be announced."""
+    received, clean = bytearray(), False
+    client.settimeout(PATIENCE)
+    while not clean:
+        chunk = client.recv(1 << 20)
+        if not chunk:
+            raise EOFError(f"after {len(received)} bytes")
+        echo, clean = tls.unseal(chunk)
+        received += echo
     return bytes(received)
 
 
@@ -79,12 +93,25 @@ class StoppingTests(TwistdCase):
         self.assertTrue(received == data[: len(received)])
         self.assertEqual(server.end(), 0)
 
-    def test_bytes_in_flight_over_tls(self) -> None:
-        """O7: of a record that is only partly there, nothing can come back."""
+    def serve_tls(self) -> Server:
         path = f"{self.folder()}/echo.pem"
         with open(path, "wb") as file:
             file.write(make_pem())
-        server = self.serve("--greeting", "", "--listen", f"ssl:0:privateKey={path}:interface=127.0.0.1")
+        return self.serve("--greeting", "", "--listen", f"ssl:0:privateKey={path}:interface=127.0.0.1")
+
+    def test_in_the_middle_of_a_handshake(self) -> None:
+        """O7: it is completed, what its client sends with it comes back, and the end is announced."""
+        server = self.serve_tls()
+        stop = functools.cache(partial(self.stop, server))
+        with server.connect() as client:
+            tls = TLSClient(client, stop)
+            client.sendall(tls.seal(b"early", close_notify=False))
+            self.assertEqual(unseal_to_the_end(tls, client), b"early")
+        self.assertEqual(server.end(), 0)
+
+    def test_bytes_in_flight_over_tls(self) -> None:
+        """O7: of a record that is only partly there, nothing can come back."""
+        server = self.serve_tls()
         data = payload(32 << 20)
         with server.connect() as client:
             tls = TLSClient(client)
@@ -92,13 +119,7 @@ class StoppingTests(TwistdCase):
             sent = send_until_stuck(client, sealed)
             taken = sent - not_taken(client)
             self.stop(server)
-            received = bytearray()
-            client.settimeout(PATIENCE)
-            clean = False
-            while not clean and (chunk := client.recv(1 << 20)):
-                echo, clean = tls.unseal(chunk)
-                received += echo
-            self.assertTrue(clean, "the end was not announced")
+            received = unseal_to_the_end(tls, client)
         share = len(data) / len(sealed)
         self.assertGreaterEqual(len(received), (taken - 2 * 16384) * share)
         self.assertTrue(received == data[: len(received)])

@@ -5,6 +5,7 @@ import select
 import socket
 import ssl
 import struct
+from collections.abc import Callable
 
 from cryptography import x509
 from OpenSSL import SSL
@@ -106,9 +107,10 @@ class TLSClient:
     The TLS side of a client, apart from its socket, so that what goes out in which segment is in the test's hand.
 
     :param client: a connected socket, on which the handshake is made.
+    :param between: called in the middle of the handshake, when the server has answered the first message.
     """
 
-    def __init__(self, client: socket.socket) -> None:
+    def __init__(self, client: socket.socket, between: Callable[[], object] = lambda: None) -> None:
         self._tls = SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD), None)
         self._tls.set_connect_state()
         client.settimeout(PATIENCE)
@@ -118,6 +120,7 @@ class TLSClient:
             except SSL.WantReadError:
                 client.sendall(self._drain())
                 self._tls.bio_write(client.recv(65536))
+                between()
             else:
                 client.sendall(self._drain())
                 return

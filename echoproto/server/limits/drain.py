@@ -4,6 +4,9 @@ The orderly end of a connection: echo the data in flight, then half-close; abort
 Data in flight is all that was received, and all that the socket's receive queue holds, at that moment. Later data is
 read and discarded. So a peer that goes on sending can't postpone the end, nor cause the kernel to reset the connection,
 which would destroy the data on its way to the peer.
+
+A connection in its handshake completes it first, within the same deadline: its client may have sent data with its last
+message, and would take a reset for a failure of TLS.
 """
 
 from __future__ import annotations
@@ -52,14 +55,19 @@ class Drainer:
         known = self._deadlines.get(connection)
         self._deadlines[connection] = deadline if known is None else min(known, deadline)
         connection.ended_by = connection.ended_by or ended_by
-        if known is None:
-            self._connections.enter(connection, Stage.DRAINING)
-            try:
-                drain(connection)
-            except Exception:  # the other connections must be drained, too
-                end_by_fault(connection)
+        try:
+            self._drain_if_open(connection)
+        except Exception:  # the other connections must be drained, too
+            end_by_fault(connection)
         if not self._sweep.running:
             self._sweep.start(SWEEP_SECONDS, now=False)
+
+    def _drain_if_open(self, connection: Echo) -> None:
+        """Drain a connection that is open, rather than in its handshake, or draining already."""
+        entry = self._connections.get(connection)
+        if entry is not None and entry.stage is Stage.OPEN:
+            self._connections.enter(connection, Stage.DRAINING)
+            drain(connection)
 
     def _check_all(self) -> None:
         now = self._clock.seconds()
@@ -80,6 +88,8 @@ class Drainer:
             if connection.ended_by == "stop":
                 connection.ended_by = "drain"
             connection.transport.abortConnection()
+        elif self._connections[connection].stage is not Stage.DRAINING:
+            self._drain_if_open(connection)
         elif self._is_quiet(connection, now):
             close_if_delivered(connection)
 

@@ -82,8 +82,9 @@ class DrainerTests(SynchronousTestCase):
         self.patch(drain_module, "drain", self.drained.append)
         self.patch(drain_module, "close_if_delivered", self.delivered.append)
 
-    def connect(self) -> Any:
-        connection = self.factory.buildProtocol(None)
+    def connect(self, *, handshake: bool = False) -> Any:
+        connection: Any = self.factory.buildProtocol(None)
+        connection.opens_when_made = not handshake
         connection.makeConnection(mock.Mock())
         return connection
 
@@ -137,6 +138,22 @@ class DrainerTests(SynchronousTestCase):
         self.clock.pump([0.05] * 20)
         slower.transport.abortConnection.assert_called()
         self.assertEqual(slower.ended_by, "drain")
+
+    def test_a_handshake_is_completed_first(self) -> None:
+        """O7: the drain begins after it, and so does the wait for delivery; the deadline holds all the same."""
+        complete, stuck = self.connect(handshake=True), self.connect(handshake=True)
+        for each in (complete, stuck):
+            self.drainer.add(each, 1, "stop")
+        self.clock.pump([0.05] * 2)
+        self.assertEqual((self.drained, self.delivered), ([], []))
+        complete.handshakeCompleted()
+        self.clock.pump([0.05] * 2)
+        self.assertEqual((self.drained, self.delivered), ([complete], [complete]))
+        self.assertEqual([each.stage for each in self.factory.table.values()], [Stage.DRAINING, Stage.HANDSHAKE])
+        stuck.transport.abortConnection.assert_not_called()
+        self.clock.pump([0.05] * 17)
+        stuck.transport.abortConnection.assert_called()
+        self.assertEqual(stuck.ended_by, "drain")
 
     def test_one_that_is_ended_already(self) -> None:
         """It is not begun anew, and has no longer than before."""

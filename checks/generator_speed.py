@@ -60,7 +60,7 @@ print(echoes / outcome.elapsed, outcome.cpu * 1e6 / echoes, percentile(50), perc
 
 @frozen
 class Figures:
-    """Echoes a second, µs of the client's processor time for each, and percentiles of their times in µs."""
+    """Echoes a second, µs of the client's CPU time for each, and percentiles of their times in µs."""
 
     rate: float
     cpu: float
@@ -112,7 +112,7 @@ def rounds(arguments: argparse.Namespace) -> Iterator[tuple[Figures, Figures]]:
                 ours = measure(*engine, str(arguments.idle))
                 for name, seen in ((arguments.other, them), ("ours", ours)):
                     print(
-                        f"{number:>2} {name:<9}{seen.rate:>8.0f}/s {seen.cpu:6.2f} us of processor time each,"
+                        f"{number:>2} {name:<9}{seen.rate:>8.0f}/s {seen.cpu:6.2f} us of CPU time each,"
                         f" p50 {seen.p50:.0f} us, p99 {seen.p99:.0f} us",
                         flush=True,
                     )
@@ -131,7 +131,7 @@ def main() -> int:
     arguments.other = "none idle" if arguments.idle else "C"
     both = list(rounds(arguments))
     ratios = {n: [getattr(ours, n) / getattr(them, n) for them, ours in both] for n in ("rate", "p50", "p99")}
-    ratios["echoes per processor time"] = [them.cpu / ours.cpu for them, ours in both]
+    ratios["echoes per CPU time"] = [them.cpu / ours.cpu for them, ours in both]
     middle = {name: statistics.median(values) for name, values in ratios.items()}
     print(f"ours / {arguments.other}: ", end="")
     print(*(f"{name} {middle[name]:.2f} ({min(r):.2f} to {max(r):.2f})" for name, r in ratios.items()), sep=", ")

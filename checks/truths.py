@@ -49,7 +49,7 @@ def over_idle(figures: Figures, name: str) -> Ratio | None:
 
 
 def beats(figures: Figures, one: str, other: str) -> Found | None:
-    """Look whether one is better under the first load, by processor time if the generator was the limit."""
+    """Look whether one is better under the first load, by CPU time if the generator was the limit."""
     cell = next(usual(figures), None)
     ours, theirs = (None if cell is None else figures.rows.get((name, cell)) for name in (one, other))
     if ours is None or ours.void or theirs is None or theirs.void:

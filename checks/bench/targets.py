@@ -1,7 +1,7 @@
 """
 The figures that the service is to reach beside others, and what of them was reached.
 
-They are ratios of what was measured in the same rounds; where the generator was the limit, of the processor time that
+They are ratios of what was measured in the same rounds; where the generator was the limit, of the CPU time that
 an echo costs the server.
 """
 
@@ -102,7 +102,7 @@ def _rows(results: Results) -> Iterator[Row]:
         yield _worst(
             name, [_against(results, one, other, cell) for cell in filter(wanted, results.cells)], must, stretch
         )
-    yield _row("lean-epoll, echoes per processor time against C", _cpu(results, LEAN, C, USUAL), 0.7, 0.85)
+    yield _row("lean-epoll, echoes per CPU time against C", _cpu(results, LEAN, C, USUAL), 0.7, 0.85)
     figures = judge(results)
     for contestant in (OURS, LEAN):
         name = contestant.removeprefix("echo-")
@@ -126,7 +126,7 @@ def _against(results: Results, one: str, other: str, cell: Cell) -> _Found:
     if verdict is None or verdict.ratio is None:
         return _Found(None, str(verdict or "not measured"))
     if verdict.measure is CPU:
-        return _Found(_inverse(verdict.ratio), "by processor time")
+        return _Found(_inverse(verdict.ratio), "by CPU time")
     return _Found(verdict.ratio, "")
 
 
@@ -150,7 +150,7 @@ def _crowded(figures: Figures, contestant: str) -> _Found:
     if not found:
         return _Found(None, "not measured")
     ratio = paired_ratio(found)
-    return _Found(_inverse(ratio), "by processor time") if bound else _Found(ratio, "")
+    return _Found(_inverse(ratio), "by CPU time") if bound else _Found(ratio, "")
 
 
 def _worst(name: str, found: Iterable[_Found], must: float, stretch: float) -> Row:

@@ -1,6 +1,6 @@
 /* A load generator in C, the least that does what ours does in its simplest case: connections with one message in
    flight each, every byte compared, each message timed from before its send to after its recv.
-   Usage: client PORT CONNECTIONS SIZE SECONDS; prints echoes a second, us of processor time for each, and
+   Usage: client PORT CONNECTIONS SIZE SECONDS; prints echoes a second, us of CPU time for each, and
    the 50th and the 99th percentile in us. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>

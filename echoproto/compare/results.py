@@ -127,7 +127,7 @@ class Sample:
     :ivar response_time_us: the same from when each message was due; empty without a rate.
     :ivar spectrum: of the response time with a rate, else of the service time: pairs of a share in %, and the µs that
         it did not exceed.
-    :ivar server_cpu_us_per_echo: processor time, of all processes of the server; ``None`` if unknown.
+    :ivar server_cpu_us_per_echo: CPU time, of all processes of the server; ``None`` if unknown.
     :ivar client_cpu_share: share of a core that the generator has used.
     :ivar idle_rss_bytes: resident memory of the server before any connection; ``None`` if unknown.
     :ivar busy_rss_bytes: the same while all connections of the cell were there, at the end of the measuring.

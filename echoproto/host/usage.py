@@ -24,7 +24,7 @@ class Use:
     """
     Resources that a process and its descendants have used up to a moment.
 
-    :ivar seconds: of processor time; of processes that have ended, as far as they were waited for.
+    :ivar seconds: of CPU time; of processes that have ended, as far as they were waited for.
     :ivar ended: seconds of these, which are in ``seconds``, too.
     :ivar memory: bytes that are resident now; what several processes share is counted once, where the system tells.
     :ivar voluntary: context switches in which a thread waited.
@@ -86,7 +86,7 @@ def _uses(processes: list[psutil.Process], *, memory: bool) -> Iterator[Use]:
 
 
 def _precise_seconds(pid: int) -> float | None:
-    """The processor time of a process in ns, not in ticks of 10 ms, where the system has a clock for it (Linux)."""
+    """The CPU time of a process in ns, not in ticks of 10 ms, where the system has a clock for it (Linux)."""
     if not LINUX:
         return None
     try:

@@ -68,7 +68,7 @@ class TargetsTests(SynchronousTestCase):
                 "churn, lean-epoll against uvloop": "NOT REACHED",
                 "TLS, lean-epoll against asyncio": "must",
                 "UDP, lean-epoll against asyncio": "must",
-                "lean-epoll, echoes per processor time against C": "must",
+                "lean-epoll, echoes per CPU time against C": "must",
                 "10,000 idle against none, epoll": "stretch",
                 "10,000 idle against none, lean-epoll": "stretch",
                 "KiB for each idle connection, epoll": "NOT REACHED",
@@ -84,7 +84,7 @@ class TargetsTests(SynchronousTestCase):
         self.assertTrue(math.isclose(row.value, 110 / 60, rel_tol=0.01), row)
         self.assertRegex(row.shown, r"^1\.8\d \(1\.8\d–1\.8\d\)$")
 
-    def test_where_the_generator_was_the_limit_by_processor_time(self) -> None:
+    def test_where_the_generator_was_the_limit_by_cpu_time(self) -> None:
         whole = run(TRUTHS, CELLS, noise=0.001)
         samples = tuple(
             evolve(each, verdict=LoadVerdict.CLIENT_LIMIT, echoes_per_second=100_000.0)
@@ -96,8 +96,8 @@ class TargetsTests(SynchronousTestCase):
         row = found["lean-epoll against stock Twisted, 50 × 64 B"]
         assert row.value is not None
         self.assertTrue(math.isclose(row.value, 2.5, rel_tol=0.01), row)
-        self.assertIn("by processor time", row.shown)
-        self.assertIn("by processor time", found["10,000 idle against none, lean-epoll"].shown)
+        self.assertIn("by CPU time", row.shown)
+        self.assertIn("by CPU time", found["10,000 idle against none, lean-epoll"].shown)
 
     def test_the_worst_cell_decides(self) -> None:
         slow = evolve(TRUTHS[LEAN], idle=1.0)
@@ -120,7 +120,7 @@ class TargetsTests(SynchronousTestCase):
     def test_what_was_not_measured(self) -> None:
         """It is said, and is no failure."""
         without = {name: truth for name, truth in TRUTHS.items() if name != C}
-        self.assertEqual(measured(without)["lean-epoll, echoes per processor time against C"].verdict, "not measured")
+        self.assertEqual(measured(without)["lean-epoll, echoes per CPU time against C"].verdict, "not measured")
         self.assertEqual({row.verdict for row in measured({C: TRUTHS[C]}, ()).values()}, {"not measured"})
 
 

@@ -33,7 +33,7 @@ class TruthsTests(SynchronousTestCase):
             self.assertEqual(found(run(cells=cells, rounds=5)), [True] * 5)
         self.assertEqual(found(run(cells=others, rounds=5)), [False, False, True, True, True])
 
-    def test_by_processor_time_if_the_generator_was_the_limit(self) -> None:
+    def test_by_cpu_time_if_the_generator_was_the_limit(self) -> None:
         self.assertEqual(found(changed(RESULTS, "echo-epoll", verdict=LoadVerdict.CLIENT_LIMIT)), [True] * 5)
 
     def test_none_of_them(self) -> None:

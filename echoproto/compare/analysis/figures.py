@@ -5,7 +5,7 @@ Tables, page, pictures, advice, ranking and regression read this table; none of 
 on a contestant under a load is the first of these that holds:
 
 #. It could not be measured, or it failed: why. One round in which an echo failed is enough, and then it has no figures.
-#. The generator was the limit, for it or for the baseline: then their throughputs say nothing, and the processor time
+#. The generator was the limit, for it or for the baseline: then their throughputs say nothing, and the CPU time
    that an echo costs them is compared.
 #. The rounds differ too much to tell.
 #. There is no difference that could be measured.
@@ -123,7 +123,7 @@ def _verdict(results: Results, contestant: str, cell: Cell) -> Verdict:
     paired = pairs(samples, others, measure)
     ratio = paired_ratio(paired, results.seed) if paired else None
     if bound:
-        return Verdict(Kind.CLIENT_BOUND, measure, "" if ratio else "and the processor time is unknown", ratio)
+        return Verdict(Kind.CLIENT_BOUND, measure, "" if ratio else "and the CPU time is unknown", ratio)
     if ratio is None:
         return Verdict(Kind.NOTHING_TO_COMPARE, measure, "there is no round in which both were measured")
     return Verdict(kind_of(ratio), measure, ratio=ratio)

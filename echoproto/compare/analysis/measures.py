@@ -27,7 +27,7 @@ class Measure:
     :ivar more_is_better: whether it is good to have much of it.
     :ivar show: writes a value, with its unit where the name does not say it.
     :ivar short: the name where there is little room.
-    :ivar times: the words after a ratio of it: "1.68 × the processor time".
+    :ivar times: the words after a ratio of it: "1.68 × the CPU time".
 
     Throughput has no words after its ratio: it is meant where nothing is said.
     """
@@ -81,7 +81,7 @@ def _show_memory(size: float) -> str:
 THROUGHPUT = Measure("echoes/s", _throughput, more_is_better=True, show=_show_count)
 P50 = Measure("p50", _late("p50"), more_is_better=False)
 P99 = Measure("p99", _late("p99"), more_is_better=False, short="p99", times="the p99")
-CPU = Measure("processor time per echo", _cpu, more_is_better=False, short="CPU", times="the processor time")
+CPU = Measure("CPU time per echo", _cpu, more_is_better=False, short="CPU", times="the CPU time")
 MEMORY = Measure("memory per connection", _memory, more_is_better=False, show=_show_memory)
 
 MEASURES = (THROUGHPUT, P50, P99, CPU, MEMORY)

@@ -20,7 +20,7 @@ class Ranking:
     """
     Some contestants under one load.
 
-    :ivar measure: by which they are ranked: the one that decides in the cell, but processor time if the generator was
+    :ivar measure: by which they are ranked: the one that decides in the cell, but CPU time if the generator was
         the limit for any of them.
     :ivar medians: of the measure, by contestant, the best one first.
     :ivar ratios: to the best one, of the others.

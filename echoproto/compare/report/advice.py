@@ -160,7 +160,7 @@ def _cautions(figures: Figures) -> Iterator[str]:
     if bound := kinds[Kind.CLIENT_BOUND]:
         yield (
             f"client-bound in {bound} of {places}: there, the generator was the limit, so it is the "
-            "processor time of an echo that is compared, not how many came back"
+            "CPU time of an echo that is compared, not how many came back"
         )
     if noisy := kinds[Kind.NOISY]:
         yield (

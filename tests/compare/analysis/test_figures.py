@@ -95,13 +95,13 @@ class VerdictTests(SynchronousTestCase):
         self.assertEqual(verdict.kind, Kind.NOTHING_TO_COMPARE)
 
     def test_client_bound(self) -> None:
-        """Then the processor time is what tells."""
+        """Then the CPU time is what tells."""
         for name in ("echo-epoll", "twisted-epoll"):
             verdict = judge(changed(RESULTS, name, verdict=LoadVerdict.CLIENT_LIMIT)).at("echo-epoll", CELL).verdict
             assert verdict.ratio is not None
             self.assertEqual((verdict.kind, verdict.measure), (Kind.CLIENT_BOUND, CPU))
             self.assertTrue(verdict.ratio.low < 62 / 107 < verdict.ratio.high)
-            self.assertRegex(str(verdict), r"^client-bound: 0\.5\d × the processor time \(0\.5\d–0\.5\d\)$")
+            self.assertRegex(str(verdict), r"^client-bound: 0\.5\d × the CPU time \(0\.5\d–0\.5\d\)$")
 
     def test_client_bound_in_a_round_or_two(self) -> None:
         samples = [
@@ -116,7 +116,7 @@ class VerdictTests(SynchronousTestCase):
             server_cpu_us_per_echo=None,
         )
         self.assertEqual(
-            str(judge(results).at("echo-epoll", CELL).verdict), "client-bound (and the processor time is unknown)"
+            str(judge(results).at("echo-epoll", CELL).verdict), "client-bound (and the CPU time is unknown)"
         )
 
     def test_noisy(self) -> None:

@@ -43,7 +43,7 @@ class RankTests(SynchronousTestCase):
         self.assertFalse(evolve(ranking, ratios={"other": Ratio(0.9, 0.89, 0.91, 7)}).undecided)
         self.assertFalse(Ranking(CELL, THROUGHPUT, {"one": 100.0}, {}).undecided)
 
-    def test_by_processor_time_if_the_generator_was_the_limit(self) -> None:
+    def test_by_cpu_time_if_the_generator_was_the_limit(self) -> None:
         results = changed(
             changed(RESULTS, "threads", server_cpu_us_per_echo=0.1), "echo-poll", verdict=LoadVerdict.CLIENT_LIMIT
         )

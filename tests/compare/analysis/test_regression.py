@@ -105,7 +105,7 @@ class ChangesTests(SynchronousTestCase):
     def test_the_generator_was_the_limit(self) -> None:
         change = self.of_epoll(changed(new(slower(0.8)), "echo-epoll", verdict=LoadVerdict.CLIENT_LIMIT))
         self.assertEqual((change.measure, change.regression), (CPU, True))
-        self.assertRegex(str(change), r"^worse: 1\.2\d × the processor time ")
+        self.assertRegex(str(change), r"^worse: 1\.2\d × the CPU time ")
 
     def test_with_a_rate(self) -> None:
         cell = Cell(rate=100.0)

@@ -97,7 +97,7 @@ class PageTests(SynchronousTestCase):
     def test_what_was_done_and_what_else_is_known(self) -> None:
         found = Found(parse_aim("p99<2ms"), 1000.0, client_bound=False, steps=[Step(2000.0, Result.FAILED, 3000)])
         text = html.unescape(page(report(found=found, lost=7, server_cpu=0.0004), not_drawn))
-        for part in ("50 connections, seed 42", "7 lost", "of a core", "1 ms of CPU time per 1,000 echoes"):
+        for part in ("50 connections, seed 42", "7 lost", "of a core", "1 µs of CPU time per echo"):
             self.assertIn(part, text)
         self.assertIn("<td>2,000/s</td><td>3 ms</td><td>failed</td>", text)
         self.assertNotIn("response time", text)

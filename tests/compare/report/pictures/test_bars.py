@@ -50,7 +50,7 @@ class BarsTests(SynchronousTestCase):
 
 
 class CostTests(SynchronousTestCase):
-    def test_processor_time_and_calls(self) -> None:
+    def test_cpu_time_and_calls(self) -> None:
         found = texts(cost(judge(RESULTS)))
         for text in ("CPU time per echo (µs)", "System calls per echo", "epoll_wait", "6.00", "others", "System call"):
             self.assertIn(text, found)
@@ -67,7 +67,7 @@ class CostTests(SynchronousTestCase):
     def test_without_calls(self) -> None:
         self.assertNotIn("System calls per echo", texts(cost(judge(evolve(RESULTS, calls=())))))
 
-    def test_without_processor_time(self) -> None:
+    def test_without_cpu_time(self) -> None:
         unknown = evolve(RESULTS, samples=tuple(evolve(each, server_cpu_us_per_echo=None) for each in RESULTS.samples))
         self.assertNotIn("CPU time per echo (µs)", texts(cost(judge(unknown))))
         self.assertIsNone(cost(judge(evolve(unknown, calls=()))))

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import attrs
 from attrs import field, frozen
 
-from echoproto.compare.structure import LARGEST, Mismatch, number, one_of, reader_of, shown, text, whole
+from echoproto.compare.structure import MAX_WHOLE, Mismatch, number, one_of, reader_of, shown, text, whole
 from echoproto.compare.versions import from_version_1, path_in_version_1
 
 SCHEMA_VERSION = 2
@@ -42,7 +42,7 @@ def _fact(value: Any) -> str | int:
     if isinstance(value, str):
         return value
     try:
-        return int(whole(-LARGEST)(value))
+        return int(whole(-MAX_WHOLE)(value))
     except Mismatch:
         raise Mismatch(f"{shown(value)}: must be a text or a whole number") from None
 

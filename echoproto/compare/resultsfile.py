@@ -1,5 +1,5 @@
 """
-Reads the file ``results.json``. Any content gives either results, or one error that names the place.
+Reader of the file ``results.json``; invalid content raises one error, which names its place.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from echoproto.host.files import read_text
 
 RESULTS = "results.json"
 
-MOST = 256 << 20
-"""Bytes: many times as much as the largest comparison leaves."""
+MAX_FILE_BYTES = 256 << 20
+"""Maximum size of a file, many times that of the largest comparison."""
 
-DIGITS = 400
-"""Digits of a whole number that is beyond the largest floating point number."""
+MAX_DIGITS = 400
+"""Number of digits from which a whole number exceeds the largest floating point number."""
 
 
 def read_file(path: str) -> Results:
     """
-    Read the results of a comparison from a file, or from a folder in which they are.
+    Read the results of a comparison from a file, or from its folder.
 
-    :raise ConfigurationError: if there are none; the message begins with the file and the path of the wrong key.
+    :raise ConfigurationError: if they are missing or invalid; the message begins with the file and the wrong key.
     """
     if os.path.isdir(path):
         path = os.path.join(path, RESULTS)
     try:
-        data = _parse(read_text(path, MOST))
+        data = _parse(read_text(path, MAX_FILE_BYTES))
     except OSError as error:
         raise ConfigurationError(f"{path}: {error.strerror}") from error
     except RecursionError as error:
@@ -49,7 +49,7 @@ def read_file(path: str) -> Results:
 
 
 def _parse(text: str) -> Any:
-    """Parse JSON, in which each key of an object is there once; NaN and the like are left for its place to be named."""
+    """Parse JSON without duplicate keys; a later check reports NaN and infinity with their place."""
     if not text.strip():
         raise ValueError("it is empty")
     return json.loads(text, object_pairs_hook=_object, parse_int=_whole)
@@ -60,20 +60,20 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {shown(twice)} is there twice")
+        raise ValueError(f"duplicate key {shown(twice)}")
     return found
 
 
 def _whole(digits: str) -> int | float:
-    """A whole number; one of so many digits is beyond all others, also for Python."""
-    return int(digits) if len(digits) < DIGITS else math.inf
+    """Return a whole number; infinity for one with too many digits, which Python refuses to convert."""
+    return int(digits) if len(digits) < MAX_DIGITS else math.inf
 
 
 def check(results: Results) -> None:
     """
-    Check that the parts of some results fit together.
+    Check that the parts of results are consistent.
 
-    :raise ConfigurationError: if one does not; the error names it.
+    :raise ConfigurationError: if one is not; the error names it.
     """
     for path, distinct, given in (
         ("contestants", {each.name for each in results.contestants}, results.contestants),
@@ -82,7 +82,7 @@ def check(results: Results) -> None:
         if not given:
             raise Mismatch("empty: there must be at least one", path)
         if len(distinct) < len(given):
-            raise Mismatch("one of them is there twice", path)
+            raise Mismatch("duplicate entry", path)
     names = {each.name for each in results.contestants}
     _check_name(results.baseline, names, "baseline")
     taken: dict[str, Sequence[Sample | Calls]] = {"samples": results.samples, "calls": results.calls}
@@ -95,4 +95,4 @@ def check(results: Results) -> None:
 
 def _check_name(name: str, known: Collection[str], path: str) -> None:
     if name not in known:
-        raise Mismatch(f"{shown(name)} is none of the contestants{nearest(name, known)}", path)
+        raise Mismatch(f"{shown(name)} is not one of the contestants{nearest(name, known)}", path)

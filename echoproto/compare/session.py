@@ -1,5 +1,5 @@
 """
-One use of ``echoproto compare``, from what is asked for to the exit status.
+One run of ``echoproto compare``, from the task to the exit status.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from echoproto.host.signals import Interruption
 from echoproto.load.errors import GOOD, UNREACHABLE
 from echoproto.progress import progress_for
 
-WORSE = 1
-"""Exit status: something has become worse by more than is tolerated."""
+REGRESSION = 1
+"""Exit status for a regression beyond the tolerance."""
 
 
 class NothingMeasured(EchoError):
@@ -34,11 +34,11 @@ class Outputs:
     """
     Destinations of the results.
 
-    :ivar folder: for results, page and pictures.
-    :ivar quiet: whether nothing is printed.
-    :ivar against: results of an earlier run, or ``None``.
-    :ivar tolerance: share by which something may have become worse.
-    :ivar different_environments: whether the earlier run may have been made in another environment.
+    :ivar folder: folder for results, page and pictures.
+    :ivar quiet: true to print nothing.
+    :ivar against: path of the results of an earlier run, or ``None``.
+    :ivar tolerance: slowdown that still passes, as a share.
+    :ivar different_environments: true to permit an earlier run from another environment.
     """
 
     folder: str
@@ -50,14 +50,14 @@ class Outputs:
 
 def run(task: Task, outputs: Outputs) -> int:
     """
-    Measure all that is asked for, and tell it.
+    Run the task, and report its results.
 
     :return: the exit status.
-    :raises EchoError: if there is nothing to tell, or it has no figures.
+    :raises EchoError: if there are no results, or none with figures.
     """
     old = None if outputs.against is None else write.read_file(outputs.against)
     prepared = prepare(task)
-    if old is not None:  # at once, not after minutes
+    if old is not None:  # before the measurement, which takes minutes
         check_environments(prepared.results, old, may_differ=outputs.different_environments)
     check_folder(outputs.folder)
     with Interruption() as interruption:
@@ -68,23 +68,23 @@ def run(task: Task, outputs: Outputs) -> int:
             return INTERRUPTED
     if any(sample.echoes_per_second for sample in results.samples):
         figures = judge(results)
-        status = tell(figures, old, outputs)  # also of those that have all failed: what they did is of interest
+        status = tell(figures, old, outputs)  # also if all contestants failed: the reasons are of interest
         if results.partial or not all(each.void for each in figures):
             return status
     return _nothing(results)
 
 
 def _nothing(results: Results) -> int:
-    """There are no figures: say why, unless somebody did not want any."""
+    """Raise the reason for a lack of figures, unless an interruption caused it."""
     if results.partial:
         return INTERRUPTED
-    why = next((sample.why for sample in results.samples if sample.why), "nothing was asked for")
-    raise NothingMeasured(f"not one contestant could be measured: {why}")
+    why = next((sample.why for sample in results.samples if sample.why), "the plan has no samples")
+    raise NothingMeasured(f"no contestant could be measured: {why}")
 
 
 def tell(figures: Figures, old: Results | None, outputs: Outputs) -> int:
     """
-    Write and print it.
+    Write and print the figures.
 
     :return: the exit status.
     """
@@ -100,4 +100,4 @@ def tell(figures: Figures, old: Results | None, outputs: Outputs) -> int:
     write.write(figures, outputs.folder, console, changed)
     if figures.results.partial:
         return INTERRUPTED
-    return WORSE if any(change.regression for change in changed or ()) else GOOD
+    return REGRESSION if any(change.regression for change in changed or ()) else GOOD

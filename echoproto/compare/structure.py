@@ -1,9 +1,9 @@
 """
-Values of attrs classes from decoded JSON or TOML, by the types of their attributes.
+Reader of attrs classes from decoded JSON or TOML, by the types of their attributes.
 
-Nothing is converted: a number in quotes is no number, nor is ``true``. An error names the path of the wrong key, such
-as ``cells[3].size``. Keys that a class does not have are ignored in JSON, since a later version may have written them;
-in TOML, which a person has written, they are mistakes.
+Nothing is converted: a number in quotes is not a number, nor is ``true``. An error names the path of the wrong key,
+such as ``cells[3].size``. Unknown keys are ignored in JSON, since a later version may have written them. In TOML, which
+a person has written, they are errors.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from echoproto.errors import ConfigurationError, nearest, one_line
 LARGEST_FLOAT = float.fromhex("0x1.fffffffffffffp+1023")
 """The largest number of IEEE 754's double precision."""
 
-LARGEST = 2**60
-"""The largest whole number that is read: no count comes near it, and what is drawn of some takes 64 bits."""
+MAX_WHOLE = 2**60
+"""The largest accepted whole number: no count comes near it, and the drawing of charts uses 64 bits."""
 
-SHOWN = 40
-"""Characters of a wrong value that an error shows."""
+MAX_SHOWN = 40
+"""Maximum length of a wrong value in an error, in characters."""
 
 Reader = Callable[[Any], Any]
-"""Takes what JSON holds, and gives a value or raises `Mismatch`."""
+"""Function that returns the value of a part of decoded JSON, or raises `Mismatch`."""
 
 
 class Mismatch(ConfigurationError):
     """
-    A value that is not what it must be.
+    Error of a wrong value.
 
-    :ivar problem: in a few words.
-    :ivar path: of its key, from where the reading began.
+    :ivar problem: the problem in a few words.
+    :ivar path: path of the wrong key, from the start of the reading.
     """
 
     def __init__(self, problem: str, path: str = "") -> None:
@@ -47,26 +47,26 @@ class Mismatch(ConfigurationError):
 
     def below(self, step: str) -> Mismatch:
         """
-        The same error, seen from one level above.
+        Return the same error with its path from one level above.
 
-        :param step: the key, or the index in brackets, that leads there.
+        :param step: the key, or the index in brackets, of the level below.
         """
         joint = "." if self.path and not self.path.startswith("[") else ""
         return Mismatch(self.problem, f"{one_line(step)}{joint}{self.path}")
 
 
 def shown(value: object) -> str:
-    """A value as JSON has it, cut to a few characters."""
+    """Return a value as JSON, cut to a few characters."""
     if isinstance(value, dict | list):
         return "an object" if isinstance(value, dict) else f"an array of {len(value)}"
-    if isinstance(value, int) and abs(value) > LARGEST:
-        return f"a number beyond {LARGEST}"
+    if isinstance(value, int) and abs(value) > MAX_WHOLE:
+        return f"a number beyond {MAX_WHOLE}"
     text = one_line(value if isinstance(value, str) else json.dumps(value))
-    text = text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+    text = text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
     return f"'{text}'" if isinstance(value, str) else text
 
 
-def whole(least: int = 0, most: int = LARGEST, *, example: int | None = None) -> Reader:
+def whole(least: int = 0, most: int = MAX_WHOLE, *, example: int | None = None) -> Reader:
     """Make a reader of whole numbers, from ``least`` to ``most``."""
     shown_example = "" if example is None else f", for example {example}"
 
@@ -83,7 +83,7 @@ def number(least: float = 0, *, open_below: bool = False, most: float = LARGEST_
     """
     Make a reader of finite numbers.
 
-    :param open_below: whether ``least`` itself is too small.
+    :param open_below: true to exclude ``least`` itself.
     """
     kind = f"a number of {unit}" if unit else "a number"
     bounds = f"{'greater than' if open_below else 'at least'} {least:g}"
@@ -100,7 +100,7 @@ def number(least: float = 0, *, open_below: bool = False, most: float = LARGEST_
 
 
 def one_of(*known: object) -> Reader:
-    """A reader of some values."""
+    """Make a reader that accepts only some values."""
 
     def read(value: Any) -> Any:
         if not any(value == each and type(value) is type(each) for each in known):
@@ -124,8 +124,8 @@ def flag(value: Any) -> bool:
     return value
 
 
-LEAVES: dict[Any, Reader] = {str: text, bool: flag, int: whole(-LARGEST), float: number(-LARGEST_FLOAT)}
-"""Readers of types that no `Annotated` says more about."""
+LEAVES: dict[Any, Reader] = {str: text, bool: flag, int: whole(-MAX_WHOLE), float: number(-LARGEST_FLOAT)}
+"""Readers of types without an `Annotated` reader."""
 
 
 @cache
@@ -135,7 +135,7 @@ def reader_of(kind: Any, *, written: bool = False) -> Reader:
 
     :param kind: a class of attrs, one of `LEAVES`, ``Annotated`` with a reader, or a tuple, a mapping or an optional
         value of them.
-    :param written: whether a person has written it, in TOML: unknown keys are errors, and arrays count from 1.
+    :param written: true for TOML, which a person has written: unknown keys are errors, and arrays count from 1.
     """
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is Annotated:
@@ -154,7 +154,7 @@ def reader_of(kind: Any, *, written: bool = False) -> Reader:
 
 
 def _at(step: str, reader: Reader, value: Any) -> Any:
-    """Read a value to which one step leads."""
+    """Read a value one level below; add the step to the path of an error."""
     try:
         return reader(value)
     except ConfigurationError as error:
@@ -184,7 +184,7 @@ def _object(kind: type[attrs.AttrsInstance], *, written: bool) -> Reader:
 
 
 def _hinting(name: str, reader: Reader) -> Reader:
-    """Have a reader suggest the line to write, if text holds a value that would be right without its quotes."""
+    """Wrap a reader so that its error suggests the right line, if a value is right without its quotes."""
 
     def read(value: Any) -> Any:
         try:

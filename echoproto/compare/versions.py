@@ -1,5 +1,5 @@
 """
-Results of earlier versions of the schema, under the names of today's.
+Conversion of results of earlier schema versions to the current names.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ SAMPLE = {
 }
 CELL = {"size": "size_bytes"}
 RESULTS = {"duration": "duration_seconds"}
-"""Names of version 1, and today's; the figures and their units are the same."""
+"""Names of version 1, and the current ones; the figures and their units are the same."""
 
 FORMER = {name: former for names in (SAMPLE, CELL, RESULTS) for former, name in names.items()}
 
 
 def from_version_1(data: Mapping[str, Any]) -> dict[str, Any]:
     """
-    Rename the keys of version 1; what is not where it belongs stays as it is, for the reader to refuse.
+    Rename the keys of version 1; misplaced parts stay as they are, and the reader refuses them.
 
     :param data: decoded JSON.
     """
@@ -60,5 +60,5 @@ def _cell(part: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _renamed(part: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    """Rename keys; those that only have a meaning today are unknown to version 1, and dropped."""
+    """Rename keys; drop keys with current names, which version 1 does not know."""
     return {names.get(key, key): value for key, value in part.items() if key not in names.values()}

@@ -90,7 +90,7 @@ class SessionTests(SynchronousTestCase):
         self.assertEqual(os.listdir(self.folder), [])
 
     def test_nothing_could_be_measured(self) -> None:
-        for found, why in ((samples(0), "why"), ((), "nothing was asked for")):
+        for found, why in ((samples(0), "why"), ((), "the plan has no samples")):
             self.measures(samples=tuple(evolve(sample, why="why") for sample in found))
             with self.assertRaises(NothingMeasured) as caught:
                 run(TASK, self.outputs())
@@ -121,7 +121,7 @@ class SessionTests(SynchronousTestCase):
         old = self.earlier(1e5)
         for found, tolerance, status in (
             (1e5, 0.05, GOOD),
-            (5e4, 0.05, session.WORSE),
+            (5e4, 0.05, session.REGRESSION),
             (5e4, 0.6, GOOD),
             (2e5, 0, GOOD),
         ):

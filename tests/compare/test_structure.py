@@ -7,7 +7,7 @@ from attrs import frozen
 from hypothesis import given, strategies
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.compare.structure import LARGEST, Mismatch, Reader, number, one_of, reader_of, shown, whole
+from echoproto.compare.structure import MAX_WHOLE, Mismatch, Reader, number, one_of, reader_of, shown, whole
 
 values = strategies.recursive(
     strategies.none()
@@ -80,7 +80,7 @@ class StructureTests(SynchronousTestCase):
             ({"part": {"size": True}}, "part.size: true: must be a whole number"),
             ({"part": {"size": 1.5}}, "part.size: 1.5: must be a whole number"),
             ({"part": {"size": math.inf}}, "part.size: Infinity: must be a whole number"),
-            ({"part": {"size": 10**400}}, f"part.size: a number beyond {LARGEST}: must be a whole number"),
+            ({"part": {"size": 10**400}}, f"part.size: a number beyond {MAX_WHOLE}: must be a whole number"),
             ({"part": {"rate": 0}}, "part.rate: 0: must be a number, greater than 0 and at most 100"),
             ({"part": {"rate": 101}}, "part.rate: 101: must be"),
             ({"part": {"rate": math.nan}}, "part.rate: NaN: must be"),
@@ -101,9 +101,9 @@ class StructureTests(SynchronousTestCase):
     def test_bounds(self) -> None:
         self.assertEqual(number(-1)(-1), -1.0)
         self.assertEqual(self.complaint(number(-1), -2), "-2: must be a number, at least -1")
-        self.assertEqual(whole()(LARGEST), LARGEST)
-        self.complaint(whole(), LARGEST + 1)
-        self.assertEqual(whole(most=LARGEST + 1)(LARGEST + 1), LARGEST + 1)
+        self.assertEqual(whole()(MAX_WHOLE), MAX_WHOLE)
+        self.complaint(whole(), MAX_WHOLE + 1)
+        self.assertEqual(whole(most=MAX_WHOLE + 1)(MAX_WHOLE + 1), MAX_WHOLE + 1)
 
     @given(values)
     def test_whatever_it_is(self, value: Any) -> None:

@@ -109,7 +109,7 @@ class MeasuredTests(CompareCase):
             *(script("echoproto"), "compare", "--contestants", "threads", "--transport", "udp", "--no-calls")
         )
         self.assertEqual(ended.returncode, 3, ended)
-        self.assertIn("Error: not one contestant could be measured: it does not speak UDP", ended.stderr)
+        self.assertIn("Error: no contestant could be measured: it does not speak UDP", ended.stderr)
 
 
 class InterruptedTests(CompareCase):

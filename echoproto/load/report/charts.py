@@ -12,6 +12,9 @@ from echoproto.pages.charts import Rows, axis_from_zero, axis_of_times, by_rarit
 WIDTH = 720
 """Pixels of each chart, without its labels."""
 
+MAX_SECOND_TICKS = 10
+"""Ticks to ask for on the axis of seconds; with more than one a second, labels of whole seconds would repeat."""
+
 COLORS = {"service time": "#3b6ea5", "response time": "#c8553d"}
 
 
@@ -65,7 +68,10 @@ def seconds_chart(rows: Rows) -> alt.VConcatChart:
 
     :param rows: rows of `second_rows`, at least one with a p99.
     """
-    scale, axis = alt.Scale(domain=[0, len(rows)], nice=False), alt.Axis(tickMinStep=1, format="d")
+    scale, axis = (
+        alt.Scale(domain=[0, len(rows)], nice=False),
+        alt.Axis(tickCount=min(len(rows), MAX_SECOND_TICKS), format="d"),
+    )
     x = alt.X("second:Q", title=None, scale=scale, axis=axis)
     base = alt.Chart(alt.Data(values=rows), width=WIDTH).encode(x2="end:Q")
     throughput = axis_from_zero([row["echoes"] for row in rows], "Echoes per second")

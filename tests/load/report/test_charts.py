@@ -44,6 +44,17 @@ class ChartsTests(SynchronousTestCase):
     def test_what_came_after_the_end_is_no_second(self) -> None:
         self.assertEqual(len(second_rows(report(elapsed=2.5).outcome)), 2)
 
+    def test_seconds_are_labelled_once(self) -> None:
+        """Also in a run of few seconds, where Vega would label halves of them, too."""
+        second = report().outcome.seconds[0]
+        for count in (1, 2, 3, 7, 11, 64):
+            outcome = report(seconds=dict.fromkeys(range(count), second), elapsed=float(count)).outcome
+            svg = vega.svg(specification(seconds_chart(second_rows(outcome))))
+            axis = svg.partition("X-axis titled 'Seconds since measuring began'")[2].partition("role-axis-title")[0]
+            labels = re.findall(r">(\d+)</text>", axis)
+            self.assertIn("0", labels)
+            self.assertEqual(sorted(set(labels)), sorted(labels), count)
+
     def test_charts_of_one_value(self) -> None:
         one = report(service_time=histogram(1), seconds={0: report().outcome.seconds[0]}, elapsed=1.0).outcome
         for chart in (spectrum_chart(spectrum_rows(one)), seconds_chart(second_rows(one))):

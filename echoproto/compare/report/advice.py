@@ -40,12 +40,12 @@ def advise(figures: Figures) -> tuple[Advice, ...]:
     groups = {each.name: each.group for each in figures.results.contestants}
     on_twisted = [name for name, group in groups.items() if group in ON_TWISTED]
     rankings = _rankings(figures, groups)
-    found = [Advice("Which to choose", tuple(_which(figures, rankings)))]
+    found = [Advice("Best choice", tuple(_which(figures, rankings)))]
     if 0 < len(on_twisted) < len(groups):
-        found.append(Advice("Which of those on Twisted", tuple(_which(figures, _rankings(figures, on_twisted)))))
+        found.append(Advice("Best choice on Twisted", tuple(_which(figures, _rankings(figures, on_twisted)))))
     told = {cell: ranking for cell, ranking in rankings.items() if not ranking.undecided}
-    found.append(Advice("What it costs to choose another", tuple(_costs(figures, told))))
-    found.append(Advice("What to bear in mind", tuple(_cautions(figures))))
+    found.append(Advice("Cost of another choice", tuple(_costs(figures, told))))
+    found.append(Advice("Caveats", tuple(_cautions(figures))))
     return tuple(each for each in found if each.lines)
 
 
@@ -62,7 +62,7 @@ def _which(figures: Figures, rankings: Mapping[Cell, Ranking]) -> Iterator[str]:
             load, measure = _load(stretch[0].cell, stretch[-1].cell, along), stretch[0].measure
             if stretch[0].undecided:
                 values = [value for ranking in stretch for value in ranking.medians.values()]
-                yield f"{load}: any; no difference can be told ({_span(values, measure)})"
+                yield f"{load}: none is measurably better than another ({_span(values, measure)})"
                 continue
             names = [name for name in stretch[0].best_group if all(name in each.best_group for each in stretch)]
             yield f"{load}: {_any_of(names)}, {_span([each.medians[names[0]] for each in stretch], measure)}"
@@ -151,7 +151,7 @@ def _cautions(figures: Figures) -> Iterator[str]:
     rounds = min(results.rounds, len({sample.round for sample in results.samples}))
     if rounds < LEAST_ROUNDS:
         those = counted(rounds, "round is", "rounds are")
-        yield f"{those} too few to tell how sure a ratio is: it takes {LEAST_ROUNDS}"
+        yield f"{those} too few for a verdict: it takes {LEAST_ROUNDS}"
     for each in figures:
         if each.verdict.kind is Kind.FAILED:
             yield f"{each.contestant.name} failed ({names[each.cell]}): {each.verdict.why}"
@@ -159,11 +159,11 @@ def _cautions(figures: Figures) -> Iterator[str]:
     places = counted(kinds.total(), "place")
     if bound := kinds[Kind.CLIENT_BOUND]:
         yield (
-            f"client-bound in {bound} of {places}: there, the generator was the limit, so it is the "
-            "CPU time of an echo that is compared, not how many came back"
+            f"client-bound in {bound} of {places}: there, the generator was the limit, so CPU "
+            "time per echo is compared, not echoes per second"
         )
     if noisy := kinds[Kind.NOISY]:
         yield (
-            f"noisy in {noisy} of {places}: the rounds differed too much to tell; more of them, or a "
-            "machine that does nothing else, may help"
+            f"noisy in {noisy} of {places}: the rounds differ too much for a verdict; repeat with "
+            "more --rounds, or on an idle machine"
         )

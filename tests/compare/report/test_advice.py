@@ -9,8 +9,8 @@ from tests.compare.runs import CELLS, TRUTHS, Truth, changed, run
 
 RESULTS = run()
 WHICH, ON_TWISTED, COSTS, CAUTIONS = (
-    *("Which to choose", "Which of those on Twisted", "What it costs to choose another"),
-    "What to bear in mind",
+    *("Best choice", "Best choice on Twisted", "Cost of another choice"),
+    "Caveats",
 )
 
 
@@ -47,7 +47,7 @@ class WhichTests(SynchronousTestCase):
         self.assertEqual(len(found[WHICH]), 1)
         self.assertRegex(
             found[WHICH][0],
-            r"^50 connections, 64B, none idle to 100 idle: any; no difference can be told \(.*–.* echoes/s\)$",
+            r"^50 connections, 64B, none idle to 100 idle: none is measurably better than another \(.*–.* echoes/s\)$",
         )
         self.assertNotIn(COSTS, found)
 
@@ -128,10 +128,10 @@ class CautionsTests(SynchronousTestCase):
 
     def test_too_few_rounds(self) -> None:
         lines = advice(run(cells=[Cell()], rounds=3))[CAUTIONS]
-        self.assertEqual(lines[0], "3 rounds are too few to tell how sure a ratio is: it takes 5")
+        self.assertEqual(lines[0], "3 rounds are too few for a verdict: it takes 5")
 
     def test_too_few_rounds_until_it_was_interrupted(self) -> None:
         whole = run(cells=[Cell()])
         samples = tuple(each for each in whole.samples if not each.round)
         lines = advice(evolve(whole, samples=samples, partial=True))[CAUTIONS]
-        self.assertEqual(lines[1], "1 round is too few to tell how sure a ratio is: it takes 5")
+        self.assertEqual(lines[1], "1 round is too few for a verdict: it takes 5")

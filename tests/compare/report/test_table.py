@@ -75,7 +75,7 @@ class PrintResultsTests(SynchronousTestCase):
 
     def test_words_follow(self) -> None:
         text = printed(RESULTS)
-        self.assertIn("\nWhich to choose\n  50 connections, 64B, 950 idle: uvloop-protocol, ", text)
+        self.assertIn("\nBest choice\n  50 connections, 64B, 950 idle: uvloop-protocol, ", text)
 
     def test_partial(self) -> None:
         self.assertIn("(partial)", headline(evolve(RESULTS, partial=True, preset="")))

@@ -33,11 +33,11 @@ class WriteTests(SynchronousTestCase):
         for name in NAMES:
             self.assertTrue(self.read(f"{name}.png").startswith(b"\x89PNG"))
             self.assertIn(self.read(f"{name}.svg"), self.read("report.html"))
-        self.assertIn("Which to choose", output(self.console))
+        self.assertIn("Best choice", output(self.console))
 
     def test_nothing_but_the_console(self) -> None:
         write.write(FIGURES, None, self.console)
-        self.assertIn("Which to choose", output(self.console))
+        self.assertIn("Best choice", output(self.console))
 
     def test_what_has_changed(self) -> None:
         write.write(FIGURES, self.folder, self.console, changes(FIGURES, FIGURES))
@@ -59,7 +59,7 @@ class WriteTests(SynchronousTestCase):
         error = self.assertRaises(OutputError, write.write, FIGURES, self.folder, self.console)
         self.assertIn(self.folder, str(error))
         self.assertEqual(error.exit_status, 2, "1 is that of a comparison which has become worse")
-        self.assertIn("Which to choose", output(self.console))
+        self.assertIn("Best choice", output(self.console))
 
     def test_the_figures_are_there_if_drawing_fails(self) -> None:
         self.patch(write, "_draw", lambda *arguments: 1 / 0)

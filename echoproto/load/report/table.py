@@ -20,14 +20,14 @@ from echoproto.terminal import Column, print_table
 from echoproto.units import counted, show_size, show_time
 
 STYLES = {LoadVerdict.GOOD: "bold green", LoadVerdict.CLIENT_LIMIT: "bold yellow"}
-"""Of verdicts; the others are red."""
+"""Styles of verdicts; all others are red."""
 
-RULE = 2
-"""Columns that everything below the headline is moved to the right."""
+INDENT = 2
+"""Indentation of all lines below the headline, in columns."""
 
 
 def print_report(console: Console, report: Report) -> None:
-    """Print all of it; what a peer has sent is text, and nothing else."""
+    """Print the whole report; data from a peer is printed as plain text."""
     console.print(_headline(report), soft_wrap=True)
     _print(console, Text(what_was_done(report), style="dim"))
     console.print()
@@ -42,12 +42,12 @@ def print_report(console: Console, report: Report) -> None:
         _print(console, Text(f"! {one_line(note)}", style="yellow"))
 
 
-def _print(console: Console, what: RenderableType) -> None:
-    console.print(Padding(what, (0, 0, 0, RULE), expand=False))
+def _print(console: Console, part: RenderableType) -> None:
+    console.print(Padding(part, (0, 0, 0, INDENT), expand=False))
 
 
 def headline(report: Report) -> str:
-    """The verdict and what it is about, in one line."""
+    """Return the verdict, the target and the main result in one line."""
     found = report.found
     if found is not None and found.rate is None:
         rate = f"no rate was found that holds {found.aim.text}"
@@ -68,7 +68,7 @@ def _headline(report: Report) -> Text:
 
 
 def what_was_done(report: Report) -> str:
-    """The work in one line."""
+    """Return the work of the run in one line."""
     workload, outcome = report.workload, report.outcome
     echoes = counted(outcome.messages if workload.count is None else workload.count, "echo", "echoes")
     if workload.count is not None:
@@ -89,7 +89,7 @@ def what_was_done(report: Report) -> str:
 
 
 def measured(report: Report) -> Iterator[tuple[str, Times]]:
-    """What was measured, by name."""
+    """Yield the measured times, by name."""
     summary = report.summary
     for name, times in (
         ("service time", summary.service_time),
@@ -103,15 +103,15 @@ def measured(report: Report) -> Iterator[tuple[str, Times]]:
 
 
 def _print_times(console: Console, report: Report) -> None:
-    """A row for each kind of time, a column for each percentile."""
+    """Print a row for each kind of time, with a column for each percentile."""
     all_times = list(measured(report))
     columns = [Column(""), *(Column(name, right=True) for name in all_times[0][1].percentiles)]
     rows = [(name, *map(show_time, times.percentiles.values())) for name, times in all_times]
-    print_table(console, columns, rows, indent=RULE)
+    print_table(console, columns, rows, indent=INDENT)
 
 
 def facts(report: Report) -> Iterator[tuple[str, str, bool]]:
-    """What else is known: name, value, and whether that is bad; nothing that is 0 and has to be."""
+    """Yield further facts: name, value, and true for a bad one; harm and errors only if there are any."""
     workload, outcome, summary = report.workload, report.outcome, report.summary
     parts = [(name, getattr(outcome, name)) for name in ("acked", "lost", "unknown")]
     rest = "".join(f", {number:,} {name}" for name, number in parts if number or name == "lost")
@@ -148,10 +148,10 @@ def _facts(report: Report) -> Table:
 
 
 def _print_steps(console: Console, found: Found) -> None:
-    """The steps of a search."""
+    """Print the steps of a search."""
     columns = [Column("rate", right=True), Column(found.aim.text, right=True), Column("")]
     rows = [
         [f"{step.rate:,.0f}/s", "" if step.time is None else show_time(step.time), step.result.value]
         for step in found.steps
     ]
-    print_table(console, columns, rows, indent=RULE)
+    print_table(console, columns, rows, indent=INDENT)

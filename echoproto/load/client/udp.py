@@ -189,8 +189,13 @@ class UDPLoad:
             pacing.rest(one)
 
     def _handle(self, one: UDPSocket, mask: int) -> None:
+        if mask & ~WRITE:
+            self._receive(one)
+        self._fill(one)
+
+    def _receive(self, one: UDPSocket) -> None:
         try:
-            while mask & ~WRITE:
+            while True:
                 data = one.recv(LARGEST + 1)
                 self.last = now = monotonic_ns()
                 if harm := one.datagrams.received(data, now):
@@ -201,7 +206,6 @@ class UDPLoad:
             pass  # all was received
         except OSError as error:
             self._failed(error)
-        self._fill(one)
 
     def stop(self, now: int) -> None:
         """Send no more messages, as of a time in ns."""
@@ -232,14 +236,13 @@ class UDPLoad:
 
     def interrupt(self) -> None:
         """End at once: what has not come back need not have."""
-        for datagrams in self.accounts:
-            datagrams.abandon()
         self.working.clear()
 
     def finish(self) -> None:
         """Take what has come late, and see whether this machine itself has dropped anything."""
         for one in self._by_fd.values():
-            self._handle(one, READ)
+            self._receive(one)
+            one.datagrams.abandon()  # after an interruption; what has come by then is known
         count_lost(self.accounts, self._meter.outcome.findings)
         if dropped := sum(drops({os.fstat(fd).st_ino for fd in self._by_fd})):
             self._meter.outcome.own_limits["receive buffer"] += dropped

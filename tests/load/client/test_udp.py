@@ -98,6 +98,27 @@ class HarmTests(UDPCase):
         self.assert_adds_up(outcome)
         self.assertTrue(outcome.interrupted)
 
+    def test_in_flight_when_interrupted(self) -> None:
+        """L6: an echo that comes by then is one, and no duplicate; one that does not come is not lost."""
+        for replies in (True, False):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+                server.bind(("127.0.0.1", 0))
+                server.setblocking(False)
+
+                def interrupted(server: socket.socket = server, replies: bool = replies) -> bool:
+                    try:
+                        data, peer = server.recvfrom(100)
+                    except BlockingIOError:
+                        return False
+                    if replies:
+                        server.sendto(data, peer)
+                    return True
+
+                load = workload(server.getsockname()[1], Transport.UDP, duration=60.0, connections=1)
+                outcome = run(load, interrupted=interrupted)
+            self.assertEqual((outcome.sent, dict(outcome.findings)), (64, {}))
+            self.assertEqual((outcome.acked, outcome.unknown), (64, 0) if replies else (0, 64))
+
 
 class FailingTests(UDPCase):
     def test_nobody_answers(self) -> None:

@@ -142,7 +142,12 @@ class Echo(Protocol):
         """Send the greeting, and accept data."""
         self._receive = self._receive_first
         self.factory.opened(self)
-        if greeting := self.factory.greeting_for(self):
+        try:
+            greeting = self.factory.greeting_for(self)
+        except Exception:  # Twisted's own port would log it, and keep the connection
+            self.transport.abortConnection()
+            raise
+        if greeting:
             self._greeted = len(greeting)
             self.transport.write(greeting)
 

@@ -271,6 +271,14 @@ class EchoFactoryTests(SynchronousTestCase):
         self.assertEqual((silent.value(), first.bytes_given), (b"", 0))
         self.assertEqual((greeted.value(), second.bytes_given), (b"You are the second\n", 19))
 
+    def test_a_greeting_that_fails(self) -> None:
+        """It ends the connection, on Twisted's own transports, too, and is told of."""
+        factory = EchoFactory()
+        self.patch(factory, "greeting_for", mock.Mock(side_effect=ZeroDivisionError))
+        connection, transport = factory.buildProtocol(None), StringTransport()
+        self.assertRaises(ZeroDivisionError, connection.makeConnection, transport)
+        self.assertTrue(transport.disconnected)
+
     def test_the_greeting_by_default(self) -> None:
         factory = EchoFactory(b"Hi")
         connection = factory.buildProtocol(None)

@@ -37,7 +37,7 @@ FILES = (
     "echoproto/load/client/payload.py",
     "echoproto/load/client/proxyheader.py",
     "echoproto/load/client/schedule.py",
-    "echoproto/load/client/verdict.py",
+    "echoproto/load/client/diagnosis.py",
     "echoproto/load/errors.py",
     "echoproto/load/options.py",
     "echoproto/load/outcome.py",

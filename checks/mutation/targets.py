@@ -65,7 +65,9 @@ TARGETS = (
     Target("echoproto/server/counters.py", ("tests.server.test_counters",)),
     Target("echoproto/server/workers/supervisor.py", ("tests.server.workers.test_supervisor",)),
     Target("echoproto/load/client/messages.py", ("tests.load.client.test_messages",)),
-    Target("echoproto/load/client/verdict.py", ("tests.load.client.test_verdict", "tests.load.client.test_diagnosis")),
+    Target(
+        "echoproto/load/client/diagnosis.py", ("tests.load.client.test_diagnose", "tests.load.client.test_diagnosis")
+    ),
 )
 
 

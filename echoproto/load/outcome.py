@@ -49,7 +49,7 @@ class Outcome:
     :ivar messages: measured messages that came back complete.
     :ivar warmup_messages: messages of the warm-up that came back complete.
     :ivar connected: connections made, including idle ones.
-    :ivar findings: number of findings of each kind of harm (`echoproto.load.client.verdict.Kind` values; over UDP:
+    :ivar findings: number of findings of each kind of harm (`echoproto.load.client.diagnosis.Kind` values; over UDP:
         lost, duplicated, reordered, truncated, corrupt).
     :ivar first_findings: descriptions of the first findings, each with its connection and offset.
     :ivar errors: failed connections by error, such as ``ECONNRESET``, ``no progress``, ``greeting``, ``TLS``,

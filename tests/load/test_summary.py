@@ -4,7 +4,7 @@ from attrs import evolve
 from hypothesis import given, settings, strategies
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.load.client.verdict import Kind
+from echoproto.load.client.diagnosis import Kind
 from echoproto.load.histogram import Histogram
 from echoproto.load.outcome import Outcome
 from echoproto.load.summary import (

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from echoproto.load.client.diagnosis import REACH, Finding, Kind, common_prefix, diagnose
 from echoproto.load.client.payload import Payload
-from echoproto.load.client.verdict import REACH, Finding, Kind, common_prefix, diagnose
 
 
 @frozen

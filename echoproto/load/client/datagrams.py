@@ -20,9 +20,9 @@ from random import Random
 
 from attrs import define, frozen
 
+from echoproto.load.client.diagnosis import Kind
 from echoproto.load.client.messages import Settings
 from echoproto.load.client.payload import QuickPayload
-from echoproto.load.client.verdict import Kind
 from echoproto.units import noun
 
 MARK = b"El"

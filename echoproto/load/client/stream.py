@@ -8,9 +8,9 @@ from collections import deque
 from time import monotonic_ns
 
 from echoproto.load.client.connection import Connection, State
+from echoproto.load.client.diagnosis import Diagnosis, Kind
 from echoproto.load.client.messages import Messages, Settings
 from echoproto.load.client.poller import READ, WRITE, Poller
-from echoproto.load.client.verdict import Diagnosis, Kind
 from echoproto.units import noun
 
 SEND_BYTES = 1 << 16

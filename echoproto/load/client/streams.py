@@ -50,12 +50,12 @@ from time import monotonic_ns
 
 from echoproto.load.client.connecting import Connecting
 from echoproto.load.client.connection import Failure, State
+from echoproto.load.client.diagnosis import Kind, shown
 from echoproto.load.client.lifetime import Churning, Lasting
 from echoproto.load.client.meter import Meter
 from echoproto.load.client.poller import WRITE, make_poller
 from echoproto.load.client.senders import ClosedLoop, make_pacing
 from echoproto.load.client.stream import EchoStream
-from echoproto.load.client.verdict import Kind, shown
 from echoproto.load.errors import IDLE_CLOSED
 from echoproto.load.workload import Transport, Workload
 

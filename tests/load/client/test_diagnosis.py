@@ -1,8 +1,8 @@
 from hypothesis import given, strategies
 from twisted.trial.unittest import SynchronousTestCase
 
+from echoproto.load.client.diagnosis import PROBE, REACH, SHOWN, Diagnosis, Finding, Kind, shown
 from echoproto.load.client.payload import QuickPayload
-from echoproto.load.client.verdict import PROBE, REACH, SHOWN, Diagnosis, Finding, Kind, shown
 
 PAYLOAD = QuickPayload(5)
 BEGUN = 1000
@@ -24,7 +24,7 @@ def sent(start: int, length: int) -> bytes:
 
 
 class FindingTests(SynchronousTestCase):
-    """As `echoproto.load.client.verdict` has it, but in mid-stream; offsets count from the connection's beginning."""
+    """As `echoproto.load.client.diagnosis` has it, but in mid-stream; offsets count from the connection's beginning."""
 
     @given(places, strategies.integers(0, 300))
     def test_flipped(self, place: int, right: int) -> None:

@@ -1,7 +1,7 @@
 from hypothesis import given, strategies
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.load.client.verdict import PROBE, Finding, Kind
+from echoproto.load.client.diagnosis import PROBE, Finding, Kind
 from tests.support.streamcheck import StreamCheck, Verdict
 from tests.support.test_streamcheck import PAYLOAD, SENT, chunks, judge, places
 

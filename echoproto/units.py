@@ -12,6 +12,9 @@ from echoproto.errors import ConfigurationError, as_given
 SIZES = {"": 1, "B": 1, "kB": 10**3, "KiB": 2**10, "MB": 10**6, "MiB": 2**20}
 """Bytes of each unit."""
 
+NS = 1_000_000_000
+"""Nanoseconds in a second."""
+
 TIMES = {"": 1.0, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 """Seconds of each unit."""
 

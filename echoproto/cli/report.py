@@ -13,9 +13,6 @@ import click
 from echoproto.cli.command import INTERNAL_ERROR, Command
 from echoproto.cli.types import against_options, option, overwrite_option
 
-WORSE = 1
-"""Exit status of a regression beyond the tolerance."""
-
 EXAMPLES = {
     "echoproto report results.json --output report": "Print tables and summary, and write the page and charts.",
     "echoproto report monday.json tuesday.json --output both": "Join the rounds of two runs in one report.",
@@ -26,7 +23,7 @@ REGRESSION = "--against: a regression of more than --tolerance"
 
 EXIT_STATUS = {
     0: "the report is printed",
-    WORSE: REGRESSION,
+    1: REGRESSION,
     2: "invalid option, file or value, or runs that can't be joined; a file can't be read; a file or standard output "
     "can't be written",
     **INTERNAL_ERROR,
@@ -56,7 +53,7 @@ def report(
     """
     from echoproto.compare.analysis.comparability import join
     from echoproto.compare.analysis.figures import judge
-    from echoproto.compare.analysis.regression import changes
+    from echoproto.compare.analysis.regression import changes, exit_status
     from echoproto.compare.folder import NAMES
     from echoproto.compare.report import write
     from echoproto.host.files import check_folder, check_kept
@@ -76,4 +73,4 @@ def report(
     if output is not None:
         check_folder(output)
     write.write(figures, output, console(), changed)
-    sys.exit(WORSE if any(change.regression for change in changed or ()) else 0)
+    sys.exit(exit_status(changed or ()))

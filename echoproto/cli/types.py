@@ -17,9 +17,8 @@ import click
 from typing_extensions import override
 
 from echoproto.errors import ConfigurationError, as_given
+from echoproto.load.workload import MAX_SEED
 from echoproto.units import parse_time
-
-LARGEST_SEED = 2**63 - 1
 
 FLAG_OF_ITS_OWN: dict[str, Any] = {"is_flag": True, "is_eager": True, "expose_value": False}
 """Settings of a flag that replaces the command."""
@@ -130,7 +129,7 @@ churn_option = option(
     help="Use a new connection for each message, closed by FIN or (--churn=reset) by RST.",
 )
 
-seed_option = option("--seed", type=whole(0, LARGEST_SEED), help="Seed of the random generator.  [default: random]")
+seed_option = option("--seed", type=whole(0, MAX_SEED), help="Seed of the random generator.  [default: random]")
 
 overwrite_option = option("--overwrite", is_flag=True, help="Replace existing files.")
 

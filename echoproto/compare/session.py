@@ -9,18 +9,15 @@ from attrs import frozen
 from echoproto import terminal
 from echoproto.compare.analysis.comparability import check_environments
 from echoproto.compare.analysis.figures import Figures, judge
-from echoproto.compare.analysis.regression import changes
+from echoproto.compare.analysis.regression import changes, exit_status
 from echoproto.compare.report import write
 from echoproto.compare.results import Results
 from echoproto.compare.run.comparison import Task, measure, prepare
 from echoproto.errors import INTERRUPTED, EchoError
 from echoproto.host.files import check_folder
 from echoproto.host.signals import Interruption
-from echoproto.load.errors import GOOD, UNREACHABLE
+from echoproto.load.errors import UNREACHABLE
 from echoproto.progress import progress_for
-
-REGRESSION = 1
-"""Exit status for a regression beyond the tolerance."""
 
 
 class NothingMeasured(EchoError):
@@ -100,4 +97,4 @@ def tell(figures: Figures, old: Results | None, outputs: Outputs) -> int:
     write.write(figures, outputs.folder, console, changed)
     if figures.results.partial:
         return INTERRUPTED
-    return REGRESSION if any(change.regression for change in changed or ()) else GOOD
+    return exit_status(changed or ())

@@ -11,13 +11,14 @@ from time import monotonic_ns
 
 from echoproto.host.limits import descriptors
 from echoproto.load.address import affordable
-from echoproto.load.client.meter import NS, Meter
+from echoproto.load.client.meter import Meter
 from echoproto.load.client.poller import punctual
 from echoproto.load.client.streamload import StreamLoad
 from echoproto.load.client.udp import UDPLoad
 from echoproto.load.errors import ClientLimit, nothing_reached
 from echoproto.load.outcome import Outcome
 from echoproto.load.workload import Transport, Workload
+from echoproto.units import NS
 
 TICK = NS // 5
 """Time between two checks and two calls of ``progress``, in ns; a second has a whole number of them."""

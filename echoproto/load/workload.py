@@ -9,6 +9,8 @@ from typing import Any
 
 from attrs import frozen
 
+MAX_SEED = 2**63 - 1
+
 
 class Transport(Enum):
     """Transport to a target."""
@@ -80,7 +82,7 @@ class Workload:
     :ivar processes: number of generator processes, 1 or more.
     :ivar greeting: expected greeting of each connection; ``None`` to accept ``Hello\n`` or nothing.
     :ivar proxy: version of the PROXY protocol's header to send first, 1 or 2, or ``None``.
-    :ivar seed: seed of all random values, 0 to 2**63 - 1.
+    :ivar seed: seed of all random values, 0 to `MAX_SEED`.
     :ivar verify: true to verify the TLS certificate.
     :ivar ca: PEM file of trusted certificates in place of the system's, or ``None``.
     :ivar server_pid: ID of the server process whose CPU time is reported, or ``None``.

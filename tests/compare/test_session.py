@@ -6,6 +6,7 @@ from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.compare import session
+from echoproto.compare.analysis.regression import REGRESSION
 from echoproto.compare.plan.options import Options
 from echoproto.compare.report import write
 from echoproto.compare.report.write import read_file
@@ -121,7 +122,7 @@ class SessionTests(SynchronousTestCase):
         old = self.earlier(1e5)
         for found, tolerance, status in (
             (1e5, 0.05, GOOD),
-            (5e4, 0.05, session.REGRESSION),
+            (5e4, 0.05, REGRESSION),
             (5e4, 0.6, GOOD),
             (2e5, 0, GOOD),
         ):

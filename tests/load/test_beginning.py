@@ -13,9 +13,9 @@ from typing import Any
 from echoproto.host.serving import free_port
 from echoproto.load.address import Address
 from echoproto.load.client import udp
-from echoproto.load.client.meter import NS
 from echoproto.load.errors import HandshakeFailed, Unreachable
 from echoproto.load.workload import Churn, Target, Transport
+from echoproto.units import NS
 from tests.support import udpmutants
 from tests.support.certificates import make_pem
 from tests.support.loads import LoadCase, port_of

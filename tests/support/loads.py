@@ -11,10 +11,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.load import engine
 from echoproto.load.client import streamload
-from echoproto.load.client.meter import NS
 from echoproto.load.engine import run
 from echoproto.load.outcome import Outcome
 from echoproto.load.workload import Target, Transport, Workload
+from echoproto.units import NS
 
 T = TypeVar("T")
 

@@ -26,6 +26,9 @@ YARDSTICK = ("twisted", "asyncio", "uvloop", "socketserver")
 TOLERANCE = 0.05
 """Share by which something may have become worse, unless another is asked for."""
 
+REGRESSION = 1
+"""Exit status for a regression beyond the tolerance."""
+
 
 @frozen
 class Change:
@@ -133,3 +136,8 @@ def _relative(figure: Figure, yardstick: Iterable[Figure], measure: Measure) -> 
 def _gain(ratio: Ratio, measure: Measure) -> float:
     """Return how many times as good it has become."""
     return ratio.value if measure.more_is_better else 1 / ratio.value
+
+
+def exit_status(changed: Iterable[Change]) -> int:
+    """Return the exit status of a comparison with an earlier run."""
+    return REGRESSION if any(change.regression for change in changed) else 0

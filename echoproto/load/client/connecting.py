@@ -12,10 +12,11 @@ from time import monotonic_ns
 
 from echoproto.load.address import Address
 from echoproto.load.client.connection import State
-from echoproto.load.client.meter import NS, Meter
+from echoproto.load.client.meter import Meter
 from echoproto.load.client.stream import EchoStream
 from echoproto.load.client.tls import make_tls_context
 from echoproto.load.workload import Transport, Workload
+from echoproto.units import NS
 
 MAX_CONNECTING = 64
 """Connections that are being made at the same time: fewer than any backlog."""

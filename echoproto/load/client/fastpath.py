@@ -12,10 +12,10 @@ from __future__ import annotations
 from os import read, write
 from time import monotonic_ns
 
-from echoproto.load.client.meter import NS
 from echoproto.load.client.poller import Events
 from echoproto.load.client.stream import EchoStream
 from echoproto.load.client.streams import Streams
+from echoproto.units import NS
 
 
 def run_fast_path(streams: Streams, until: int) -> None:

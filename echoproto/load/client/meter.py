@@ -9,8 +9,7 @@ import time
 from echoproto.host.usage import Server, Use
 from echoproto.load.histogram import Histogram, Times
 from echoproto.load.outcome import MAX_DESCRIBED_FINDINGS, Outcome, Second
-
-NS = 1_000_000_000
+from echoproto.units import NS
 
 TAIL = NS // 2
 """ns after the end in which what comes back is counted as of the last second."""

@@ -8,8 +8,7 @@ import math
 from random import Random
 
 from echoproto.load.workload import Arrivals
-
-NS = 1_000_000_000
+from echoproto.units import NS
 
 NEVER = 1 << 62
 """ns; more than a century."""

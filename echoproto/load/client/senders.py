@@ -15,11 +15,11 @@ from typing import Generic, Protocol, TypeVar
 from typing_extensions import override
 
 from echoproto.load.client.messages import Supply
-from echoproto.load.client.meter import NS
 from echoproto.load.client.poller import Events, Poller
 from echoproto.load.client.schedule import Agenda
 from echoproto.load.histogram import Times
 from echoproto.load.workload import Workload
+from echoproto.units import NS
 
 ENDLESS = 1 << 62
 """Messages of a run that ends by time."""

@@ -12,13 +12,14 @@ from echoproto.load.address import resolve
 from echoproto.load.client.connecting import RETRY_AFTER
 from echoproto.load.client.fastpath import run_fast_path
 from echoproto.load.client.messages import HELLO, MAX_DRAWN, Settings
-from echoproto.load.client.meter import NS, Meter
+from echoproto.load.client.meter import Meter
 from echoproto.load.client.poller import READ
 from echoproto.load.client.senders import ENDLESS
 from echoproto.load.client.stream import EchoStream
 from echoproto.load.client.streams import Streams
 from echoproto.load.errors import IDLE_CLOSED, REFUSALS, nothing_reached
 from echoproto.load.workload import Workload
+from echoproto.units import NS
 
 DOUBT = 3 * NS // 10
 """ns that a harmed connection is looked at further, after it was last heard of: what is wrong shows by what follows."""

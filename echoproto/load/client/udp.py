@@ -17,11 +17,12 @@ from echoproto.errors import ConfigurationError
 from echoproto.load.address import Address, resolve
 from echoproto.load.client.datagrams import SMALLEST, Datagrams, count_lost
 from echoproto.load.client.messages import Settings
-from echoproto.load.client.meter import NS, Meter
+from echoproto.load.client.meter import Meter
 from echoproto.load.client.poller import READ, WRITE, Poller, make_poller
 from echoproto.load.client.senders import STARTS_PER_TURN, ClosedLoop, make_pacing
 from echoproto.load.errors import nothing_reached
 from echoproto.load.workload import Workload
+from echoproto.units import NS
 
 TIMEOUT = NS
 """ns after which a datagram that has not come back is lost."""

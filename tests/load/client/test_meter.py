@@ -4,8 +4,9 @@ import time
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.host.usage import Use
-from echoproto.load.client.meter import NS, Meter
+from echoproto.load.client.meter import Meter
 from echoproto.load.outcome import MAX_DESCRIBED_FINDINGS
+from echoproto.units import NS
 
 US = 1000
 

@@ -4,8 +4,9 @@ from itertools import pairwise
 from hypothesis import given, strategies
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.load.client.schedule import NEVER, NS, Agenda
+from echoproto.load.client.schedule import NEVER, Agenda
 from echoproto.load.workload import Arrivals
+from echoproto.units import NS
 
 rates = strategies.floats(0.01, 1e6)
 counts = strategies.integers(1, 50)

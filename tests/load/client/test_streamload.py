@@ -3,8 +3,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from echoproto.load.client import streamload
-from echoproto.load.client.meter import NS
 from echoproto.load.workload import Churn
+from echoproto.units import NS
 from tests.support.loads import LoadCase, port_of
 from tests.support.mutants import honest, says_goodbye, serving
 

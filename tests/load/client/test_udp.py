@@ -5,11 +5,11 @@ import time
 
 from echoproto.errors import ConfigurationError
 from echoproto.load.client import udp
-from echoproto.load.client.meter import NS
 from echoproto.load.engine import run
 from echoproto.load.errors import Unreachable
 from echoproto.load.outcome import Outcome
 from echoproto.load.workload import Churn, Transport
+from echoproto.units import NS
 from tests.support import udpmutants
 from tests.support.loads import LoadCase, workload
 

@@ -1,4 +1,4 @@
-"""An admission for tests of what asks it."""
+"""An `Admission` for tests of its callers."""
 
 from typing import Any
 
@@ -9,5 +9,5 @@ from echoproto.server.settings.table import Settings
 
 
 def admission(clock: Any, settings: Settings | None = None, connections: Any = ()) -> Admission:
-    """One with counters of its own."""
+    """Make an admission with its own counters."""
     return Admission(settings or Settings(), clock, connections, Counters(), EventLog(clock))

@@ -1,4 +1,4 @@
-"""Certificates for tests, made anew."""
+"""Certificates for tests, issued on demand."""
 
 import datetime
 
@@ -43,11 +43,11 @@ def issue(
     Issue a certificate.
 
     :param name: its common name.
-    :param names: DNS names that it is for.
-    :param issuer: ``None`` for one that signs itself.
-    :param key: ``None`` for a new one.
-    :param authority: whether it may sign others.
-    :param days: from when until when it is valid, from now.
+    :param names: its DNS names.
+    :param issuer: its issuer; ``None`` for a self-signed certificate.
+    :param key: its key; ``None`` for a new one.
+    :param authority: true for an authority, which may sign others.
+    :param days: start and end of its validity, in days from now.
     """
     key = key or ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -69,5 +69,5 @@ def issue(
 
 
 def make_pem(name: str = "localhost") -> bytes:
-    """A key and a self-signed certificate in one PEM."""
+    """Make a key and a self-signed certificate in one PEM."""
     return issue(name, name).both

@@ -1,7 +1,7 @@
 """
-Clients' ends of connections, on sockets that never block: bytes as they are, or in TLS.
+Client ends of connections on non-blocking sockets, plain or with TLS.
 
-Each knows how many of the bytes that were sent on it have arrived at the server: at its kernel, not at the service.
+Each knows how many of its sent bytes have arrived at the server's kernel (not at the service).
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from tests.support.clients import not_taken, reset
 from tests.support.faultproxy import Link
 
 RECORD = 1 << 14
-"""Bytes of data in a record of TLS at the most (RFC 8446, 5.1)."""
+"""Maximum bytes of data in a TLS record (RFC 8446, 5.1)."""
 
 
 class Plain:
     """
-    Bytes as they are.
+    A channel without TLS.
 
     :param client: a connected socket.
-    :param link: what it is linked to the server by, if it is not connected to it itself.
+    :param link: its link to the server, if it is not connected to the server itself.
 
-    :ivar ended: how the stream has ended that is received; empty before that.
+    :ivar ended: kind of end of the received stream; empty before the end.
     """
 
     def __init__(self, client: socket.socket, link: Link | None = None) -> None:
@@ -39,14 +39,14 @@ class Plain:
         client.setblocking(False)
 
     def events(self, *, sending: bool, reading: bool) -> int:
-        """What to wait for, if there is something to send, and something is to be received."""
+        """Return the events to wait for, to send and to read."""
         return (EVENT_WRITE if sending else 0) | (EVENT_READ if reading else 0)
 
     def send(self, data: memoryview) -> int:
         """
-        Send some data; gives how much of it was taken.
+        Send some data; return the number of accepted bytes.
 
-        :raise BlockingIOError: if there is no room for any.
+        :raise BlockingIOError: if there is no room for a byte.
         :raise ConnectionError: if the connection is gone.
         """
         count = self.socket.send(data)
@@ -54,13 +54,13 @@ class Plain:
         return count
 
     def half_close(self) -> None:
-        """Announce that nothing more will be sent."""
-        with suppress(OSError):  # if it was reset, receiving will tell
+        """Close the sending side."""
+        with suppress(OSError):  # after a reset, receiving reports it
             self.socket.shutdown(socket.SHUT_WR)
 
     def receive(self, count: int) -> bytes:
         """
-        Receive some data; nothing at the end of the stream, and if it was not enough to be of use.
+        Receive some data; empty at the end of the stream, and for an incomplete TLS record.
 
         :raise BlockingIOError: if there is none.
         :raise ConnectionError: if the connection is gone.
@@ -74,26 +74,26 @@ class Plain:
 
     def arrived(self) -> int:
         """
-        How many bytes of data are at the server, at least.
+        Return the minimum number of bytes that have arrived at the server.
 
-        Those of a connection that waits to be accepted are not the service's yet, so they do not count; one that has
-        answered was accepted.
+        Bytes on a connection in the backlog do not count, since the service does not have them yet; a reply proves that
+        the connection was accepted.
         """
         return self._taken() if self._has_answered() else 0
 
     def close(self) -> None:
-        """Close it."""
+        """Close the socket."""
         self.socket.close()
 
     def reset(self) -> None:
-        """Close it with RST."""
+        """Close the socket with RST."""
         reset(self.socket)
 
     def _taken(self) -> int:
-        """How many bytes, as they were sent on the socket, are at the server, at least."""
+        """Return the minimum number of sent bytes, with TLS encrypted ones, that have arrived at the server."""
         if self.link is not None:
             return self.link.arrived()
-        if self.socket.family == socket.AF_UNIX:  # what is sent is there
+        if self.socket.family == socket.AF_UNIX:  # sent bytes arrive at once
             return self._sent
         return max(0, self._sent - not_taken(self.socket))
 
@@ -105,7 +105,7 @@ class Plain:
 
 
 class Secure(Plain):
-    """TLS; its half-close is the close_notify, after which TLS 1.3 lets the other side go on."""
+    """A channel with TLS; its half-close is the close_notify, after which TLS 1.3 lets the other side go on."""
 
     def __init__(self, client: socket.socket, link: Link | None = None) -> None:
         super().__init__(client, link)
@@ -113,19 +113,19 @@ class Secure(Plain):
         self._tls.set_connect_state()
         self._out = bytearray()
         self._made = 0
-        # After how many bytes on the socket how many of data are complete: the ends of records.
+        # The ends of records: offsets on the socket, and the corresponding offsets in the data.
         self._ends = [0]
         self._data = [0]
         self._half_closing = False
         self._shake_hands()
 
     def events(self, *, sending: bool, reading: bool) -> int:
-        """A handshake is read whether or not the data is to be."""
+        """Return the events to wait for; a handshake always reads."""
         sending = bool(self._out) or (sending and self._answered)
         return super().events(sending=sending, reading=reading or not self._answered)
 
     def send(self, data: memoryview) -> int:
-        """Encrypt as much as there is room for."""
+        """Encrypt and send as much data as there is room for."""
         self._flush()
         count = 0
         while self._answered and not self._out and count < len(data):
@@ -138,14 +138,14 @@ class Secure(Plain):
         return count
 
     def half_close(self) -> None:
-        """Send the close_notify, as soon as the handshake is done; what is below it stays open."""
+        """Send the close_notify, after the handshake; the TCP connection stays open."""
         self._half_closing = True
         if self._answered:
             self._tls.shutdown()
         self._collect()
 
     def receive(self, count: int) -> bytes:
-        """Decrypt what is complete of what was received."""
+        """Decrypt the complete records of the received data."""
         sealed = self.socket.recv(count)
         if not sealed:
             self.ended = "end without close_notify"
@@ -167,11 +167,11 @@ class Secure(Plain):
         return bytes(data)
 
     def arrived(self) -> int:
-        """Of a record of which only a part has arrived, nothing counts."""
+        """Return the minimum number of arrived data bytes; an incomplete record does not count."""
         return self._data[bisect_right(self._ends, self._taken()) - 1]
 
     def _collect(self) -> None:
-        """Take over what TLS wants to be sent."""
+        """Collect the encrypted data to send."""
         while True:
             try:
                 sealed = self._tls.bio_read(1 << 16)
@@ -181,7 +181,7 @@ class Secure(Plain):
             self._made += len(sealed)
 
     def _flush(self) -> None:
-        """Send of that what there is room for."""
+        """Send as much encrypted data as there is room for."""
         while self._out:
             try:
                 count = self.socket.send(self._out)

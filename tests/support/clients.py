@@ -1,4 +1,4 @@
-"""Clients of an echo, on blocking sockets: what they send is known, and what comes back is compared."""
+"""Clients of an echo on blocking sockets, with known data to send and compare."""
 
 import hashlib
 import select
@@ -13,14 +13,14 @@ from OpenSSL import SSL
 from echoproto.server.sockets.queues import send_queue
 
 PATIENCE = 30.0
-"""Seconds without any progress after which a test gives up."""
+"""Seconds without progress after which a test fails."""
 
 STALL = 0.3
 """Seconds without room for another byte after which a sender counts as blocked."""
 
 
 def payload(size: int, seed: int = 1) -> bytes:
-    """Bytes that never repeat, so that whatever is lost, doubled or shifted shows; the same ones for the same seed."""
+    """Return bytes of a seed without repetition, so that any loss, duplication or shift is visible."""
     return hashlib.shake_128(seed.to_bytes(8)).digest(size)
 
 
@@ -28,8 +28,8 @@ def exchange(client: socket.socket, data: bytes, *, half_close: bool = True, lat
     """
     Send data, optionally close the sending side, and read until the end of the stream.
 
-    :param late: read nothing until all is sent, or the other side has stopped taking any more.
-    :raise TimeoutError: if there is no progress for long.
+    :param late: read nothing until all data is sent, or the other side stops accepting it.
+    :raise TimeoutError: after `PATIENCE` seconds without progress.
     """
     client.setblocking(False)
     unsent = memoryview(data)
@@ -59,7 +59,7 @@ def exchange(client: socket.socket, data: bytes, *, half_close: bool = True, lat
 
 
 def receive(client: socket.socket, count: int) -> bytes:
-    """Read so many bytes, or fewer if the stream ends."""
+    """Read a number of bytes, or fewer if the stream ends."""
     client.settimeout(PATIENCE)
     received = bytearray()
     while len(received) < count and (chunk := client.recv(count - len(received))):
@@ -68,7 +68,7 @@ def receive(client: socket.socket, count: int) -> bytes:
 
 
 def not_taken(client: socket.socket) -> int:
-    """Return the bytes that the other side's kernel has not confirmed; where the system does not tell, all of them."""
+    """Return the number of bytes that the peer's kernel has not confirmed; a huge number where it is unknown."""
     queued = send_queue(client.fileno())
     return 1 << 30 if queued is None else queued
 
@@ -81,9 +81,9 @@ def reset(client: socket.socket) -> None:
 
 def name_served(port: int, *, trusted: bytes = b"") -> str:
     """
-    The common name of the certificate that a TLS port of this host shows, whose first line comes, too.
+    Return the common name of the certificate of a local TLS port, after its greeting.
 
-    :param trusted: a certificate in PEM that its chain has to lead to; empty for any.
+    :param trusted: PEM of the root of its chain; empty to accept any certificate.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
@@ -97,17 +97,17 @@ def name_served(port: int, *, trusted: bytes = b"") -> str:
     ):
         shown = secure.getpeercert(binary_form=True)
         if secure.recv(6) != b"Hello\n" or shown is None:
-            raise AssertionError("it does not greet")
+            raise AssertionError("no greeting")
     [name] = x509.load_der_x509_certificate(shown).subject
     return str(name.value)
 
 
 class TLSClient:
     """
-    The TLS side of a client, apart from its socket, so that what goes out in which segment is in the test's hand.
+    TLS of a client, apart from its socket, so that the test controls the segments.
 
-    :param client: a connected socket, on which the handshake is made.
-    :param between: called in the middle of the handshake, when the server has answered the first message.
+    :param client: a connected socket for the handshake.
+    :param between: called in the middle of the handshake, after the server's reply to the first message.
     """
 
     def __init__(self, client: socket.socket, between: Callable[[], object] = lambda: None) -> None:
@@ -126,7 +126,7 @@ class TLSClient:
                 return
 
     def seal(self, data: bytes, *, close_notify: bool = True) -> bytes:
-        """Encrypt data, and with it the notice that no more will follow."""
+        """Encrypt data, followed by a close_notify."""
         sealed = bytearray()
         for start in range(0, len(data), 1 << 14):
             self._tls.sendall(data[start : start + (1 << 14)])
@@ -138,9 +138,9 @@ class TLSClient:
 
     def unseal(self, sealed: bytes) -> tuple[bytes, bool]:
         """
-        Decrypt all that was received.
+        Decrypt all received data.
 
-        :return: the data, and whether its end was announced.
+        :return: the data, and true after a close_notify.
         """
         data = bytearray()
         for start in range(0, len(sealed), 1 << 16):

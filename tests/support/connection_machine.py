@@ -1,8 +1,8 @@
 """
-One connection's life, in any order that hypothesis can think of, against a model of what an echo owes.
+The life of one connection, with events in any order that hypothesis tries, against a model of an echo.
 
-A real listening port on the reactor that the suite runs on, and a client's socket in the same thread: the reactor is
-turned until what has to happen has happened.
+It has a real listening port on the suite's reactor, and a client's socket in the same thread. Each step turns the
+reactor until the expected state is reached.
 """
 
 from __future__ import annotations
@@ -26,33 +26,33 @@ from echoproto.server.sockets.connection import TCPConnection
 from tests.support.clients import PATIENCE, not_taken, reset
 from tests.support.reactorbuilder import turn
 
-MOST_HELD = 128 << 10
-"""Bytes that a transport may hold: one full buffer and one read, 64 KiB each."""
+MAX_HELD_BYTES = 128 << 10
+"""Maximum bytes in a transport: one full buffer and one read, 64 KiB each."""
 
-BUFFERS = 1 << 16
-"""Size of the kernel's buffers: small enough to be filled often."""
+BUFFER_SIZE = 1 << 16
+"""Size of the kernel's buffers, small enough to fill often."""
 
-SEGMENT = 1400
-"""Bytes in a segment, as on an Ethernet: with those of loopback, which are as large as a buffer, windows get stuck."""
+SEGMENT_SIZE = 1400
+"""Segment size in bytes, as on Ethernet: segments of loopback are as large as a buffer, and make windows get stuck."""
 
-QUIET = 15
+QUIET_TURNS = 15
 """Turns without a change after which nothing more happens until the client reads."""
 
-FEW = strategies.one_of(strategies.integers(0, 10), strategies.integers(60_000, 70_000))
-MANY = strategies.integers(400_000, 600_000)
-"""Bytes; many are more than kernels and transport hold together when the client does not read."""
+SMALL_SIZES = strategies.one_of(strategies.integers(0, 10), strategies.integers(60_000, 70_000))
+LARGE_SIZES = strategies.integers(400_000, 600_000)
+"""Bytes to send; large sizes exceed all buffers together, if the client does not read."""
 
 ENDINGS = strategies.sampled_from(["half_close", "reset", "deadline", "drain"])
-"""The methods of what ends a connection."""
+"""Names of the methods that end a connection."""
 
 
 class Machine(RuleBasedStateMachine):
     """
-    What may happen to a connection, and what has to hold after each of it.
+    Events of a connection, and the invariants after each event.
 
-    :param reactor: that it is served on.
-    :param protocol: what serves it.
-    :param transport: the class of its connections.
+    :param reactor: the reactor of the server.
+    :param protocol: the protocol of the server.
+    :param transport: the transport class of the server.
     """
 
     def __init__(self, reactor: Any, protocol: type[Echo] = Echo, transport: Any = TCPConnection) -> None:
@@ -77,10 +77,10 @@ class Machine(RuleBasedStateMachine):
 
     @property
     def connection(self) -> Echo | None:
-        """The server's side."""
+        """The server's side of the connection."""
         return next(iter(self.factory.connections), None)
 
-    # What may happen.
+    # Events.
 
     @precondition(lambda self: self.client is None)
     @rule(seed=strategies.integers(0, 1 << 32))
@@ -98,17 +98,17 @@ class Machine(RuleBasedStateMachine):
         self.settle()
 
     @precondition(lambda self: self.client and not self.half_closed)
-    @rule(size=FEW)
+    @rule(size=SMALL_SIZES)
     def send_little(self, size: int) -> None:
         self.send(size)
 
     @precondition(lambda self: self.client and not self.half_closed)
-    @rule(size=MANY)
+    @rule(size=LARGE_SIZES)
     def send_much(self, size: int) -> None:
         self.send(size)
 
     @precondition(lambda self: self.client and not self.half_closed)
-    @rule(size=MANY)
+    @rule(size=LARGE_SIZES)
     def send_much_without_reading(self, size: int) -> None:
         self.paused = True
         self.send(size)
@@ -116,13 +116,13 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.client)
     @rule(how=ENDINGS)
     def end(self, how: str) -> None:
-        """One rule for all, or else few connections would live for long."""
+        """End the connection; one rule for all ways, since more rules would end most connections soon."""
         getattr(self, how)()
 
     @precondition(lambda self: self.client and not self.half_closed)
-    @rule(size=FEW, how=ENDINGS)
+    @rule(size=SMALL_SIZES, how=ENDINGS)
     def send_last_words(self, size: int, how: str) -> None:
-        """Data and the end at once: the service sees both together, as from a pipe into a client."""
+        """Send data and the end at once, so that the service receives both together, as from a pipe."""
         assert self.client is not None
         with contextlib.suppress(BlockingIOError, ConnectionError):
             count = self.client.send(self.payload.read(self.sent, size))
@@ -131,11 +131,11 @@ class Machine(RuleBasedStateMachine):
         self.end(how)
 
     def send(self, size: int) -> None:
-        """As much of it as is taken."""
+        """Send data, as much as is accepted."""
         assert self.client is not None
         unsent = memoryview(self.payload.read(self.sent, size))
         still = 0
-        while unsent and not self.over and still < QUIET:
+        while unsent and not self.over and still < QUIET_TURNS:
             try:
                 count = self.client.send(unsent)
             except BlockingIOError:
@@ -152,7 +152,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.client and not self.paused)
     @rule()
     def pause(self) -> None:
-        """The client reads no more."""
+        """Stop reading on the client's side."""
         self.paused = True
 
     @precondition(lambda self: self.client and self.paused)
@@ -175,8 +175,8 @@ class Machine(RuleBasedStateMachine):
         self.until(lambda: self.connection is None)
 
     def deadline(self) -> None:
-        """The service ends it at once."""
-        if self.connection is None:  # it is done, and the client has only to read
+        """End the connection at once on the service's side."""
+        if self.connection is None:  # the service has ended it, and the client only reads
             return
         closed = self.counters.closed.copy()
         self.connection.ended_by = "idle"
@@ -188,7 +188,7 @@ class Machine(RuleBasedStateMachine):
         self.settle()
 
     def drain(self) -> None:
-        """The service stops: what lies in its receive queue, and before, is owed."""
+        """Drain the connection; all data up to the service's receive queue must come back."""
         assert self.client is not None
         if self.connection is None or self.draining:
             return
@@ -199,7 +199,7 @@ class Machine(RuleBasedStateMachine):
         drain(self.connection)
         self.settle()
 
-    # What has to hold.
+    # Invariants.
 
     @invariant()
     def what_came_back_is_a_prefix(self) -> None:
@@ -209,7 +209,7 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def memory_is_bounded(self) -> None:
-        assert self.most_held <= MOST_HELD, f"{self.most_held} bytes held"
+        assert self.most_held <= MAX_HELD_BYTES, f"{self.most_held} bytes held"
 
     @invariant()
     def counters_add_up(self) -> None:
@@ -224,16 +224,16 @@ class Machine(RuleBasedStateMachine):
     def each_ends_once(self) -> None:
         assert len(self.ended) == len(set(self.ended)) == self.opened - len(self.factory.connections)
 
-    # How it goes on.
+    # Steps.
 
     def prepare(self, end: socket.socket) -> None:
-        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFERS)
-        end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFERS)
-        with contextlib.suppress(OSError):  # macOS only takes a smaller one than its default
-            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, SEGMENT)
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_SIZE)
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_SIZE)
+        with contextlib.suppress(OSError):  # macOS only accepts a smaller size than its default
+            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, SEGMENT_SIZE)
 
     def turn(self) -> None:
-        """Have the server do what it can, and the client read what there is."""
+        """Turn the server's reactor, and read all available data on the client's side."""
         turn(self.reactor)
         connection = self.connection
         if connection is not None:
@@ -252,14 +252,14 @@ class Machine(RuleBasedStateMachine):
             self.over = not data
 
     def until(self, condition: Callable[[], object]) -> None:
-        """Go on until something is the case."""
+        """Turn until a condition holds."""
         deadline = time.monotonic() + PATIENCE
         while not condition():
-            assert time.monotonic() < deadline, "nothing happens any more"
+            assert time.monotonic() < deadline, "no progress"
             self.turn()
 
     def settle(self) -> None:
-        """Go on until all has happened that has to."""
+        """Turn until all expected data has come back, or the connection is over."""
         if self.paused:
             self.until_quiet()
         elif self.half_closed or self.draining or self.connection is None:
@@ -271,14 +271,14 @@ class Machine(RuleBasedStateMachine):
 
     def until_quiet(self) -> None:
         still, before = 0, None
-        while still < QUIET:
+        while still < QUIET_TURNS:
             self.turn()
             connection = self.connection
             now = connection and (connection.bytes_received, connection.transport.buffered())
             still, before = (still + 1, now) if now == before else (0, now)
 
     def leave(self) -> None:
-        """The server has ended it; then all that it owed is there."""
+        """Leave a connection that the server has ended; all data due must have come back."""
         assert self.client is not None
         assert len(self.received) >= (len(GREETING) + self.sent if self.due is None else self.due), "not all came back"
         self.client.close()

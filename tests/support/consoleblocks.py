@@ -1,15 +1,15 @@
 """
-The console blocks of the guide: what is typed and shown in them, and what the comments before them say of running them.
+The console blocks of the guide: their commands and shown output, and the instructions in the comments before them.
 
-A block is run command by command in a folder of its own. A comment in Markdown (HTML) right before it may say
+A test runs the commands of a block in a folder of its own. A Markdown (HTML) comment before a block may contain
 
 - ``not run: REASON``
-- ``before: COMMAND``: a command that runs in the same folder first, and goes on beside the block
-- ``meanwhile: COMMAND``: one that is started after the block's server, and ended while that runs
-- ``file NAME: TEXT``: what a file in the folder holds
-- ``link: NAMES``: files and folders of the checkout that are to be in the folder; ``.venv`` is this environment
-- ``typed: TEXT``: a line of the block that is typed into the command, when the line before it is there
-- ``shortened: OLD => NEW``: what to run in place of something that takes too long
+- ``before: COMMAND``: a command to start first in the same folder, which continues beside the block
+- ``meanwhile: COMMAND``: a command to start after the block's server, and to end while the server runs
+- ``file NAME: TEXT``: content of a file in the folder
+- ``link: NAMES``: files and folders of the checkout to link into the folder; ``.venv`` is this environment
+- ``typed: TEXT``: a line to type into the command, after the previous line was shown
+- ``shortened: OLD => NEW``: a replacement for a part of a command that takes too long
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ KINDS = ("not run", "before", "meanwhile", "file", "link", "typed", "shortened")
 
 LOOSE = {
     r"…": r".*",
-    r"(?<=fd is )\d+|\d+(?= -> )|(?<= )\d+(?=u )": "",  # descriptors, which are told exactly
+    r"(?<=fd is )\d+|\d+(?= -> )|(?<= )\d+(?=u )": "",  # descriptors must match exactly
     r"\d+\.\d+\.\d+\.\d+": r"[\da-f.:]+",
     r"[A-Z][a-z]{2} +\d+ +\d+:\d+": r"[A-Z][a-z]{2} +\d+ +[\d:]+",
     r"\d[\d.,]* (?:µs|ms|s)\b": r"\d[\d.,]* (?:µs|ms|s)",
@@ -42,7 +42,7 @@ class Command:
     """
     A command of a block.
 
-    :ivar text: as typed, of several lines perhaps.
+    :ivar text: the command as typed, in one or more lines.
     :ivar shown: the lines of its output that the block shows.
     """
 
@@ -69,7 +69,7 @@ class Block:
     shortened: list[tuple[str, str]] = field(factory=list)
 
     def shorten(self, command: str) -> str:
-        """Put into a command what is run in place of something that takes too long."""
+        """Replace the parts of a command that take too long."""
         for old, new in self.shortened:
             command = command.replace(old, new)
         return command
@@ -79,7 +79,7 @@ def parse(document: str) -> list[Block]:
     """
     Read the console blocks of a document in Markdown.
 
-    :raise ValueError: for a comment before a block that is none of those above.
+    :raise ValueError: for an unknown comment before a block.
     """
     found = []
     for match in BLOCK.finditer(document):
@@ -122,7 +122,7 @@ def _apply(block: Block, note: str) -> None:
 
 
 def pattern(line: str) -> str:
-    """The regular expression for lines that differ from a shown one in figures, dates and addresses only."""
+    """Return a regular expression for lines that differ from a shown one only in figures, dates and addresses."""
     line, found, end = line.strip(), "", 0
     for match in re.finditer("|".join(f"({exact})" for exact in LOOSE), line):
         loose = list(LOOSE.values())[(match.lastindex or 1) - 1]
@@ -132,7 +132,7 @@ def pattern(line: str) -> str:
 
 
 def missing(shown: list[str], output: str) -> list[str]:
-    """The lines that are shown, and are not in an output in this order; others may be between them."""
+    """Return the shown lines that are missing in an output; other lines may be between them."""
     lines = iter([line.strip() for line in output.splitlines()])
     for number, line in enumerate(shown):
         if line.strip() and not any(re.fullmatch(pattern(line), each) for each in lines):

@@ -1,9 +1,9 @@
 """
-A proxy between clients and a server, which does to their connections what networks do.
+A proxy between clients and a server that injects the faults of networks.
 
-Bytes are passed on as they are, and an end as it came, after them: a FIN as a half-close, an RST as an RST. What else
-happens to a connection is its `Fault`. One thread serves all of them, on sockets that never block; what is not passed
-on is not read either, so that both sides feel it.
+It forwards bytes unchanged, and then the end: a FIN as a half-close, an RST as an RST. A `Fault` describes all other
+events. One thread serves all connections on non-blocking sockets. The proxy reads only as it forwards, so both sides
+notice a fault.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from tests.support.clients import PATIENCE, not_taken, reset
 from tests.support.schedule import Fault, FaultKind, Way
 
 CHUNK = 1 << 16
-"""Bytes that are read at once."""
+"""Maximum bytes per read."""
 
 END_OF_SEGMENT = socket.MSG_EOR if sys.platform.startswith("linux") else 0
-"""Has Linux put nothing more into a segment that waits to be sent; elsewhere, TCP may join what waits."""
+"""Flag that ends a segment on Linux; elsewhere, TCP may join waiting data."""
 
 TICK = 0.01
-"""Seconds for which bytes are passed on at once where there is a rate, and after which something is looked at again."""
+"""Seconds between two bursts at a limited bandwidth, and between two checks."""
 
 SHORT_PATIENCE = 1.0
-"""Seconds after which both sides are reset even if one of them has not taken what was passed on to it."""
+"""Maximum seconds to wait for the delivery of forwarded data before both sides are reset."""
 
 
 @define(eq=False)
@@ -42,12 +42,12 @@ class Flow:
     """
     One direction of a link.
 
-    :ivar limit: how many bytes may be passed on before something happens.
-    :ivar passed: how many bytes were passed on.
-    :ivar hold_until: when the next of them may be.
-    :ivar closed: whether all is passed on, the end included, or nothing can be any more.
-    :ivar was_reset: whether the source has ended with an RST.
-    :ivar refused: whether the sink takes nothing any more.
+    :ivar limit: number of bytes to forward before the fault.
+    :ivar passed: number of bytes forwarded.
+    :ivar hold_until: time before which nothing is forwarded.
+    :ivar closed: true after the end was forwarded, or if nothing can be forwarded any more.
+    :ivar was_reset: true if the source has ended with an RST.
+    :ivar refused: true if the sink accepts nothing any more.
     """
 
     source: socket.socket
@@ -65,16 +65,16 @@ class Flow:
 
     @property
     def wants_more(self) -> bool:
-        """Whether to read from the source."""
+        """True to read from the source."""
         return not self._ended and not self._waiting
 
     @property
     def has_some(self) -> bool:
-        """Whether there is something to pass on: bytes, or the end."""
+        """True if there is something to forward: bytes, or the end."""
         return bool(self._waiting) or (self._ended and not self.closed)
 
     def read(self, now: float) -> None:
-        """Read from the source what will be passed on next."""
+        """Read the next bytes to forward from the source."""
         try:
             data = self.source.recv(CHUNK)
         except ConnectionError:
@@ -86,7 +86,7 @@ class Flow:
             self.hold_until = now + self.fault.seconds
 
     def write(self, now: float) -> None:
-        """Pass on some bytes; after the last of them, the end."""
+        """Forward some bytes; after the last, the end."""
         try:
             if self._waiting:
                 self._pass_on(now)
@@ -115,14 +115,14 @@ class Flow:
 
 class Link:
     """
-    Two connections, of which each is passed on to the other.
+    Two connections; each is forwarded to the other.
 
-    :param near: to the client.
-    :param far: to the server.
-    :param seed: of what is drawn for it.
+    :param near: the connection to the client.
+    :param far: the connection to the server.
+    :param seed: seed of its random values.
 
-    :ivar over: whether both sides have ended, or were reset.
-    :ivar watched: what each of its sockets is watched for.
+    :ivar over: true if both sides have ended, or were reset.
+    :ivar watched: events that each of its sockets is watched for.
     """
 
     def __init__(self, near: socket.socket, far: socket.socket, fault: Fault, seed: int) -> None:
@@ -144,9 +144,9 @@ class Link:
         self._strike(time.monotonic())
 
     def arrived(self) -> int:
-        """How many bytes of the client's the server's kernel has, at least; may be called from any thread."""
+        """Return the minimum number of the client's bytes at the server's kernel; callable from any thread."""
         passed = self.up.passed
-        if self.far.family == socket.AF_UNIX:  # what is sent is there
+        if self.far.family == socket.AF_UNIX:  # sent bytes arrive at once
             return passed
         try:
             return max(0, passed - not_taken(self.far))
@@ -154,7 +154,7 @@ class Link:
             return passed
 
     def turn(self, end: socket.socket, mask: int, now: float) -> None:
-        """Do what can be done with a socket that is ready."""
+        """Handle the events of a socket."""
         inward, outward = (self.up, self.down) if end is self.near else (self.down, self.up)
         if mask & selectors.EVENT_READ and inward.wants_more:
             inward.read(now)
@@ -165,7 +165,7 @@ class Link:
             if flow.closed and flow.was_reset:
                 self._reset_when_taken([flow.sink], now + PATIENCE)
         if self.up.closed and self.down.closed and not self._resetting:
-            # One that is refused is reset only now: what came before it the other way has to arrive.
+            # A refused flow is reset only now: earlier data in the other direction must arrive.
             refused = [flow.source for flow in (self.up, self.down) if flow.refused]
             if refused:
                 self._reset_when_taken(refused, now + PATIENCE)
@@ -173,7 +173,7 @@ class Link:
                 self.close()
 
     def interests(self, now: float) -> tuple[dict[socket.socket, int], float]:
-        """What to wait for on which socket, and when to ask again."""
+        """Return the events to wait for on each socket, and the time of the next call."""
         wanted = {self.near: 0, self.far: 0}
         if self._resetting:
             if now < self._reset_by and any(map(not_taken, self._resetting)):
@@ -198,7 +198,7 @@ class Link:
         self.far.close()
 
     def _strike(self, now: float) -> None:
-        """Have happen what happens after a certain byte, once that was passed on."""
+        """Start the fault when the byte of its offset was forwarded."""
         if all(flow.passed < flow.limit for flow in self._struck):
             return
         for flow in self._struck:
@@ -210,16 +210,16 @@ class Link:
 
     def _reset_when_taken(self, ends: list[socket.socket], until: float) -> None:
         """
-        End both connections with RST; a Unix socket knows none, and is closed.
+        End both connections with RST; a Unix socket, which has none, is closed.
 
-        What the kernel has not sent yet would be lost with that, so wait until some ends have taken all.
+        An RST would destroy unsent data of the kernel, so wait until some ends have accepted all of it.
         """
         if not self._resetting:
             self._resetting, self._reset_by = ends, until
 
 
 class FaultProxy:
-    """The proxy; it runs while it is entered as a context manager."""
+    """The proxy; a context manager that runs it."""
 
     def __init__(self) -> None:
         self._new: deque[Link] = deque()
@@ -252,10 +252,10 @@ class FaultProxy:
         """
         Connect to a server.
 
-        :param connect: gives a socket that is connected to it.
-        :param fault: what happens to the connection.
-        :param seed: of what is drawn for it.
-        :return: the client's socket, which is TCP's in any case, and what links it to the server.
+        :param connect: returns a socket that is connected to the server.
+        :param fault: the fault of the connection.
+        :param seed: seed of its random values.
+        :return: the client's socket, which is always TCP, and its link to the server.
         """
         far = connect()
         client = socket.create_connection(self._listener.getsockname())
@@ -278,7 +278,7 @@ class FaultProxy:
                     touched.add(key.data)
             for link in touched:
                 self._watch(link, now)
-            while self._new:  # only now: their descriptors may be those of links that are over
+            while self._new:  # only now, since they may reuse descriptors of links that are over
                 link = self._new.popleft()
                 self._links.add(link)
                 self._watch(link, now)

@@ -1,4 +1,4 @@
-"""Loads for tests: short, against servers on loopback, and soon given up."""
+"""Short loads for tests, against servers on loopback, with short timeouts."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from echoproto.units import NS
 T = TypeVar("T")
 
 PATIENCE = 0.5
-"""Seconds without anything after which a connection is given up, where it is known that nothing will come."""
+"""Timeout of a connection in seconds, for tests in which no data will come."""
 
 
 def port_of(connect: Callable[[], socket.socket]) -> int:
-    """The port that something connects to."""
+    """Return the port of a server."""
     with connect() as client:
         port: int = client.getpeername()[1]
         return port
 
 
 def workload(port: int, transport: Transport = Transport.TCP, **settings: Any) -> Workload:
-    """Two connections without a warm-up, for a moment, unless it says otherwise."""
+    """Make a workload: by default two connections for a moment, without a warm-up."""
     if "count" in settings:
         settings.setdefault("duration", None)
     settings = {"connections": 2, "duration": 0.1, "warmup": 0.0, "seed": 7, **settings}
@@ -38,13 +38,13 @@ def workload(port: int, transport: Transport = Transport.TCP, **settings: Any) -
 
 
 def at_once(*functions: Callable[[], T]) -> list[T]:
-    """Call some functions in a thread each, since they mostly wait; gives what they return."""
+    """Call each function in a thread of its own, since they mostly wait; return their results."""
     with ThreadPoolExecutor(len(functions)) as pool:
         return [future.result() for future in [pool.submit(function) for function in functions]]
 
 
 class LoadCase(SynchronousTestCase):
-    """Loads that look more often at what has come to pass; whatever they have found out has to add up."""
+    """Test case for loads with frequent checks, and consistent outcomes."""
 
     def setUp(self) -> None:
         self.patch(engine, "TICK", NS // 20)

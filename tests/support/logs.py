@@ -1,4 +1,4 @@
-"""What is logged while a test runs."""
+"""Log events of a test."""
 
 from typing import cast
 
@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 
 def record_log(case: SynchronousTestCase) -> list[LogEvent]:
-    """Have all log events put into a list, until the test ends."""
+    """Record all log events in a list, until the test ends."""
     events: list[LogEvent] = []
     observer = cast(ILogObserver, events.append)
     globalLogPublisher.addObserver(observer)

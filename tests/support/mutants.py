@@ -1,7 +1,7 @@
 """
-Servers that are almost an echo: each harms or loses bytes in a way of its own, and the check has to catch each.
+Faulty echo servers: each harms or loses bytes in its own way, and the check must detect each.
 
-A mutant makes the chunks that it sends of the chunks that it receives; where these end, the peer has half-closed.
+A mutant is a generator from received chunks to sent chunks; the received chunks end at the peer's half-close.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from contextlib import contextmanager, suppress
 from tests.support.schedule import FaultKind
 
 PAUSE = 0.4
-"""Seconds without data that some of them take for more than it is."""
+"""Seconds without data that some mutants misinterpret."""
 
 Mutant = Callable[[Iterator[bytes]], Iterator[bytes]]
 
 
 def honest(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Not a mutant: what the check has to find good."""
+    """Send all chunks: no mutant, but the control for the check."""
     yield from chunks
 
 
@@ -53,12 +53,12 @@ def flips_a_bit(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def cuts_at_nul(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """As the C server does that this project began with."""
+    """Cut chunks at NUL, as the C server that this project began with."""
     return (chunk.partition(b"\0")[0] for chunk in chunks)
 
 
 def forgets_the_tail(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """As stock Twisted does: what is not sent yet when the peer half-closes is dropped."""
+    """Drop unsent data when the peer half-closes, as stock Twisted does."""
     waiting = b""
     for chunk in chunks:
         yield waiting
@@ -66,7 +66,7 @@ def forgets_the_tail(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def greets(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Harmless to a person, but not what was sent."""
+    """Send a greeting, which is harmless to a person, but not an echo."""
     yield b"Hello\n"
     yield from chunks
 
@@ -77,17 +77,17 @@ def says_goodbye(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def closes_early(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Which resets the connection, with what it has not read."""
+    """Close early, which resets the connection if data is unread."""
     return itertools.islice(chunks, 3)
 
 
 def sends_only_its_own(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """The right number of bytes, all of them wrong."""
+    """Send the right number of bytes, all of them wrong."""
     return (bytes(len(chunk)) for chunk in chunks)
 
 
 def takes_a_pause_for_the_end(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Only a stall on the way to it reveals that: a client that is stuck has it sending, not waiting."""
+    """End at a pause, which only a stall on the way to it reveals: a stuck client makes it send, not wait."""
     for chunk, waited in _timed(chunks):
         if waited > PAUSE:
             return
@@ -95,7 +95,7 @@ def takes_a_pause_for_the_end(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def forgets_the_tail_when_the_end_is_late(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Only a FIN that is held back reveals that."""
+    """Drop the tail before a late end, which only a delayed FIN reveals."""
     waiting = b""
     for chunk, waited in _timed(chunks):
         if chunk or waited < PAUSE:
@@ -104,7 +104,7 @@ def forgets_the_tail_when_the_end_is_late(chunks: Iterator[bytes]) -> Iterator[b
 
 
 def _timed(chunks: Iterator[bytes]) -> Iterator[tuple[bytes, float]]:
-    """Each of the chunks, and an empty one for the end, with the seconds for which it was waited for."""
+    """Yield each chunk, and an empty one at the end, with the seconds of waiting for it."""
     while True:
         begun = time.monotonic()
         chunk = next(chunks, b"")
@@ -117,7 +117,7 @@ REVEALED_BY_FAULTS: dict[Mutant, FaultKind] = {
     takes_a_pause_for_the_end: FaultKind.STALL,
     forgets_the_tail_when_the_end_is_late: FaultKind.SLOW_CLOSE,
 }
-"""Those that are an honest echo to whoever has a network without faults, and the fault that reveals each."""
+"""Mutants that echo correctly on a network without faults, and the fault that reveals each."""
 
 MUTANTS: tuple[Mutant, ...] = (
     drops_the_last_byte,
@@ -136,7 +136,7 @@ MUTANTS: tuple[Mutant, ...] = (
 
 @contextmanager
 def serving(mutant: Mutant) -> Iterator[Callable[[], socket.socket]]:
-    """Serve with a mutant, a thread for each connection; gives what connects to it."""
+    """Serve with a mutant, in a thread for each connection; provide a function that connects to it."""
     with socket.create_server(("127.0.0.1", 0), backlog=100) as listener:
         threading.Thread(target=_accept, args=(listener, mutant), daemon=True).start()
         address = listener.getsockname()

@@ -1,4 +1,4 @@
-"""A network of a test's own, in which nothing that it sends can harm others: a network namespace of Linux."""
+"""A Linux network namespace for a test, which isolates its traffic."""
 
 import ctypes
 import os
@@ -19,18 +19,17 @@ PACKET_OUTGOING = 4
 
 class Namespace:
     """
-    A network with nothing but a loopback interface. Sockets and processes that are made ``with namespace:`` are in it,
-    and stay there.
+    A network with only a loopback interface. Sockets and processes made ``with namespace:`` belong to it for good.
 
-    The test that asks for one is skipped where that can't be had, but never in CI if only the rights are missing.
+    A test is skipped where namespaces are not available; in CI, missing privileges are an error.
     """
 
     def __init__(self, case: SynchronousTestCase) -> None:
         if not sys.platform.startswith("linux"):
-            case.skipTest("network namespaces are Linux's")
+            case.skipTest("only Linux has network namespaces")
         if os.geteuid():
             if os.environ.get("CI"):
-                raise AssertionError("CI has to run as root, who may make network namespaces")
+                raise AssertionError("CI must run as root, to make network namespaces")
             case.skipTest("only root may make network namespaces")
         tool(case, "ip")
         self._libc = ctypes.CDLL(None, use_errno=True)
@@ -63,15 +62,15 @@ class Namespace:
         self._enter(self._home)
 
     def run(self, *words: str) -> None:
-        """Run a command in it."""
+        """Run a command in the namespace."""
         with self:
             subprocess.run(words, check=True, capture_output=True)
 
     def forge(self, source: tuple[str, int], target: tuple[str, int], data: bytes, *, tos: int = 0) -> None:
-        """Send a datagram over IPv4 that claims to come from somewhere."""
+        """Send an IPv4 datagram with a forged source."""
         udp = struct.pack("!4H", source[1], target[1], 8 + len(data), 0) + data
         addresses = socket.inet_aton(source[0]) + socket.inet_aton(target[0])
-        # Length, identification and checksum are the kernel's to fill in.
+        # The kernel fills in length, identification and checksum.
         header = struct.pack("!BBHHHBBH", 0x45, tos, 0, 0, 0, 64, socket.IPPROTO_UDP, 0) + addresses
         with self, socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
@@ -79,7 +78,7 @@ class Namespace:
 
 
 class Sniffer:
-    """What has been sent over the loopback interface of a namespace since it was made, over UDP and IPv4."""
+    """Recorder of UDP datagrams over IPv4 on the loopback interface of a namespace."""
 
     def __init__(self, case: SynchronousTestCase, namespace: Namespace) -> None:
         with namespace:
@@ -88,7 +87,7 @@ class Sniffer:
         self._socket.setblocking(False)
 
     def sent(self) -> list[tuple[int, int]]:
-        """The ports, from and to, of each datagram until now."""
+        """Return source and destination port of each datagram so far."""
         found: list[tuple[int, int]] = []
         while True:
             try:

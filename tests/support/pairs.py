@@ -1,4 +1,4 @@
-"""Pairwise testing: few rows of settings in which every two values of two factors come together."""
+"""Pairwise testing: few rows of settings that cover every pair of values of two factors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Pair = frozenset[Value]
 
 
 def all_pairs(factors: Mapping[str, Sequence[str]]) -> set[Pair]:
-    """Each two values of two factors."""
+    """Return all pairs of values of two factors."""
     return {
         frozenset({(one, this), (other, that)})
         for one, other in combinations(factors, 2)
@@ -22,13 +22,13 @@ def all_pairs(factors: Mapping[str, Sequence[str]]) -> set[Pair]:
 
 
 def pairs_of(row: Mapping[str, str]) -> set[Pair]:
-    """Those that come together in a row."""
+    """Return the pairs in a row."""
     return {frozenset(pair) for pair in combinations(row.items(), 2)}
 
 
 def rows(factors: Mapping[str, Sequence[str]], forbidden: Iterable[Pair] = ()) -> list[dict[str, str]]:
     """
-    Rows that have each pair at least once, but for those that must not come together in any.
+    Return rows that cover each pair at least once, without the forbidden pairs.
 
     :param factors: names and their values; the first value of each goes with all values of all others.
     """

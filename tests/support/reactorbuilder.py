@@ -13,18 +13,18 @@ from twisted.trial.unittest import SynchronousTestCase
 T = TypeVar("T")
 
 OWN_LOOP = {"AsyncioSelectorReactor": "twisted.internet.test.reactormixins.AsyncioSelectorReactor"}
-"""Twisted's tests make an asyncio reactor with an event loop of its own, in place of the process's."""
+"""Substitute of Twisted's tests for an asyncio reactor, with its own event loop."""
 
 
 def turn(built: Any) -> None:
-    """Have a reactor that does not run do what can be done now, without waiting for anything."""
-    # An asyncio reactor waits 10 ms longer than it is told to.
+    """Turn a reactor that does not run, without waiting for events."""
+    # An asyncio reactor waits 10 ms too long.
     built.iterate(-0.01 if isinstance(built, AsyncioSelectorReactor) else 0)
 
 
 class EchoReactorBuilder(ReactorBuilder, SynchronousTestCase):
     """
-    Makes a test case for the kind of reactor that the suite runs on: it is the suite that runs on each.
+    Make a test case for the suite's reactor only, since the suite itself runs on each reactor.
 
     A test module ends with ``globals().update(Builder.makeTestCaseClasses())`` and the deletion of the builders' own
     names, which would be test cases without a reactor.
@@ -33,7 +33,7 @@ class EchoReactorBuilder(ReactorBuilder, SynchronousTestCase):
     _reactors = [OWN_LOOP.get(type(reactor).__name__, fullyQualifiedName(type(reactor)))]
 
     def run_with(self, built: Any, client: Callable[[], T]) -> T:
-        """Run the reactor while a client on blocking sockets runs in a thread; give what the client gives."""
+        """Run the reactor with a client on blocking sockets in a thread; return the client's result."""
         results: list[T | BaseException] = []
 
         def run() -> None:

@@ -1,6 +1,5 @@
 """
-How one connection behaves: how much it sends, in which portions, when it stops reading, how it ends, and what happens
-to it on its way.
+Schedules of connections: their size, their portions, their pause in reading, their end, and their fault.
 """
 
 from __future__ import annotations
@@ -12,57 +11,57 @@ from random import Random
 from attrs import frozen
 
 LARGEST_PORTION = 1 << 16
-"""Bytes given to one send or recv at the most."""
+"""Maximum bytes per send or recv."""
 
 BUFFERS = (None, 4096, 1 << 16, 1 << 20)
-"""Sizes of a socket's buffers that are drawn from; ``None`` leaves them to the system."""
+"""Choice of sizes for a socket's buffers; ``None`` for the system's default."""
 
-BUFFERFULS = 16
-"""How many times what such a buffer holds is sent at the most: through a small one, bytes only trickle."""
+MAX_BUFFERFULS = 16
+"""Maximum size of a stream as a multiple of its buffers: through small buffers, bytes only trickle."""
 
-PIECES = 2000
-"""Pieces of the middle size that a stream is cut into at the most: each costs a turn of the proxy."""
+MAX_PIECES = 2000
+"""Maximum number of pieces of a stream, at their mean size; each takes a turn of the proxy."""
 
-LEAST_RATE = 1 << 14
-"""Bytes per second at the least: so many are as little as a TLS connection costs without any data, and some."""
+MIN_RATE = 1 << 14
+"""Minimum bandwidth in bytes per second, a little above the cost of a TLS connection without data."""
 
-HOLDS = (0.05, 0.2, 0.6)
-"""Seconds drawn from for what is held up: around a delayed ACK (40 ms), a retransmission (200 ms), and beyond both."""
+HOLD_SECONDS = (0.05, 0.2, 0.6)
+"""Choice of delays in seconds: near a delayed ACK (40 ms), near a retransmission (200 ms), and beyond both."""
 
 
 class Ending(Enum):
-    """How a connection ends."""
+    """End of a connection."""
 
     HALF_CLOSE = "half-close"
-    """FIN after the last byte, then read until the end of the stream: all of it has to come back."""
+    """FIN after the last byte, then read until the end of the stream: all data must come back."""
 
     RESET = "reset"
-    """RST at some point: what has not come back by then is nobody's promise."""
+    """RST at some point: data still on its way may be lost."""
 
 
 class FaultKind(Enum):
-    """What can happen to a connection on its way."""
+    """Kind of a fault."""
 
     NONE = "none"
 
     SLICE = "slice"
-    """It is passed on in pieces of 1 to ``piece`` bytes."""
+    """The proxy forwards pieces of 1 to ``piece`` bytes."""
 
     STALL = "stall"
-    """After ``at`` bytes nothing is passed on for ``seconds``."""
+    """After ``at`` bytes, the proxy forwards nothing for ``seconds``."""
 
     BANDWIDTH = "bandwidth"
-    """At most ``rate`` bytes a second are passed on."""
+    """The proxy forwards at most ``rate`` bytes per second."""
 
     SLOW_CLOSE = "slow close"
-    """The FIN is held back for ``seconds``."""
+    """The proxy delays the FIN by ``seconds``."""
 
     RESET = "reset"
-    """After ``at`` bytes, both sides get an RST: what has not come back by then is nobody's promise."""
+    """After ``at`` bytes, both sides receive an RST: data still on its way may be lost."""
 
 
 FAULTS = (FaultKind.NONE,) * len(FaultKind) + tuple(FaultKind)[1:]
-"""What is drawn from when everything may happen: half of the connections have nothing happen to them."""
+"""Choice of all kinds, with no fault for half of the connections."""
 
 
 class Way(Flag):
@@ -80,12 +79,12 @@ class Way(Flag):
 @frozen
 class Fault:
     """
-    What happens to one connection on its way.
+    A fault of one connection on its way.
 
-    :ivar ways: the directions that it happens in; what ``at`` counts is the first of them to reach it.
-    :ivar at: bytes passed on in one direction, 0 or more.
-    :ivar seconds: 0 or more; infinite for what never goes on.
-    :ivar piece: bytes, 1 or more.
+    :ivar ways: directions of the fault; the first one to reach ``at`` starts it.
+    :ivar at: forwarded bytes in one direction, 0 or more.
+    :ivar seconds: duration, 0 or more; may be infinite.
+    :ivar piece: maximum bytes of a piece, 1 or more.
     :ivar rate: bytes per second, 1 or more.
     """
 
@@ -100,14 +99,14 @@ class Fault:
 @frozen
 class Schedule:
     """
-    What one connection does; the same seed gives the same schedule.
+    Schedule of one connection; the same seed gives the same schedule.
 
-    :ivar seed: that it was drawn with.
-    :ivar size: how many bytes it sends, 0 or more.
-    :ivar ending: how it ends.
-    :ivar late_after: after how many bytes it reads no more, until its sending is stuck or done; ``None`` for never.
+    :ivar seed: seed of the schedule.
+    :ivar size: number of bytes to send, 0 or more.
+    :ivar ending: end of the connection.
+    :ivar late_after: received bytes after which reading stops until sending is stuck or done; ``None`` for never.
     :ivar buffers: size of its socket's buffers in bytes, or ``None``.
-    :ivar fault: what happens to it on its way.
+    :ivar fault: its fault.
     """
 
     seed: int
@@ -119,14 +118,14 @@ class Schedule:
 
     @property
     def is_reset(self) -> bool:
-        """Whether an RST ends it, so that nobody promises all of it back."""
+        """True if an RST ends it, so that data may be lost."""
         return self.ending is Ending.RESET or self.fault.kind is FaultKind.RESET
 
     def portions(self, direction: str) -> Iterator[int]:
         """
-        Sizes of the portions to send or to receive, from 1 byte on, small and large ones alike; without end.
+        Yield sizes of the portions to send or to receive, small and large ones alike, without end.
 
-        :param direction: each has a sequence of its own.
+        :param direction: name of the direction; each has its own sequence.
         """
         random = _random(self.seed, direction)
         bits = LARGEST_PORTION.bit_length() - 1
@@ -139,13 +138,13 @@ def draw(seed: int, maximum: int, faults: Sequence[FaultKind] = (FaultKind.NONE,
     Draw a schedule.
 
     :param seed: any whole number.
-    :param maximum: the most bytes that it may send, 0 or more.
-    :param faults: of which one is drawn.
+    :param maximum: maximum bytes to send, 0 or more.
+    :param faults: choice of fault kinds.
     """
     random = _random(seed, "schedule")
     size = random.choice((0, 1, random.randint(0, maximum), random.randint(0, maximum), maximum))
     buffers = random.choice(BUFFERS)
-    size = min(size, maximum if buffers is None else min(maximum, BUFFERFULS * buffers))
+    size = min(size, maximum if buffers is None else min(maximum, MAX_BUFFERFULS * buffers))
     return Schedule(
         seed=seed,
         size=size,
@@ -158,24 +157,24 @@ def draw(seed: int, maximum: int, faults: Sequence[FaultKind] = (FaultKind.NONE,
 
 def draw_stop(seed: int, total: int) -> int:
     """
-    Draw when the service is told to stop in the middle of a run.
+    Draw the time of a stop in the middle of a run.
 
-    :param total: bytes that the run would send over all of its connections.
-    :return: after how many of them; at most half, which faults can't keep it from reaching.
+    :param total: bytes of the whole run over all connections.
+    :return: sent bytes after which to stop; at most half, which the run reaches despite faults.
     """
     return _random(seed, "stop").randint(0, total // 2)
 
 
 def _draw_fault(seed: int, size: int, faults: Sequence[FaultKind]) -> Fault:
-    """Draw what happens to a connection that sends so many bytes; it takes about a second at the most."""
+    """Draw the fault of a connection with a number of bytes to send; it takes about a second at most."""
     random = _random(seed, "fault")
     return Fault(
         kind=random.choice(faults),
         ways=random.choice((Way.UP, Way.DOWN, Way.BOTH)),
         at=random.choice((0, random.randint(0, size), size)),
-        seconds=random.choice(HOLDS),
-        piece=max(1 << random.randint(0, 12), 2 * size // PIECES),
-        rate=max(LEAST_RATE, size) << random.randint(0, 3),
+        seconds=random.choice(HOLD_SECONDS),
+        piece=max(1 << random.randint(0, 12), 2 * size // MAX_PIECES),
+        rate=max(MIN_RATE, size) << random.randint(0, 3),
     )
 
 

@@ -1,4 +1,4 @@
-"""One connection that follows its schedule, and what is to be said of it."""
+"""A connection that follows its schedule, and its verdict."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from tests.support.schedule import Ending, FaultKind, Schedule
 from tests.support.streamcheck import StreamCheck, Verdict
 
 STALL = 0.2
-"""Seconds without room for another byte after which a sender that does not read yet counts as stuck."""
+"""Seconds without room for another byte after which a late reader's sending counts as stuck."""
 
 
 @frozen
 class Place:
     """
-    Where an echo without a greeting is served.
+    Address of an echo without a greeting.
 
-    :ivar connect: gives a connected socket.
-    :ivar secure: whether TLS is spoken there.
+    :ivar connect: returns a connected socket.
+    :ivar secure: true for TLS.
     """
 
     connect: Callable[[], socket.socket]
     secure: bool = False
 
     def open(self, schedule: Schedule, proxy: FaultProxy) -> Plain:
-        """Connect, through the proxy if something is to happen on the way."""
+        """Connect, through the proxy if the schedule has a fault."""
         kind = Secure if self.secure else Plain
         if schedule.fault.kind is FaultKind.NONE:
             client, link = self.connect(), None
@@ -50,8 +50,8 @@ class Connection:
     """
     One connection that follows its schedule.
 
-    :ivar refused: whether the server takes nothing any more.
-    :ivar arrived: how many bytes had arrived at the server when it was told to stop, at least; ``None`` if it was not.
+    :ivar refused: true if the server accepts nothing any more.
+    :ivar arrived: minimum number of bytes at the server when it was told to stop; ``None`` without a stop.
     """
 
     channel: Plain
@@ -86,7 +86,7 @@ class Connection:
         return self.channel.events(sending=self.sent < self.schedule.size, reading=self.reading)
 
     def turn(self, mask: int) -> None:
-        """Do what can be done."""
+        """Handle the events of the socket."""
         if mask & selectors.EVENT_READ:
             try:
                 self.receive()
@@ -99,11 +99,11 @@ class Connection:
                 self.send()
             except BlockingIOError:
                 pass
-            except ConnectionError:  # what came before that is still to be received, and then the same error
+            except ConnectionError:  # earlier data is still to be received, and then the same error
                 self.refused = self.reading = True
 
     def send(self) -> None:
-        """Send the next portion, as much of it as there is room for."""
+        """Send the next portion, as far as there is room."""
         if not self.unsent and self.sent < self.schedule.size:
             size = min(next(self.sends), self.schedule.size - self.sent)
             self.unsent = memoryview(self.payload.read(self.sent, size))
@@ -115,7 +115,7 @@ class Connection:
             self.all_sent()
 
     def all_sent(self) -> None:
-        """Half-close, or reset; either way, there is nothing to wait for with the reading."""
+        """Half-close, or reset; in both cases, start to read."""
         self.reading = True
         if self.schedule.ending is Ending.RESET:
             self.channel.reset()
@@ -136,23 +136,23 @@ class Connection:
             self.stuck_since = time.monotonic()
 
     def finish(self, how: str) -> None:
-        """It is over."""
+        """End the connection."""
         self.ended = how
         self.channel.close()
 
     def verdict(self) -> Verdict:
-        """What is to be said of it; after a reset, what has not come back is nobody's promise."""
+        """Return the verdict; after a reset, no data is due."""
         due = self.sent if self.arrived is None else self.arrived
         return self.check.finish(self.sent, due=0 if self.schedule.is_reset else due)
 
     def complaint(self) -> str:
-        """What is wrong with it; empty if nothing is."""
+        """Return the fault that was found; empty if there is none."""
         verdict = self.verdict()
         if verdict.finding:
             return str(verdict.finding)
         if verdict.lost:
             return f"{verdict.lost} {noun(verdict.lost, 'byte')} lost at offset {verdict.acked}"
-        # A reset that is not ours, or TLS that was cut off; once the service stops, it may reset who is not accepted.
+        # A foreign reset, or truncated TLS; a stopping service may reset connections that it has not accepted.
         if self.arrived is None and not self.schedule.is_reset and self.ended != "end of stream":
             return "no end"
         return ""

@@ -1,5 +1,5 @@
 """
-A shell that runs commands as a person at a terminal does: one after the other, servers until Ctrl-C.
+A shell that runs commands as a person at a terminal: one after the other, servers until Ctrl-C.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from echoproto.host.child import Child
 from tests.support.consoleblocks import missing
 
 PATIENCE = 120.0
-"""Seconds after which a command that has not done what it should is given up."""
+"""Time limit of a command in seconds."""
 
 SERVER = re.compile(r"(\w+=\S+ )*(\S*/)?(twistd -n|twist)\b")
 """The beginning of a command that does not end by itself, unless it fails."""
@@ -29,8 +29,8 @@ class Running:
     """
     A command that runs, or has run.
 
-    :param path: of the files about it: ``PATH.out`` is its output, ``PATH.pid`` its process group, and ``PATH.status``
-        is there when it has ended.
+    :param path: path of its files: ``PATH.out`` with its output, ``PATH.pid`` with its process group, and
+        ``PATH.status`` with its exit status after its end.
     """
 
     def __init__(self, path: str) -> None:
@@ -38,13 +38,13 @@ class Running:
 
     @property
     def output(self) -> str:
-        """Its output until now."""
+        """Its output so far."""
         with open(f"{self._path}.out", encoding="utf-8", errors="replace") as file:
             return file.read().replace("\r\n", "\n")
 
     @property
     def status(self) -> int | None:
-        """Its exit status; ``None`` as long as it runs."""
+        """Its exit status; ``None`` while it runs."""
         if not os.path.exists(f"{self._path}.status"):
             return None
         with open(f"{self._path}.status", encoding="ascii") as file:
@@ -52,9 +52,9 @@ class Running:
 
     def wait(self, until: Callable[[], bool]) -> bool:
         """
-        Wait until something holds, or the command has ended.
+        Wait until a condition holds, or the command has ended.
 
-        :return: true if it holds.
+        :return: true if the condition holds.
         """
         deadline = time.monotonic() + PATIENCE
         while not (held := os.path.exists(f"{self._path}.out") and until()) and self.status is None:
@@ -64,11 +64,11 @@ class Running:
         return held or until()
 
     def wait_for(self, lines: list[str]) -> bool:
-        """Wait until its output has the lines of a block in it; gives whether it has."""
+        """Wait until its output has the lines of a block; return true if it has."""
         return self.wait(lambda: not missing(lines, self.output))
 
     def end(self, number: signal.Signals = signal.SIGINT) -> int | None:
-        """End a command that runs beside the shell; gives its exit status."""
+        """End a command that runs beside the shell; return its exit status."""
         if self.status is None:
             if not os.path.exists(f"{self._path}.pid"):
                 raise AssertionError(f"it has not ended within {PATIENCE} s: {self.output}")
@@ -85,7 +85,7 @@ class Running:
 
 class Shell:
     """
-    A bash in a folder; a context manager that ends whatever was started in it, daemons included.
+    A bash in a folder; a context manager that ends all processes started in it, including daemons.
 
     :param folder: the current folder of its commands.
     """
@@ -96,7 +96,7 @@ class Shell:
         script = os.path.join(self._files.name, "script")
         os.mkfifo(script)
         self._pipe = os.open(script, os.O_RDWR)
-        with tempfile.TemporaryFile() as output:  # of bash itself, such as that a job was ended
+        with tempfile.TemporaryFile() as output:  # messages of bash itself, such as the end of a job
             self._child = Child(["bash", script], output.fileno(), seconds=5)
         self._write(f"cd {folder}; set -m")
 
@@ -123,7 +123,7 @@ class Shell:
 
     def start(self, command: str, *, terminal: bool = False) -> Running:
         """
-        Start a command that goes on, and wait until it is up.
+        Start a command in the background, and wait until it is up.
 
         :param terminal: run it in a terminal that accepts typed input.
         """
@@ -144,5 +144,5 @@ class Shell:
 
 
 def _tell_status(path: str) -> str:
-    """Shell commands that write the status of the one before into a file, which is whole when it is there."""
+    """Return shell commands that write the last exit status into a file at once."""
     return f"echo $? >{path}.new; mv {path}.new {path}.status"

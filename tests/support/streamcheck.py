@@ -1,5 +1,5 @@
 """
-A check of one echoed stream: every byte that comes back is compared with the byte that was sent.
+Check of one echoed stream: every received byte is compared with the sent one.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ class Verdict:
     """
     The verdict on one connection.
 
-    :ivar sent: bytes that were sent.
-    :ivar acked: bytes that came back as they were sent, from the first on.
-    :ivar lost: bytes that should have come back, and did not.
-    :ivar unknown: bytes that did not come back, and need not have.
-    :ivar finding: the harm to what came back, or ``None``.
+    :ivar sent: bytes sent.
+    :ivar acked: bytes that came back correctly, from the first on.
+    :ivar lost: bytes that did not come back although they were due.
+    :ivar unknown: bytes that did not come back, and were not due.
+    :ivar finding: harm to the received bytes, or ``None``.
     """
 
     sent: int
@@ -36,9 +36,9 @@ class Verdict:
 
 class StreamCheck:
     """
-    Compares what comes back on one connection with what was sent on it.
+    Compare the received bytes of a connection with its sent ones.
 
-    :param payload: what is sent.
+    :param payload: the bytes to send.
     """
 
     def __init__(self, payload: Payload) -> None:
@@ -48,12 +48,12 @@ class StreamCheck:
 
     @property
     def acked(self) -> int:
-        """Bytes that came back as they were sent, from the first on."""
+        """Bytes that came back correctly, from the first on."""
         return self._acked
 
     def received(self, data: bytes) -> None:
         """
-        Compare what was received next.
+        Compare the next received bytes.
 
         :param data: any number of bytes.
         """
@@ -67,10 +67,10 @@ class StreamCheck:
 
     def finish(self, sent: int, *, due: int) -> Verdict:
         """
-        Return the verdict, once nothing more will come.
+        Return the verdict, after the end of the stream.
 
-        :param sent: number of bytes that were sent.
-        :param due: number of bytes that had to come back; others that did not are unknown, not lost.
+        :param sent: number of bytes sent.
+        :param due: number of bytes that must come back; other missing bytes are unknown, not lost.
         """
         finding = None
         if self._wrong is not None:

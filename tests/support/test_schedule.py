@@ -4,12 +4,12 @@ from hypothesis import given, strategies
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.schedule import (
-    BUFFERFULS,
     BUFFERS,
     FAULTS,
-    HOLDS,
+    HOLD_SECONDS,
     LARGEST_PORTION,
-    PIECES,
+    MAX_BUFFERFULS,
+    MAX_PIECES,
     Ending,
     Fault,
     FaultKind,
@@ -27,7 +27,7 @@ class DrawTests(SynchronousTestCase):
         self.assertTrue(0 <= schedule.size <= maximum)
         self.assertTrue(schedule.late_after is None or 0 <= schedule.late_after <= maximum)
         self.assertIn(schedule.buffers, BUFFERS)
-        self.assertTrue(schedule.buffers is None or schedule.size <= BUFFERFULS * schedule.buffers)
+        self.assertTrue(schedule.buffers is None or schedule.size <= MAX_BUFFERFULS * schedule.buffers)
 
     @given(strategies.integers())
     def test_the_same_seed_gives_the_same(self, seed: int) -> None:
@@ -55,8 +55,8 @@ class FaultTests(SynchronousTestCase):
         schedule = draw(seed, maximum, FAULTS)
         fault = schedule.fault
         self.assertTrue(0 <= fault.at <= schedule.size)
-        self.assertIn(fault.seconds, HOLDS)
-        self.assertLessEqual(schedule.size / ((1 + fault.piece) / 2), PIECES)
+        self.assertIn(fault.seconds, HOLD_SECONDS)
+        self.assertLessEqual(schedule.size / ((1 + fault.piece) / 2), MAX_PIECES)
         self.assertLessEqual(schedule.size / fault.rate, 1)
 
     def test_none_unless_asked_for(self) -> None:

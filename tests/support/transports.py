@@ -1,4 +1,4 @@
-"""A transport in memory that has what a service needs of an echo's."""
+"""A transport in memory with the methods that a service needs."""
 
 from twisted.internet.interfaces import IAddress
 from twisted.internet.testing import StringTransport
@@ -6,12 +6,12 @@ from twisted.internet.testing import StringTransport
 
 class EchoTransport(StringTransport):
     """
-    A `StringTransport` whose queues are in the test's hand.
+    A `StringTransport` with queues that the test controls.
 
-    :ivar waiting: bytes that the kernel does not take.
-    :ivar encrypted: whether those are of TLS, which has taken what was written.
-    :ivar in_flight: bytes that the kernel took and the peer has not confirmed.
-    :ivar drained: what `drain` was told.
+    :ivar waiting: bytes that the kernel does not accept.
+    :ivar encrypted: true if TLS has accepted and encrypted these bytes.
+    :ivar in_flight: bytes that the kernel accepted and the peer has not confirmed.
+    :ivar drained: the arguments of `drain`.
     """
 
     truncated = False

@@ -10,7 +10,6 @@ import resource
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 
-import psutil
 from attrs import frozen
 
 PORT_RANGE = "/proc/sys/net/ipv4/ip_local_port_range"
@@ -101,6 +100,8 @@ def available(groups: str = "/proc/self/cgroup", mounts: str = "/sys/fs/cgroup")
     :param groups: file that names them (cgroups(7)).
     :param mounts: folder where they are mounted.
     """
+    import psutil  # of an extra, without which contestants are listed all the same
+
     return max(0, min([psutil.virtual_memory().available, *_left(groups, mounts)]))
 
 

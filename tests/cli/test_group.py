@@ -1,4 +1,6 @@
 import pickle
+import subprocess
+import sys
 from unittest.mock import patch
 
 import click
@@ -98,3 +100,38 @@ class UsageTests(SynchronousTestCase):
         ended = CliRunner().invoke(main, [], prog_name="echoproto")
         self.assertEqual(ended.exit_code, 2)
         self.assertIn("Usage: echoproto [OPTIONS] COMMAND", ended.stderr)
+
+
+WITHOUT_EXTRAS = """
+import sys
+from click.testing import CliRunner
+
+for name in ("OpenSSL", "altair", "cryptography", "hdrh", "jinja2", "psutil", "trustme", "uvloop", "vl_convert"):
+    sys.modules[name] = None
+
+from echoproto.cli.group import main
+
+for line in sys.argv[1:]:
+    ended = CliRunner().invoke(main, line.split())
+    print(ended.exit_code, (ended.stderr or "-").splitlines()[-1])
+"""
+
+
+class WithoutExtrasTests(SynchronousTestCase):
+    def test_each_command(self) -> None:
+        """It works, or says in one line what it needs."""
+        expected = {
+            "load --help": "0 -",
+            "load --json-schema": "0 -",
+            "load tcp:127.0.0.1:1": "2 Error: this command needs the extra 'load': pip install 'echoproto[load]'",
+            "compare --help": "0 -",
+            "compare --list": "0 -",
+            "compare --json-schema": "0 -",
+            "compare": "2 Error: this command needs the extra 'compare': pip install 'echoproto[compare]'",
+            "report --help": "0 -",
+            "report /nowhere": "2 Error: /nowhere: No such file or directory",
+            "reactors": "0 -",
+        }
+        run = (sys.executable, "-c", WITHOUT_EXTRAS, *expected)
+        done = subprocess.run(run, capture_output=True, text=True, timeout=60, check=True)
+        self.assertEqual(dict(zip(expected, done.stdout.splitlines(), strict=True)), expected)

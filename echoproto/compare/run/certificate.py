@@ -11,9 +11,10 @@ def make_pem() -> bytes:
     """
     Make a key and a certificate for localhost, issued by a temporary authority.
 
-    :raise ConfigurationError: if its extra is not installed.
+    :raise ConfigurationError: if its extra is not installed, or that of the servers that use it.
     """
     try:
+        import OpenSSL  # noqa: F401
         from trustme import CA
     except ImportError as error:
         raise ConfigurationError(

@@ -17,7 +17,11 @@ class CertificateTests(SynchronousTestCase):
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(path)
         self.assertNotEqual(make_pem(), make_pem())
 
-    def test_without_the_extra(self) -> None:
-        with patch.dict(sys.modules, {"trustme": None}):
-            error = self.assertRaises(ConfigurationError, make_pem)
-        self.assertEqual(str(error), "TLS needs the extras 'compare' and 'tls': pip install 'echoproto[compare,tls]'")
+    def test_without_an_extra(self) -> None:
+        """That of the servers, too, none of which could start."""
+        for missing in ("trustme", "OpenSSL"):
+            with patch.dict(sys.modules, {missing: None}):
+                error = self.assertRaises(ConfigurationError, make_pem)
+            self.assertEqual(
+                str(error), "TLS needs the extras 'compare' and 'tls': pip install 'echoproto[compare,tls]'"
+            )

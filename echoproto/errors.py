@@ -106,10 +106,12 @@ def not_installed(package: str, extra: str) -> str:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """
-    Suggest the known name that is most similar to an unknown one.
+    Suggest the known name most similar to an unknown one; names that contain it as a word come first.
 
     :return: `` (did you mean 'port'?)``, or an empty text if none is similar.
     """
     names = {each.lower(): each for each in known}
-    close = [names[each] for each in get_close_matches(name.lower(), names, n=1)]
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    given = name.lower()
+    parents = [each for each in names if given in each.split("-")]
+    close = get_close_matches(given, parents, n=1, cutoff=0) or get_close_matches(given, names, n=1)
+    return f" (did you mean {names[close[0]]!r}?)" if close else ""

@@ -56,6 +56,12 @@ class NearestTests(SynchronousTestCase):
     def test_near(self) -> None:
         self.assertEqual(nearest("prot", ["port", "listen"]), " (did you mean 'port'?)")
 
+    def test_a_word_of_it(self) -> None:
+        """Its other words may make it longer, and so less similar than a wrong name."""
+        known = ["echo-poll", "echo-epoll", "echo-epoll-buffered", "Lean-Kqueue"]
+        for name, found in (("epoll", "echo-epoll"), ("buffered", "echo-epoll-buffered"), ("lean", "Lean-Kqueue")):
+            self.assertEqual(nearest(name, known), f" (did you mean {found!r}?)")
+
     def test_capital_letters(self) -> None:
         self.assertEqual(nearest("PORT", ["Port", "listen"]), " (did you mean 'Port'?)")
 

@@ -17,7 +17,7 @@ from typing import Any
 import click
 
 from echoproto.cli.command import INTERNAL_ERROR, Command
-from echoproto.cli.report import REGRESSION
+from echoproto.cli.report import REGRESSION_HELP
 from echoproto.cli.types import (
     FLAG_OF_ITS_OWN,
     POSITIVE,
@@ -56,7 +56,7 @@ EXAMPLES = {
 
 EXIT_STATUS = {
     0: "measured; contestants that failed have a verdict",
-    1: REGRESSION,
+    1: REGRESSION_HELP,
     2: "invalid option, file or value; a file can't be read; a file or standard output can't be written",
     3: "no contestant could be measured under any load",
     4: "client limit: too few descriptors or ports for the generator",

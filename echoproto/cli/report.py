@@ -19,11 +19,11 @@ EXAMPLES = {
     "echoproto report new.json --against old.json --tolerance 3": "Report improvements and regressions.",
 }
 
-REGRESSION = "--against: a regression of more than --tolerance"
+REGRESSION_HELP = "--against: a regression of more than --tolerance"
 
 EXIT_STATUS = {
     0: "the report is printed",
-    1: REGRESSION,
+    1: REGRESSION_HELP,
     2: "invalid option, file or value, or runs that can't be joined; a file can't be read; a file or standard output "
     "can't be written",
     **INTERNAL_ERROR,

@@ -4,8 +4,7 @@ Names of the files that a comparison writes into its folder.
 
 from __future__ import annotations
 
-from echoproto.compare.resultsfile import RESULTS
-
+RESULTS = "results.json"
 PAGE = "report.html"
 
 PICTURES = ("matrix", "throughput", "p99", "spectrum", "cost", "memory")

@@ -10,12 +10,11 @@ import os
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from echoproto.compare.folder import RESULTS
 from echoproto.compare.results import Calls, Results, Sample, read
 from echoproto.compare.structure import Mismatch, shown
 from echoproto.errors import ConfigurationError, nearest
 from echoproto.host.files import read_text
-
-RESULTS = "results.json"
 
 MAX_FILE_BYTES = 256 << 20
 """Maximum size of a file, many times that of the largest comparison."""

@@ -13,11 +13,11 @@ from rich.text import Text
 
 from echoproto.compare.analysis.figures import Figures
 from echoproto.compare.analysis.regression import Change
-from echoproto.compare.folder import PAGE
+from echoproto.compare.folder import PAGE, RESULTS
 from echoproto.compare.report.advice import Advice, advise
 from echoproto.compare.report.table import print_changes, print_results
 from echoproto.compare.results import document
-from echoproto.compare.resultsfile import RESULTS, read_file
+from echoproto.compare.resultsfile import read_file
 from echoproto.host.files import save_whole
 
 __all__ = ["read_file", "write"]

@@ -12,7 +12,7 @@ from time import monotonic_ns
 from echoproto.host.limits import descriptors
 from echoproto.load.address import affordable
 from echoproto.load.client.meter import Meter
-from echoproto.load.client.poller import punctual
+from echoproto.load.client.poller import precise_wakeups
 from echoproto.load.client.streamload import StreamLoad
 from echoproto.load.client.udp import UDPLoad
 from echoproto.load.errors import ClientLimit, nothing_reached
@@ -59,7 +59,7 @@ def run(
         raise ClientLimit(f"client limit: {error.strerror}") from None
     try:
         needed = workload.connections + workload.idle
-        with descriptors(needed), punctual() if workload.rate else nullcontext():
+        with descriptors(needed), precise_wakeups() if workload.rate else nullcontext():
             _Run(workload, meter, load, progress, interrupted).all()
     finally:
         gc.unfreeze()
@@ -94,7 +94,7 @@ class _Run:
         if workload.warmup:
             self._phase(monotonic_ns() + int(workload.warmup * NS), None, half_close=False)
             self._check_reached()
-        meter.look()
+        meter.read_server_usage()
         begun = monotonic_ns()
         self._tick(begun)
         end = begun + int((workload.duration or 1e9) * NS)

@@ -58,7 +58,7 @@ def asking_for_a_certificate(pem: str) -> Iterator[int]:
 class NobodyTests(LoadCase):
     def setUp(self) -> None:
         super().setUp()
-        self.patch(udp, "TIMEOUT", NS // 10)
+        self.patch(udp, "LOSS_TIMEOUT", NS // 10)
 
     def complaints(self, target: Target, *more: dict[str, Any]) -> None:
         for settings in (*SETTINGS, *more):

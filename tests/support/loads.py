@@ -48,7 +48,7 @@ class LoadCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.patch(engine, "TICK", NS // 20)
-        self.patch(streamload, "DOUBT", NS // 7)
+        self.patch(streamload, "DIAGNOSIS_SILENCE", NS // 7)
 
     def load(self, port: int, *, patience: float = 10.0, first: int = 0, **settings: Any) -> Outcome:
         outcome = run(workload(port, **settings), patience=patience, first=first)

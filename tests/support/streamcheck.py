@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from echoproto.load.client.diagnosis import REACH, Finding, Kind, common_prefix, diagnose
+from echoproto.load.client.diagnosis import SEARCH_BYTES, Finding, Kind, common_prefix, diagnose
 from echoproto.load.client.payload import Payload
 
 
@@ -58,7 +58,7 @@ class StreamCheck:
         :param data: any number of bytes.
         """
         if self._wrong is not None:
-            self._wrong += data[: max(0, 2 * REACH - len(self._wrong))]
+            self._wrong += data[: max(0, 2 * SEARCH_BYTES - len(self._wrong))]
             return
         right = common_prefix(data, self._payload.read(self._acked, len(data)))
         self._acked += right

@@ -1,5 +1,5 @@
 """
-The making of connections: few at the same time, again where the listener's queue was full, and with TLS.
+Connection setup: a bounded number at a time, retried while the listener's queue is full, with TLS on top.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from echoproto.load.workload import Transport, Workload
 from echoproto.units import NS
 
 MAX_CONNECTING = 64
-"""Connections that are being made at the same time: fewer than any backlog."""
+"""Maximum concurrent connection attempts: fewer than any listener's backlog."""
 
 RETRY_AFTER = NS // 100
-"""ns after which a connection that the listener's queue had no room for is tried again."""
+"""ns between attempts while the listener's queue is full."""
 
 
 class Connecting:
     """
-    The streams whose connections are to be made.
+    The streams that need a connection.
 
-    :ivar address: address that they connect to.
-    :ivar waiting: streams whose turn has not come.
-    :ivar held: streams that the listener's queue had no room for, which a Unix socket tells at once.
-    :param by_fd: has each stream with a socket, by its descriptor.
-    :param failed: deals with a stream that could not be connected, and errno.
+    :ivar address: address of the server.
+    :ivar waiting: streams that have not been tried yet.
+    :ivar held: streams refused by a full listener's queue; only Unix sockets report that.
+    :param by_fd: streams with a socket, by descriptor.
+    :param failed: called with a stream that could not connect, and errno.
     """
 
     address: Address
@@ -54,7 +54,7 @@ class Connecting:
         self._failed = failed
 
     def begin(self, stream: EchoStream) -> None:
-        """Begin a connection."""
+        """Start a connection."""
         stream.connect_at = monotonic_ns()
         stream.messages.renew()
         self._open(stream)
@@ -72,10 +72,10 @@ class Connecting:
 
     def go_on(self, stream: EchoStream) -> bool:
         """
-        Go on with a connection whose socket is ready.
+        Continue a connection attempt whose socket is ready.
 
-        :return: true once it is open.
-        :raise OSError: if it can't be made.
+        :return: true once the connection is open.
+        :raise OSError: if the connection fails.
         """
         connection = stream.connection
         if connection.state is State.CONNECTING:
@@ -87,15 +87,15 @@ class Connecting:
                 connection.start_tls(self._tls, self._workload.target.host)
         stream.since = monotonic_ns()
         if connection.state is State.HANDSHAKE:
-            connection.shake_hands()
+            connection.do_handshake()
         return connection.state is State.OPEN
 
     def begin_more(self, working: set[EchoStream], doubted: set[EchoStream]) -> None:
         """
-        Begin as many connections as may be made at the same time.
+        Start connections up to `MAX_CONNECTING` at a time.
 
-        :param working: has those that are being made, and gets those that are begun.
-        :param doubted: streams in it that are connected.
+        :param working: streams at work; started ones are added.
+        :param doubted: connected streams among them.
         """
         while self.waiting and not self.held and len(working) - len(doubted) < MAX_CONNECTING:
             stream = self.waiting.popleft()
@@ -103,16 +103,16 @@ class Connecting:
             self.begin(stream)
 
     def retry(self) -> None:
-        """Try again to connect where the queue was full, until it is found to be so still."""
+        """Retry held streams in order, until the queue is full again."""
         for _ in range(len(self.held)):
             stream = self.held.popleft()
             self._open(stream)
             if self.held and self.held[-1] is stream:
-                self.held.rotate()  # it stays the first of them
+                self.held.rotate()  # it keeps its place at the head
                 break
 
     def give_up(self, before: int) -> None:
-        """Give up all if the first that is held has been so since a time in ns: there is no room for any."""
+        """Fail every unconnected stream if the first held one began before a time in ns."""
         if self.held and self.held[0].connect_at < before:
             given_up = [*self.held, *self.waiting]
             self.clear()
@@ -120,6 +120,6 @@ class Connecting:
                 self._failed(stream, errno.EAGAIN)
 
     def clear(self) -> None:
-        """Make no more connections."""
+        """Cancel all connections that are not started yet."""
         self.waiting.clear()
         self.held.clear()

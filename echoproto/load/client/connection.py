@@ -1,7 +1,7 @@
 """
-One connection: its socket, TLS on it, and the readiness that is waited for.
+One connection: its socket, optional TLS, and its interest in the poller.
 
-It returns or raises what has happened, and calls nobody but the poller.
+Methods return or raise the result. They call no code above this module.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from echoproto.load.client.tls import TLSSocket, describe
 from echoproto.load.errors import REFUSED
 
 LINGER_RESET = struct.pack("ii", 1, 0)
-"""SO_LINGER of socket(7) with no time at all: closing sends an RST."""
+"""Value of SO_LINGER (socket(7)) with which closing sends an RST."""
 
 
 class State(Enum):
-    """A state of a connection; see the table in `echoproto.load.client.streams`."""
+    """A state of a connection, from the table in `echoproto.load.client.streams`."""
 
     CLOSED = "closed"
     CONNECTING = "connecting"
@@ -43,8 +43,8 @@ class Failure:
     The failure of a connection.
 
     :ivar why: its name in the outcome's errors.
-    :ivar reason: more on that, safe to print.
-    :ivar lost: True if the bytes that have not come back should have.
+    :ivar reason: details, safe to print.
+    :ivar lost: true if bytes without a reply count as lost.
     """
 
     why: str
@@ -54,10 +54,10 @@ class Failure:
 
 class Connection:
     """
-    A socket, or one after another.
+    A socket, or a sequence of sockets.
 
-    :ivar fd: descriptor of the socket; of the last one, if there is none.
-    :ivar recv: receives from the socket, or from TLS on it.
+    :ivar fd: descriptor of the current or the last socket.
+    :ivar recv: receives from the socket, or from TLS on top.
     """
 
     recv: Callable[[int], bytes]
@@ -75,9 +75,9 @@ class Connection:
 
     def open(self, address: Address) -> int:
         """
-        Begin to connect.
+        Start to connect.
 
-        :return: 0, or errno if that failed; EAGAIN if the listener of a Unix socket has no room in its queue.
+        :return: 0 or errno; EAGAIN if the queue of a Unix listener is full.
         """
         try:
             made = address.make_socket()
@@ -97,10 +97,10 @@ class Connection:
 
     def finish_connecting(self, proxy: int | None) -> None:
         """
-        Go on once the socket is ready: the connection is open, or has failed.
+        Complete the connection once its socket is ready.
 
         :param proxy: version of the PROXY header to send first, or ``None``.
-        :raise OSError: if it could not be made.
+        :raise OSError: if the connection failed.
         """
         made = self._socket
         if code := made.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
@@ -108,26 +108,26 @@ class Connection:
         self.state = State.OPEN
         self.wait_for(READ)
         if proxy:
-            # It fits: nothing else was sent yet.
+            # The send buffer is empty, so the header fits.
             made.send(header(proxy, made.getsockname(), made.getpeername()))
 
     def start_tls(self, context: ssl.SSLContext, host: str) -> None:
-        """Begin TLS, which needs `shake_hands` next."""
+        """Start TLS; call `do_handshake` next."""
         self.tls = TLSSocket(self._socket, context, host)
         self.recv, self._send = self.tls.recv, self.tls.send
         self.state = State.HANDSHAKE
 
-    def shake_hands(self) -> None:
+    def do_handshake(self) -> None:
         """
-        Go on with the handshake of TLS; the connection is open once it is done.
+        Continue the TLS handshake; the connection is open once it completes.
 
-        :raise OSError: if it failed.
+        :raise OSError: if the handshake failed.
         """
         try:
             if self.tls is not None:
-                self.tls.shake_hands()
+                self.tls.do_handshake()
         except BlockingIOError:
-            return  # a handshake fits into the buffers of a new socket, so it is the peer's turn
+            return  # only a read can block: the handshake fits into the buffers of a new socket
         self.state = State.OPEN
 
     def wait_for(self, mask: int) -> None:
@@ -137,15 +137,15 @@ class Connection:
             self._poller.modify(self.fd, mask)
 
     def wait_for_end(self) -> None:
-        """Wait only for the end of the connection."""
+        """Watch for the end of the connection only."""
         self._poller.watch_end(self.fd)
 
     def send(self, data: memoryview) -> memoryview:
         """
-        Send as much as the kernel takes; what is left is to be sent when the socket is ready.
+        Send as much as the kernel accepts, and wait to write the rest.
 
         :return: the rest.
-        :raise OSError: if the connection is over.
+        :raise OSError: if the connection has ended.
         """
         send = self._send
         try:
@@ -161,14 +161,14 @@ class Connection:
 
     @property
     def pending(self) -> bool:
-        """True if there is more to receive, for which no event will come."""
+        """True if received data is buffered here; no event announces it."""
         return self.tls is not None and self.tls.pending
 
     def close_sending(self) -> None:
         """
         Close the sending side, once: with FIN, over TLS with close_notify.
 
-        :raise OSError: if the connection is over.
+        :raise OSError: if the connection has ended.
         """
         if self.state is not State.OPEN:
             return
@@ -189,7 +189,7 @@ class Connection:
         self.state = State.CLOSED
 
     def failure(self, error: OSError) -> Failure:
-        """Return the failure that an error of this connection stands for."""
+        """Classify an error of this connection."""
         if self.state is State.HANDSHAKE:
             why = "certificate" if isinstance(error, ssl.SSLCertVerificationError) else "TLS"
             return Failure(why, describe(error))
@@ -198,7 +198,7 @@ class Connection:
         if isinstance(error, ssl.SSLError):
             return Failure("TLS", describe(error))
         if self.tls is not None and not self.tls.heard:
-            # TLS 1.3 has a client take the handshake for done before the server has seen its part of it; where that is
-            # refused, an alert is the first to come, unless a reset overtakes it.
+            # With TLS 1.3, the client's handshake completes before the server has checked the client. A server that
+            # refuses sends an alert first, unless a reset overtakes the alert.
             return Failure("TLS", f"{REFUSED}: {describe(error)}")
         return Failure(errno.errorcode.get(error.errno or 0, "unknown"))

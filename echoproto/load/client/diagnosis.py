@@ -1,5 +1,5 @@
 """
-The harm to an echoed stream: its kinds, and how the first harm is named once more of the stream has come.
+The diagnosis of an echoed stream: the kind, position and length of its first harm.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from echoproto.errors import one_line
 from echoproto.load.client.payload import Payload
 from echoproto.units import noun
 
-PROBE = 8
-"""Bytes by which a place in the stream is recognised: within reach, they stand elsewhere once in 2**43 times."""
+PROBE_BYTES = 8
+"""Bytes that identify a position in the stream: within reach, the chance of a second match is 1 in 2**43."""
 
-REACH = 1 << 20
-"""Bytes before and behind a wrong one, in which its right place is looked for."""
+SEARCH_BYTES = 1 << 20
+"""Bytes searched before and behind a wrong byte for its position."""
 
-SHOWN = 40
-"""Bytes of a peer that are shown at the most."""
+MAX_SHOWN_BYTES = 40
+"""Maximum bytes of a peer shown in a message."""
 
 
 class Kind(Enum):
@@ -37,8 +37,8 @@ class Finding:
     """
     The first harm to a stream.
 
-    :ivar offset: position of the first wrong byte, in the stream that was sent.
-    :ivar length: number of bytes that are wrong, missing or too many, as far as that can be told; at least 1.
+    :ivar offset: position of the first wrong byte in the stream sent.
+    :ivar length: number of wrong, missing or surplus bytes, as far as known; at least 1.
     """
 
     kind: Kind
@@ -51,23 +51,23 @@ class Finding:
 
 def diagnose(payload: Payload, wrong: bytes, offset: int, sent: int, start: int = 0) -> Finding:
     """
-    Name the harm, by the place in the stream that the wrong bytes belong to.
+    Name the harm by the position where the wrong bytes belong.
 
-    :param wrong: all that came from the first wrong byte on.
-    :param offset: position of the byte that was expected in its place.
-    :param sent: position of the first byte that was not sent.
-    :param start: position of the first byte that can have come back.
+    :param wrong: received bytes from the first wrong one on.
+    :param offset: position of the byte expected instead.
+    :param sent: position of the first byte not sent.
+    :param start: position of the first byte that can be echoed.
     """
     if offset >= sent:
         return Finding(Kind.INSERTED, offset, len(wrong))
-    for length in range(1, min(PROBE, len(wrong))):
-        here = wrong[length : length + PROBE]
+    for length in range(1, min(PROBE_BYTES, len(wrong))):
+        here = wrong[length : length + PROBE_BYTES]
         if offset + length < sent and here == payload.read(offset + length, len(here)):
             return Finding(Kind.CORRUPT, offset, length)
-    begin, end = max(start, offset - REACH), min(sent, offset + REACH)
-    found = payload.read(begin, end - begin).find(wrong[:PROBE])
+    begin, end = max(start, offset - SEARCH_BYTES), min(sent, offset + SEARCH_BYTES)
+    found = payload.read(begin, end - begin).find(wrong[:PROBE_BYTES])
     belongs = None if found == -1 else begin + found
-    skipped = wrong.find(payload.read(offset, min(PROBE, end - offset)))
+    skipped = wrong.find(payload.read(offset, min(PROBE_BYTES, end - offset)))
     came_later = skipped != -1
     if belongs is None:
         return Finding(Kind.INSERTED, offset, skipped) if came_later else Finding(Kind.CORRUPT, offset, len(wrong))
@@ -77,7 +77,7 @@ def diagnose(payload: Payload, wrong: bytes, offset: int, sent: int, start: int 
 
 
 def common_prefix(one: bytes, two: bytes) -> int:
-    """Return the number of bytes that two strings of one length have in common from the first on."""
+    """Return the length of the common prefix of two strings of equal length."""
     if one == two:
         return len(one)
     low, high = 0, len(one)
@@ -92,44 +92,44 @@ def common_prefix(one: bytes, two: bytes) -> int:
 
 class Diagnosis:
     """
-    Names the harm, from the first wrong byte on.
+    A diagnosis of harm from the first wrong byte on.
 
-    :param payload: what was sent.
-    :param begun: position in it of the connection's first byte.
-    :param acked: position of the byte that should have come; all before it came as it was sent.
+    :param payload: payload sent.
+    :param begun: position of the connection's first byte.
+    :param acked: position of the expected byte; all bytes before it are correct.
     """
 
     def __init__(self, payload: Payload, begun: int, acked: int) -> None:
         self._payload = payload
         self._begun = begun
         self._acked = acked
-        self._start = max(begun, acked - REACH)
+        self._start = max(begun, acked - SEARCH_BYTES)
         self._wrong = bytearray()
 
     def received(self, data: bytes) -> None:
-        """Take in more of what came in place of what should have come, and after it."""
-        self._wrong += data[: 2 * REACH - len(self._wrong)]
+        """Add received bytes, from the first wrong one on."""
+        self._wrong += data[: 2 * SEARCH_BYTES - len(self._wrong)]
 
     @property
     def full(self) -> bool:
-        """True once there is enough to look at."""
-        return len(self._wrong) >= 2 * REACH
+        """True once enough bytes are collected."""
+        return len(self._wrong) >= 2 * SEARCH_BYTES
 
     def finding(self, sent: int) -> Finding:
         """
-        Name the harm; its offset counts from the connection's first byte.
+        Name the harm, with the offset from the connection's first byte.
 
-        :param sent: position of the first byte that was not sent.
+        :param sent: position of the first byte not sent.
         """
         finding = self._finding(sent)
         rest = self._acked + len(self._wrong) - finding.offset
-        if rest < PROBE and finding.offset < sent <= finding.offset + rest:
-            # Too little to be recognised as of elsewhere; but it stands where it should, and all else is there.
+        if rest < PROBE_BYTES and finding.offset < sent <= finding.offset + rest:
+            # Too few bytes to be found elsewhere, but none are missing: they stand where they belong, damaged.
             finding = Finding(Kind.CORRUPT, finding.offset, rest)
         elif finding.kind is Kind.INSERTED and self._acked >= sent:
             before = self._before()
-            belongs = before.rfind(self._wrong[:PROBE])
-            if len(self._wrong) >= PROBE and belongs >= 0:
+            belongs = before.rfind(self._wrong[:PROBE_BYTES])
+            if len(self._wrong) >= PROBE_BYTES and belongs >= 0:
                 finding = Finding(Kind.DUPLICATED, finding.offset, len(before) - belongs)
         return evolve(finding, offset=finding.offset - self._begun)
 
@@ -142,22 +142,22 @@ class Diagnosis:
         return Finding(Kind.INSERTED, min(sent, offset), max(0, offset - sent))
 
     def _before(self) -> bytes:
-        """Return what came right before, as far as anything is looked for."""
+        """Return the correct bytes right before the wrong one, within reach."""
         return self._payload.read(self._start, self._acked - self._start)
 
     def greeting(self, finding: Finding) -> bytes | None:
-        """Return what was put in front of the stream, if that is the harm."""
-        if finding.offset >= PROBE or self._start != self._begun:
-            return None  # it began as it should, and not by chance
+        """Return the bytes inserted in front of the stream, if that is the harm."""
+        if finding.offset >= PROBE_BYTES or self._start != self._begun:
+            return None  # the first `PROBE_BYTES` bytes were right, which is no coincidence
         whole = self._before() + self._wrong
-        beginning = self._payload.read(self._begun, PROBE)
+        beginning = self._payload.read(self._begun, PROBE_BYTES)
         if beginning not in whole:
-            # Nothing of the stream itself has come: either it was not sent yet, or something else came in its place.
+            # No byte of the stream itself was received: it was not sent yet, or other bytes took its place.
             return whole if finding.kind is Kind.INSERTED and not finding.offset else None
         return whole[: whole.index(beginning)]
 
 
 def shown(data: bytes) -> str:
-    """Return some bytes of a peer, escaped and short."""
-    more = "…" if len(data) > SHOWN else ""
-    return f"{one_line(repr(data[:SHOWN])[1:])}{more}"
+    """Return bytes of a peer, escaped and shortened."""
+    more = "…" if len(data) > MAX_SHOWN_BYTES else ""
+    return f"{one_line(repr(data[:MAX_SHOWN_BYTES])[1:])}{more}"

@@ -1,10 +1,9 @@
 """
 The fast path: many connections, one message in flight on each.
 
-All that is done for a message is in sight here, since each call more would cost a hundredth of what it can send; what
-is out of the ordinary is left to `Streams`. What has come on some connections is received first, then
-sent on all of them: that takes a tenth less than to go from one to the next, since the processor has the code for it at
-hand.
+Everything done per message is inlined here: one more call would cost 1 % of the throughput. `Streams` handles every
+exception to the rule. A turn first receives on all ready connections, then sends on all of them. That takes 10 % less
+time than going from connection to connection, because the code stays in the processor's cache.
 """
 
 from __future__ import annotations
@@ -19,24 +18,24 @@ from echoproto.units import NS
 
 
 def run_fast_path(streams: Streams, until: int) -> None:
-    """Deal with what happens, up to a time in ns, or until nothing is working."""
+    """Handle events until a time in ns, or until no stream is working."""
     poll, working = streams.poller.poll, streams.working
     while working and (now := monotonic_ns()) < until:
         if back := _receive(streams, poll((until - now) / NS)):
             _send(streams, back)
 
 
-# On a socket, read and write do what recv and send do, and Python calls them with less ado.
+# On a socket, read and write equal recv and send, with less overhead in Python.
 
 
 def _receive(streams: Streams, events: Events) -> list[EchoStream]:
-    """Take what has come; gives the streams on which it was the whole message, and nothing else."""
+    """Receive from ready streams; return those that received exactly their message."""
     by_fd, room, clock = streams.by_fd, streams.room, monotonic_ns
     counts, slow = streams.meter.service.counts, streams.meter.service.slow
     back: list[EchoStream] = []
     for fd, mask in events:
         stream = by_fd[fd]
-        if mask != 1:  # `echoproto.load.client.poller.READ`, which would have to be looked up
+        if mask != 1:  # `echoproto.load.client.poller.READ`, without the lookup
             streams.handle(stream, mask)
             continue
         try:

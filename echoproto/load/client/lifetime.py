@@ -1,5 +1,5 @@
 """
-The lifetime of connections: each carries all messages of its stream, or, with churn, one.
+The lifetime of connections: one for all messages of a stream or, with churn, one per message.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from echoproto.load.workload import Churn
 
 class Owner(Protocol):
     """
-    The owner of the streams; see `echoproto.load.client.streams.Streams`.
+    The part of `echoproto.load.client.streams.Streams` that lifetimes use.
 
     :ivar half_close: true if each connection closes its sending side after its last message.
     """
@@ -28,26 +28,26 @@ class Owner(Protocol):
     half_close: bool
 
     def fill(self, stream: EchoStream) -> None:
-        """Send as many messages as may be in flight."""
+        """Send messages until the window is full."""
 
     def close_sending(self, stream: EchoStream) -> None:
-        """Close the sending side of a stream, once all is sent."""
+        """Close the sending side of a stream, if everything is sent."""
 
     def rest(self, stream: EchoStream) -> None:
-        """Note that a stream has nothing in flight."""
+        """Record that a stream has nothing in flight."""
 
     def close(self, stream: EchoStream, *, reset: bool = False) -> None:
         """Close the connection of a stream."""
 
     def over(self, stream: EchoStream, *, failed: bool = False) -> None:
-        """Go on without the connection of a stream."""
+        """Close the connection of a stream, and choose its next step."""
 
 
 class Lasting:
     """
-    The lifetime of connections that carry all messages of their stream.
+    The lifetime of persistent connections, which carry all messages of their stream.
 
-    :ivar ready: streams that can send without a new connection.
+    :ivar ready: streams with an open connection.
     :param streams: all streams of the load.
     """
 
@@ -56,55 +56,54 @@ class Lasting:
         self._streams = streams
 
     def begin(self) -> None:
-        """Begin the load: all connections that are to be there from the beginning are made."""
+        """Start the load, after the initial connections are made."""
 
     def senders(self, streams: list[EchoStream]) -> list[EchoStream]:
-        """Return those of some streams that can send."""
+        """Select the streams that can send."""
         return [stream for stream in streams if stream in self.ready]
 
     def opened(self, stream: EchoStream) -> None:
-        """Keep a connection that can be used now."""
+        """Keep a newly opened connection."""
         self.ready.add(stream)
         self._streams.pacing.working.discard(stream)
 
     def offer(self, stream: EchoStream) -> None:
-        """Have a stream send what it may."""
+        """Let a stream send."""
         self._streams.fill(stream)
 
     def answered(self, stream: EchoStream) -> None:
-        """Go on when something has come back."""
+        """React to received data."""
         self._streams.fill(stream)
 
     def is_last(self, stream: EchoStream) -> bool:
-        """Return true if a connection carries no more messages than it has."""
+        """Return true if the connection carries no further messages."""
         return self._streams.pacing.is_dry(stream)
 
     def over(self, stream: EchoStream, *, failed: bool) -> None:
-        """Go on without the connection of a stream."""
+        """Choose the next step of a stream that lost its connection."""
         self.ready.discard(stream)
         self._streams.pacing.leave(stream)
 
     def wind_up(self, stream: EchoStream) -> None:
-        """End the sending on a stream: half-close it, or have it rest."""
+        """End the sending on a stream: half-close it, or let it rest."""
         if self._streams.half_close:
             self._streams.close_sending(stream)
         elif not stream.in_flight:
             self._streams.rest(stream)
 
     def check(self, now: int) -> bool:
-        """Return true if there is no use in going on, at a time in ns."""
+        """Return true if the load can't make progress, at a time in ns."""
         return False
 
 
 class Churning(Lasting):
     """
-    The lifetime of connections that carry one message each: each stream makes one connection after another.
+    The lifetime of connections that carry one message each.
 
-    Until the load begins, connections last: one, that tells if anybody is there, and the idle ones. Where a connection
-    fails, its stream tries again after the next look at what has come to pass, with the same message if it was not
-    sent.
+    The probe connection before the load and the idle connections are persistent. A stream whose connection failed tries
+    again after the next `check`, with the same message if that was not sent.
 
-    :param patience: ns in which nothing but failures is borne.
+    :param patience: ns of uninterrupted failures that are tolerated.
     """
 
     def __init__(self, streams: Owner, churn: Churn, patience: int) -> None:
@@ -149,7 +148,7 @@ class Churning(Lasting):
     def answered(self, stream: EchoStream) -> None:
         streams = self._streams
         if stream.in_flight or streams.half_close:
-            return  # the rest of the message, or the peer's end, is to come
+            return  # the rest of the message, or the peer's FIN, is still to come
         if not self._reset and stream.connection.tls is not None:
             streams.close_sending(stream)
         if stream.is_connected:
@@ -173,7 +172,7 @@ class Churning(Lasting):
 
     @override
     def wind_up(self, stream: EchoStream) -> None:
-        """Close a connection that has not sent anything; all others end by themselves."""
+        """Close a connection that has sent nothing; all others end by themselves."""
         if not (stream.in_flight or stream.is_ending or stream in self._streams.doubted):
             if stream.is_connected:
                 self._streams.close(stream)

@@ -1,8 +1,8 @@
 """
-The messages of one stream: what was sent, and what of it came back.
+The messages of one stream, sent and echoed.
 
-Bytes are known by their position in a `echoproto.load.client.payload.Payload`. Each byte that comes back is compared
-with the byte that was sent. There is no I/O here.
+Bytes are known by their position in a `echoproto.load.client.payload.Payload`. Each received byte is compared
+with the byte sent. There is no I/O here.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from echoproto.load.client.payload import QuickPayload
 from echoproto.load.histogram import Times
 
 HELLO = b"Hello\n"
-"""Greeting of an echo that may come or not, unless another one is asked for."""
+"""Optional greeting of an echo server, accepted unless the load names another one."""
 
 DRAWN_BYTES = 4096
-"""Bytes of messages that are drawn ahead; at least one message."""
+"""Bytes of messages drawn ahead; at least one message."""
 
 MAX_DRAWN = 64
-"""Messages that are drawn ahead at the most."""
+"""Maximum number of messages drawn ahead."""
 
 
 class Supply:
     """
-    The messages that may still be begun, over all streams.
+    The messages that all streams together may still send.
 
     :ivar left: their number.
-    :param streams: number of streams that share it.
+    :param streams: number of streams that share the supply.
     """
 
     def __init__(self, streams: int) -> None:
@@ -39,7 +39,7 @@ class Supply:
         self._shares = 2 * streams
 
     def take(self, wanted: int) -> int:
-        """Take up to so many: towards the end fewer, so that no stream has them all."""
+        """Take up to this number; fewer towards the end, so that every stream gets some."""
         taken = min(wanted, max(1, self.left // self._shares), self.left)
         self.left -= taken
         return taken
@@ -48,15 +48,15 @@ class Supply:
 @frozen
 class Settings:
     """
-    The settings that all streams of a run have in common.
+    The settings shared by all streams of a run.
 
-    :ivar smallest: bytes of the smallest message, 1 or more.
-    :ivar largest: bytes of the largest.
-    :ivar greeting: bytes that are received first; ``None`` for `HELLO` or nothing.
+    :ivar smallest: bytes of the smallest message, at least 1.
+    :ivar largest: bytes of the largest message.
+    :ivar greeting: bytes expected first; ``None`` for `HELLO` or nothing.
     :ivar supply: source of the messages.
-    :ivar service: times from the real send.
+    :ivar service: times from the actual send.
     :ivar response: times from the intended send, or ``None``.
-    :ivar ahead: messages that are drawn ahead at the most, 1 or more.
+    :ivar ahead: maximum number of messages drawn ahead, at least 1.
     """
 
     seed: int
@@ -71,19 +71,19 @@ class Settings:
 
 class Messages:
     """
-    The messages of one stream, over one connection, or over one after another.
+    The messages of one stream, over one connection or a sequence of connections.
 
-    On the fast path, the one message in flight is kept in ``expected``, so that the loop has only to compare. The
-    methods keep what is in flight in ``flight``.
+    The fast path keeps its one message in flight in ``expected``, so that one comparison checks the echo. All methods
+    keep messages in flight in ``flight``.
 
     :ivar number: number of the stream.
     :ivar drawn: messages drawn ahead, the next one last.
     :ivar expected: the message in flight on the fast path, or ``None``.
-    :ivar sent_at: time at which ``expected`` was sent, in ns.
-    :ivar flight: messages in flight, each with the times at which it was sent and should have been, in ns.
-    :ivar unsent: bytes in flight that the kernel has not taken yet.
-    :ivar lost: bytes that should have come back on connections that are over, and did not.
-    :ivar unknown: bytes that did not come back on such connections, and need not have.
+    :ivar sent_at: send time of ``expected``, in ns.
+    :ivar flight: messages in flight, each with its actual and its intended send time in ns.
+    :ivar unsent: bytes in flight that the kernel has not accepted yet.
+    :ivar lost: bytes lost on ended connections.
+    :ivar unknown: bytes on ended connections whose echo was not required.
     :ivar begun: position of the first byte of this connection.
     """
 
@@ -108,17 +108,17 @@ class Messages:
         self.renew()
 
     def renew(self) -> None:
-        """Begin a new connection."""
+        """Start a new connection."""
         self._fresh = True
         self._greeting = HELLO if self._settings.greeting is None else self._settings.greeting
         self.begun = self._end - self.drawn_unsent
 
     def begin(self, now: int, intended: int) -> bytes | None:
         """
-        Put the next message in flight, and return it; ``None`` if there are to be no more.
+        Put the next message in flight, and return it; ``None`` if the supply is used up.
 
-        :param now: in ns.
-        :param intended: time at which it should have been sent, in ns.
+        :param now: time in ns.
+        :param intended: intended send time in ns.
         """
         if not self.drawn and not self.draw():
             return None
@@ -127,22 +127,22 @@ class Messages:
         return message
 
     def enter_fast_path(self) -> None:
-        """Keep the message in flight in ``expected``, if there is one, and nothing else to be thought of."""
+        """Move the only message in flight to ``expected``, unless its echo has begun, or other bytes are due."""
         if len(self.flight) == 1 and not (self._offset or self._greeting or self.unsent):
             self.expected, self.sent_at, _ = self.flight.pop()
 
     def leave_fast_path(self) -> None:
-        """Keep the message in flight in ``flight``."""
+        """Move the message in flight back to ``flight``."""
         if self.expected is not None:
             self.flight.append((self.expected, self.sent_at, self.sent_at))
             self.expected = None
 
     def received(self, data: bytes, now: int) -> bytes:
         """
-        Compare what has come.
+        Compare received bytes with those sent.
 
         :param data: at least 1 byte.
-        :param now: in ns.
+        :param now: time in ns.
         :return: all bytes from `position` on if one of them is wrong, else none.
         """
         self.leave_fast_path()
@@ -187,7 +187,7 @@ class Messages:
 
     @property
     def greeting_due(self) -> bool:
-        """True while a greeting has to come before anything is sent."""
+        """True while a required greeting is incomplete; sending waits for it."""
         return bool(self._settings.greeting and self._greeting)
 
     @property
@@ -197,32 +197,32 @@ class Messages:
 
     @property
     def drawn_unsent(self) -> int:
-        """Bytes of messages that are drawn, but not begun."""
+        """Bytes of messages drawn ahead."""
         return sum(map(len, self.drawn))
 
     @property
     def sent(self) -> int:
-        """Bytes that were sent, over all connections."""
+        """Bytes sent, over all connections."""
         return self._end - self._skipped - self.drawn_unsent - len(self.unsent)
 
     @property
     def missing(self) -> int:
-        """Bytes that were sent on this connection, and have not come back yet."""
+        """Bytes sent on this connection and not echoed yet."""
         in_flight = sum(len(message) for message, _, _ in self.flight) + len(self.expected or b"")
         return in_flight - self._offset - len(self.unsent)
 
     @property
     def acked(self) -> int:
-        """Bytes that came back as they were sent, over all connections."""
+        """Bytes echoed unchanged, over all connections."""
         return self.sent - self.lost - self.unknown - self.missing
 
     @property
     def position(self) -> int:
-        """Position of the next byte that has to come."""
+        """Position of the next expected byte."""
         return self._end - self.drawn_unsent - len(self.unsent) - self.missing
 
     def give_back(self) -> None:
-        """Give up the messages that are drawn ahead."""
+        """Discard the messages drawn ahead."""
         self._end -= self.drawn_unsent
         self.drawn.clear()
 
@@ -230,8 +230,8 @@ class Messages:
         """
         End the connection.
 
-        :param missing: bytes that were sent on it, and have not come back.
-        :param lost: bytes of these that should have; the others need not.
+        :param missing: bytes sent on it and not echoed.
+        :param lost: bytes among them that count as lost; the others count as unknown.
         """
         self.lost += lost
         self.unknown += missing - lost
@@ -242,14 +242,14 @@ class Messages:
         self._offset = 0
 
     def draw(self) -> bool:
-        """Draw some messages ahead, and return true if there are any."""
+        """Draw messages ahead, and return true if the supply had any."""
         settings = self._settings
         count = settings.supply.take(self._ahead)
         if not count:
             return False
         if self._fresh:
             self._fresh = False
-            # The first byte sent is not the first of a greeting, so that one byte tells the two from each other.
+            # Skip bytes equal to the first of a greeting, so that one byte tells a greeting from an echo.
             while settings.greeting is None and self.payload.read(self._end, 1) == HELLO[:1]:
                 self._end += 1
                 self._skipped += 1

@@ -1,5 +1,5 @@
 """
-What is counted while a load runs, and how it comes into the outcome.
+The measurements of a running load, and their transfer into the outcome.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from echoproto.load.histogram import Histogram, Times
 from echoproto.load.outcome import MAX_DESCRIBED_FINDINGS, Outcome, Second
 from echoproto.units import NS
 
-TAIL = NS // 2
-"""ns after the end in which what comes back is counted as of the last second."""
+LAST_SECOND_GRACE = NS // 2
+"""ns after the end during which replies still count towards the last second."""
 
 
 class Meter:
     """
-    Counts.
+    The counters and times of a load.
 
-    :ivar outcome: what was found out, as of the last `tick`.
-    :ivar measuring: whether times and messages count now; the rest always does.
+    :ivar outcome: results as of the last `tick`.
+    :ivar measuring: true while times and messages count; everything else always counts.
     """
 
     def __init__(self, server_pid: int | None = None) -> None:
@@ -36,17 +36,17 @@ class Meter:
         self._begun = self._end = self._ticked = 0
         self._cpu = 0.0
 
-    def look(self) -> None:
-        """See what the server has used before measuring begins, which takes a while if it has many processes."""
+    def read_server_usage(self) -> None:
+        """Read the server's resource usage before the measurement; slow for a server with many processes."""
         if self._server:
             self._used = self._server.use(memory=False)
 
     def begin(self, now: int, end: int, *, anew: bool) -> None:
         """
-        Measuring begins; times before this do not count.
+        Begin the measurement, and discard earlier times.
 
-        :param end: when it is planned to end, in ns.
-        :param anew: whether connections are made while it lasts, so that those before do not count, either.
+        :param end: planned end in ns.
+        :param anew: true to discard earlier connect times, too, because the load itself makes connections.
         """
         self.tick(now)
         if anew:
@@ -60,10 +60,10 @@ class Meter:
 
     def tick(self, now: int) -> int:
         """
-        Bring the outcome up to date, but for its bytes; at the latest at the end of each second.
+        Update the outcome except its bytes; due at least once a second.
 
-        :param now: in ns.
-        :return: how many messages came back since the last one.
+        :param now: time in ns.
+        :return: messages echoed since the last tick.
         """
         outcome = self.outcome
         self.connect.move(outcome.connect_time)
@@ -74,7 +74,7 @@ class Meter:
             count = self.service.move()
             outcome.warmup_messages += count
             return count
-        over = self._ticked >= self._end + TAIL
+        over = self._ticked >= self._end + LAST_SECOND_GRACE
         second = Second() if over and not self.service.count else self._second(self._ticked)
         count = self.service.move(outcome.service_time, second.times)
         self.response.move(outcome.response_time)
@@ -87,9 +87,9 @@ class Meter:
 
     def end(self, last: int) -> None:
         """
-        Measuring is over.
+        End the measurement.
 
-        :param last: when the last message came back, or when it was planned to end, whichever is later, in ns.
+        :param last: time of the last echo or the planned end in ns, the later of the two.
         """
         self._elapse(last)
         if self._server:
@@ -99,10 +99,10 @@ class Meter:
     def _compare(self, before: Use, after: Use) -> None:
         outcome = self.outcome
         used = after.seconds - before.seconds
-        outcome.server_cpu = used if used >= 0 else None  # less, if processes have ended that nobody has waited for
+        outcome.server_cpu = used if used >= 0 else None  # negative if a process ended without being waited for
         outcome.server_memory = after.memory
         switches = after.voluntary - before.voluntary, after.involuntary - before.involuntary
-        if after.ended == before.ended and min(switches) >= 0:  # those of a process or thread go with it
+        if after.ended == before.ended and min(switches) >= 0:  # the counts of an ended process or thread are gone
             outcome.server_switches = switches
 
     def _elapse(self, now: int) -> None:
@@ -110,15 +110,15 @@ class Meter:
         self.outcome.cpu = time.process_time() - self._cpu
 
     def _second(self, now: int) -> Second:
-        if 0 <= now - self._end < TAIL:
+        if 0 <= now - self._end < LAST_SECOND_GRACE:
             now = self._end - 1
         return self.outcome.seconds.setdefault((now - self._begun) // NS, Second())
 
     def error(self, why: str, reason: str = "") -> None:
         """
-        A connection failed.
+        Count a failed connection.
 
-        :param reason: more on that, safe to print, if it is known.
+        :param reason: details, safe to print.
         """
         self.outcome.errors[why] += 1
         if reason:
@@ -127,11 +127,11 @@ class Meter:
             self._second(self._ticked).errors += 1
 
     def finding(self, kind: str, words: str) -> None:
-        """Something was harmed or lost."""
+        """Count and describe harm or loss."""
         self.outcome.findings[kind] += 1
         self.tell(words)
 
     def tell(self, words: str) -> None:
-        """Put into words what was found, if there are not too many already."""
+        """Record the description of a finding, up to `MAX_DESCRIBED_FINDINGS`."""
         if len(self.outcome.first_findings) < MAX_DESCRIBED_FINDINGS:
             self.outcome.first_findings.append(words)

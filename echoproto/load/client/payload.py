@@ -1,8 +1,8 @@
 """
-Bytes that are known by their position: what a client sends, and expects back.
+The payload of a stream: bytes known by their position.
 
-A repeated block would hide a shift by its length; so the stream never repeats. It is the output of SHAKE128 (FIPS 202)
-in counter mode, so that any part of it can be made without what comes before.
+The stream never repeats, because a repeated block would hide a shift by its length. It is the output of SHAKE128
+(FIPS 202) in counter mode, so that any part can be made without the parts before it.
 """
 
 from __future__ import annotations
@@ -12,25 +12,25 @@ from functools import lru_cache
 
 from typing_extensions import override
 
-BLOCK = 1 << 16
-"""Bytes that are made at once."""
+BLOCK_BYTES = 1 << 16
+"""Bytes per block of SHAKE128 output."""
 
-POOL = 4_194_301
-"""Bytes that a `QuickPayload` goes through in circles: a prime, so that they are in step with nobody's buffer."""
+POOL_BYTES = 4_194_301
+"""Bytes that a `QuickPayload` repeats between marks; a prime, so that it is no multiple of a buffer size."""
 
-MARK = 64
-"""Bytes at the start of each `PAGE` of a `QuickPayload` that come nowhere else."""
+MARK_BYTES = 64
+"""Unique bytes at the start of each page of a `QuickPayload`."""
 
-PAGE = 1 << 14
-"""Bytes."""
+PAGE_BYTES = 1 << 14
+"""Bytes per page."""
 
 
 class Payload:
     """
     An endless stream of bytes, given by two numbers.
 
-    :param seed: of the run, 0 to 2**64 - 1.
-    :param stream: which of the run's streams, 0 to 2**64 - 1; those of two connections have nothing in common.
+    :param seed: seed of the run, 0 to 2**64 - 1.
+    :param stream: number of the stream, 0 to 2**64 - 1; two streams are unrelated.
     """
 
     def __init__(self, seed: int, stream: int = 0) -> None:
@@ -40,12 +40,12 @@ class Payload:
 
     def read(self, start: int, length: int) -> bytes:
         """
-        A part of the stream.
+        Return a part of the stream.
 
         :param start: position of its first byte, 0 or more.
-        :param length: in bytes, 0 or more.
+        :param length: bytes, 0 or more.
         """
-        index, offset = divmod(start, BLOCK)
+        index, offset = divmod(start, BLOCK_BYTES)
         part = self._at(index)[offset : offset + length]
         if len(part) == length:
             return part
@@ -54,41 +54,41 @@ class Payload:
         while missing > 0:
             index += 1
             parts.append(self._at(index)[:missing])
-            missing -= BLOCK
+            missing -= BLOCK_BYTES
         return b"".join(parts)
 
     def _at(self, index: int) -> bytes:
         if index != self._index:
-            self._block = hashlib.shake_128(self._key + index.to_bytes(8)).digest(BLOCK)
+            self._block = hashlib.shake_128(self._key + index.to_bytes(8)).digest(BLOCK_BYTES)
             self._index = index
         return self._block
 
 
 class QuickPayload(Payload):
     """
-    The same at several GB/s, where the making of the bytes must not be the limit.
+    A payload at several GB/s, for loads that must not wait for SHAKE128.
 
-    Most bytes are of a pool that all streams of a run go through from different places on. So that neither a whole
-    round nor a mixing of streams can hide, every page begins with bytes of its own, which are as those of `Payload`.
+    Most bytes come from a pool that all streams of a run share, each from its own starting point. Every page begins
+    with unique bytes made as in `Payload`. They reveal a shift by the pool's length and a mix-up of streams.
     """
 
     def __init__(self, seed: int, stream: int = 0) -> None:
         super().__init__(seed, stream)
         self._pool = _pool(seed)
-        self._start = int.from_bytes(hashlib.shake_128(b"start" + self._key).digest(8)) % POOL
+        self._start = int.from_bytes(hashlib.shake_128(b"start" + self._key).digest(8)) % POOL_BYTES
 
     @override
     def read(self, start: int, length: int) -> bytes:
         end = start + length
         parts = []
         while start < end:
-            index, offset = divmod(start, PAGE)
-            if offset < MARK:
-                mark = hashlib.shake_128(self._key + index.to_bytes(8)).digest(MARK)
+            index, offset = divmod(start, PAGE_BYTES)
+            if offset < MARK_BYTES:
+                mark = hashlib.shake_128(self._key + index.to_bytes(8)).digest(MARK_BYTES)
                 part = mark[offset : offset + end - start]
             else:
-                at = (self._start + start) % POOL
-                part = self._pool[at : at + min(PAGE - offset, end - start)]
+                at = (self._start + start) % POOL_BYTES
+                part = self._pool[at : at + min(PAGE_BYTES - offset, end - start)]
             parts.append(part)
             start += len(part)
         return b"".join(parts)
@@ -96,5 +96,5 @@ class QuickPayload(Payload):
 
 @lru_cache(1)
 def _pool(seed: int) -> bytes:
-    pool = hashlib.shake_128(b"pool" + seed.to_bytes(8)).digest(POOL)
-    return pool + pool[:PAGE]
+    pool = hashlib.shake_128(b"pool" + seed.to_bytes(8)).digest(POOL_BYTES)
+    return pool + pool[:PAGE_BYTES]

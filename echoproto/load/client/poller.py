@@ -1,7 +1,7 @@
 """
-Which descriptors are ready: the least that a load generator needs of epoll, kqueue or poll, and nothing between.
+A thin, level-triggered interface to epoll, kqueue or poll.
 
-It is not Twisted's: what measures reactors must not be one of them. All of it is level-triggered.
+The load generator measures reactors, so it does not run on one.
 """
 
 from __future__ import annotations
@@ -13,63 +13,63 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 READ = 1
-"""As EPOLLIN and POLLIN."""
+"""Readable, as EPOLLIN and POLLIN."""
 
 WRITE = 4
-"""As EPOLLOUT and POLLOUT."""
+"""Writable, as EPOLLOUT and POLLOUT."""
 
 ENDED = 16
-"""As EPOLLHUP and POLLHUP: there is an error or an end to be read."""
+"""Failed or ended, as EPOLLHUP and POLLHUP."""
 
 MAX_EVENTS = 64
-"""Events that are taken at once: of many more, the state of each is not in the processor's caches any more."""
+"""Maximum events per poll; with many more, the streams' state would fall out of the processor's caches."""
 
 TIMER_SLACK_FILE = "/proc/self/timerslack_ns"
-"""File of the delay that the system may add to a wait; see PR_SET_TIMERSLACK of prctl(2)."""
+"""File with the delay that Linux may add to a wait (PR_SET_TIMERSLACK of prctl(2))."""
 
 Events = Sequence[tuple[int, int]]
-"""Descriptors, and what each is ready for: `READ`, `WRITE`, and other bits for an error or an end."""
+"""Ready descriptors with their masks: `READ`, `WRITE`, and other bits for an error or an end."""
 
 
 class Poller(Protocol):
     """
-    Waits for descriptors.
+    Waits until descriptors are ready.
 
-    :ivar poll: waits for so many seconds at the most, rounded up to ms by most; gives what is ready.
+    :ivar poll: waits for up to a number of seconds, rounded up to ms by most systems; returns events.
     """
 
     poll: Callable[[float], Events]
 
     def precisely(self, timeout: float) -> Events:
-        """Wait as ``poll`` does, to the µs where the system can."""
+        """Wait as ``poll`` does, with µs precision where the system has it."""
         ...
 
     def register(self, fd: int, mask: int) -> None:
-        """Wait for `READ`, `WRITE` or both on a descriptor from now on."""
+        """Watch a descriptor for `READ`, `WRITE` or both."""
         ...
 
     def modify(self, fd: int, mask: int) -> None:
-        """Wait for something else on it."""
+        """Change the mask of a descriptor."""
         ...
 
     def watch_end(self, fd: int) -> None:
-        """From now on, wait for its end only (it is registered): however many there are of these, they cost nothing."""
+        """Watch a registered descriptor for its end only; such descriptors cost nothing while idle."""
         ...
 
     def forget(self, fd: int) -> None:
-        """Stop waiting for a descriptor, which is going to be closed."""
+        """Stop watching a descriptor, before it is closed."""
         ...
 
     def close(self) -> None:
-        """Give back what the poller itself holds."""
+        """Release the poller's own descriptor."""
         ...
 
 
 FD_SETSIZE = 1024
-"""Descriptors from here on are not for select."""
+"""First descriptor that select can't handle."""
 
 system: Any = select
-"""Module of all pollers; no system has all of them."""
+"""The select module, untyped: no system has all its pollers."""
 
 
 class Epoll:
@@ -85,7 +85,7 @@ class Epoll:
         self.close = self._epoll.close
 
     def precisely(self, timeout: float) -> Events:
-        """Wait with select, which counts in µs, and epoll_wait in ms."""
+        """Wait with select, because epoll_wait has only ms precision."""
         if timeout > 0:
             if self._fd >= FD_SETSIZE:
                 return self.poll(timeout)
@@ -96,7 +96,7 @@ class Epoll:
         """Do nothing: the kernel forgets a closed descriptor."""
 
     def watch_end(self, fd: int) -> None:
-        """Wait for the end only: without EPOLLIN, a FIN is told by EPOLLRDHUP."""
+        """Watch for the end with EPOLLRDHUP, which reports a FIN without EPOLLIN."""
         self._epoll.modify(fd, system.EPOLLRDHUP)
 
 
@@ -104,7 +104,7 @@ class Kqueue:
     """
     kqueue(2).
 
-    :param system: has it; `select`, or a stand-in.
+    :param system: module `select`, or a stand-in.
     """
 
     def __init__(self, system: Any = system) -> None:
@@ -131,7 +131,7 @@ class Kqueue:
         self.modify(fd, mask)
 
     def modify(self, fd: int, mask: int) -> None:
-        """Add and delete filters, as far as the mask has changed."""
+        """Add and delete filters as the mask changes."""
         changes = []
         for bit, kind in ((READ, self._system.KQ_FILTER_READ), (WRITE, self._system.KQ_FILTER_WRITE)):
             if mask & bit and not self._masks[fd] & bit:
@@ -142,7 +142,7 @@ class Kqueue:
         self._masks[fd] = mask
 
     def watch_end(self, fd: int) -> None:
-        """Wait for the end only: with EV_CLEAR, data that is there to be read is told once."""
+        """Watch for the end with EV_CLEAR, which reports readable data only once."""
         self.modify(fd, 0)
         self._kqueue.control(
             [self._system.kevent(fd, self._system.KQ_FILTER_READ, self._system.KQ_EV_ADD | self._system.KQ_EV_CLEAR)], 0
@@ -154,7 +154,7 @@ class Kqueue:
 
 
 class Poll:
-    """poll(2), which every Unix has; slow where there are many."""
+    """poll(2), which every Unix has; slow with many descriptors."""
 
     def __init__(self) -> None:
         self._poll = select.poll()
@@ -166,22 +166,22 @@ class Poll:
         self.forget = self._poll.unregister
 
     def watch_end(self, fd: int) -> None:
-        """Wait for the end only; where there is no POLLRDHUP, only a reset is noticed."""
+        """Watch for the end with POLLRDHUP; systems without it report only a reset."""
         self._poll.modify(fd, getattr(select, "POLLRDHUP", 0))
 
     def close(self) -> None:
-        """Do nothing: there is nothing to give back."""
+        """Do nothing: poll(2) has no descriptor of its own."""
 
 
 @contextmanager
-def punctual() -> Iterator[None]:
-    """Have the system wake this process when it asked to be, and not up to 50 µs later to save power (Linux)."""
+def precise_wakeups() -> Iterator[None]:
+    """Switch off the timer slack of Linux, which delays wake-ups by up to 50 µs to save power."""
     try:
         with open(TIMER_SLACK_FILE, "r+", encoding="ascii") as file:
             before = file.read()
             file.seek(0)
             file.write("1")
-    except OSError:  # there is no such thing here, or it is not allowed; then the lag shows it
+    except OSError:  # missing or forbidden; the measured lag shows the effect
         yield
         return
     try:
@@ -192,7 +192,7 @@ def punctual() -> Iterator[None]:
 
 
 def make_poller() -> Poller:
-    """The best that this system has."""
+    """Return the fastest poller of this system."""
     if hasattr(system, "epoll"):
         return Epoll()
     return Kqueue() if hasattr(system, "kqueue") else Poll()

@@ -1,5 +1,5 @@
 """
-Writes the header of the PROXY protocol (haproxy.org, "The PROXY protocol", versions 1 and 2).
+The header of the PROXY protocol (haproxy.org, "The PROXY protocol", versions 1 and 2).
 """
 
 from __future__ import annotations
@@ -9,20 +9,19 @@ from ipaddress import ip_address
 from typing import Any
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
-"""With which version 2 begins."""
+"""First bytes of a version 2 header."""
 
-STREAM_OVER = {4: 0x11, 6: 0x21}
-"""Version 2's byte for TCP, by the version of IP."""
+TCP_FAMILIES = {4: 0x11, 6: 0x21}
+"""Address family and transport byte of version 2 for TCP, by IP version."""
 
 
 def header(version: int, source: Any, destination: Any) -> bytes:
     """
-    The header that says whose connection it is.
+    Return the header that names the source of a connection.
 
     :param version: 1 or 2.
-    :param source: address and port, as of ``getsockname``; a path, if it is no TCP: then the header says that nothing
-        is known.
-    :param destination: the same, as of ``getpeername``.
+    :param source: result of ``getsockname``; a path of a Unix socket gives an UNKNOWN or LOCAL header.
+    :param destination: result of ``getpeername``.
     """
     if not isinstance(source, tuple):
         return b"PROXY UNKNOWN\r\n" if version == 1 else SIGNATURE + b"\x20\0\0\0"
@@ -30,4 +29,4 @@ def header(version: int, source: Any, destination: Any) -> bytes:
     if version == 1:
         return f"PROXY TCP{here.version} {here} {there} {source[1]} {destination[1]}\r\n".encode()
     addresses = here.packed + there.packed + struct.pack("!HH", source[1], destination[1])
-    return SIGNATURE + struct.pack("!BBH", 0x21, STREAM_OVER[here.version], len(addresses)) + addresses
+    return SIGNATURE + struct.pack("!BBH", 0x21, TCP_FAMILIES[here.version], len(addresses)) + addresses

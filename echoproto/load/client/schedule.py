@@ -1,5 +1,5 @@
 """
-When messages are to be sent where a rate is set, whether or not what was sent before has come back.
+The send times of an open loop, which do not depend on replies.
 """
 
 from __future__ import annotations
@@ -11,19 +11,18 @@ from echoproto.load.workload import Arrivals
 from echoproto.units import NS
 
 NEVER = 1 << 62
-"""ns; more than a century."""
+"""Due time, in ns, of a schedule without further messages: more than a century."""
 
 
-class Agenda:
+class Schedule:
     """
-    The times at which messages are due.
+    The send times of messages at a rate.
 
-    :ivar due: the next of these, in ns; `NEVER` if there are no more.
-    :ivar left: how many there are to be.
-    :param rate: messages a second, above 0.
-    :param arrivals: uniform ones have the same time between any two; those of Poisson have nothing to do with each
-        other.
-    :param seed: by which the times are drawn; of uniform ones, only the first, so that several processes don't send
+    :ivar due: next send time in ns, or `NEVER`.
+    :ivar left: number of messages left.
+    :param rate: messages per second, above 0.
+    :param arrivals: uniform (equal intervals) or Poisson (independent intervals).
+    :param seed: seed of the intervals. Uniform arrivals draw only the first one, so that several processes don't send
         at the same moments.
     """
 
@@ -38,10 +37,10 @@ class Agenda:
 
     def begin(self, now: int, count: int) -> None:
         """
-        Begin anew.
+        Start the schedule.
 
-        :param now: when, in ns.
-        :param count: how many messages there are to be, 0 or more.
+        :param now: start time in ns.
+        :param count: number of messages, 0 or more.
         """
         self._begun = now
         self._place = self._random.random()
@@ -49,7 +48,7 @@ class Agenda:
         self._set()
 
     def next(self) -> int:
-        """Return the time at which the next message is due, in ns, and go on to the one after that."""
+        """Return the next send time in ns, and advance the schedule."""
         due = self.due
         self.left -= 1
         self._place += self._random.expovariate(1.0) if self._poisson else 1.0
@@ -58,9 +57,9 @@ class Agenda:
 
     def overdue(self, now: int) -> int:
         """
-        How many were due before a time, and have not been asked for; of Poisson ones, as many as the rate lets expect.
+        Return the number of messages due before a time and not sent; for Poisson arrivals, the expected number.
 
-        :param now: in ns.
+        :param now: time in ns.
         """
         if self.due >= now:
             return 0
@@ -73,7 +72,7 @@ class Agenda:
 
     @property
     def over(self) -> bool:
-        """True once there are no more."""
+        """True once no messages are left."""
         return self.due == NEVER
 
     def _set(self) -> None:

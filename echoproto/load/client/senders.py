@@ -1,8 +1,8 @@
 """
-Pacing: which sender sends a message, and when.
+Pacing: the sender and the time of each message.
 
-In a closed loop, each sender sends the next message when one has come back. In an open loop, messages are due at times
-that do not depend on what comes back; they are handed out in turn, and wait at their sender until it may send them.
+In a closed loop, each sender sends its next message after an echo. In an open loop, a schedule sets the send times.
+Its messages are dealt to the senders in turn, and wait there while a sender's window is full.
 """
 
 from __future__ import annotations
@@ -16,31 +16,30 @@ from typing_extensions import override
 
 from echoproto.load.client.messages import Supply
 from echoproto.load.client.poller import Events, Poller
-from echoproto.load.client.schedule import Agenda
+from echoproto.load.client.schedule import Schedule
 from echoproto.load.histogram import Times
 from echoproto.load.workload import Workload
 from echoproto.units import NS
 
-ENDLESS = 1 << 62
-"""Messages of a run that ends by time."""
+UNLIMITED_COUNT = 1 << 62
+"""Number of messages of a run that is limited by time."""
 
 STARTS_PER_TURN = 64
-"""Messages that are begun, where a rate is set, between two looks at what has come back: a schedule that can't be kept
-must not keep this from receiving."""
+"""Maximum messages started between two polls, so that a schedule that can't be kept does not prevent receiving."""
 
 
 class Sender(Protocol):
     """
-    One of many that send messages.
+    A sender of messages.
 
-    :ivar waiting: times at which the messages that wait for their turn should have been sent, in ns.
+    :ivar waiting: intended send times of waiting messages, in ns.
     """
 
     waiting: deque[int]
 
     @property
     def drawn(self) -> list[bytes]:
-        """Messages that it has taken from the supply, and not sent."""
+        """Messages taken from the supply and not sent yet."""
         ...
 
 
@@ -49,13 +48,13 @@ S = TypeVar("S", bound=Sender)
 
 class ClosedLoop(Generic[S]):
     """
-    The pacing by what comes back.
+    Pacing by replies.
 
-    :ivar scheduled: true if a message is sent only when it is due.
-    :ivar working: senders that have not done all that they have to do.
+    :ivar scheduled: true if a schedule sets the send times.
+    :ivar working: senders with work left.
     :ivar supply: source of the messages.
-    :ivar unsent: messages that were due, and not sent before the time was over.
-    :param offer: has a sender send what it may.
+    :ivar unsent: messages due, but not sent in time.
+    :param offer: lets a sender send.
     """
 
     scheduled = False
@@ -69,12 +68,12 @@ class ClosedLoop(Generic[S]):
 
     def begin(self, senders: list[S], count: int | None) -> None:
         """
-        Begin to send.
+        Start sending.
 
-        :param count: number of messages; ``None`` for as many as there is time for.
+        :param count: number of messages; ``None`` for no limit.
         """
         self.working.update(senders)
-        self.supply.left = ENDLESS if count is None else count
+        self.supply.left = UNLIMITED_COUNT if count is None else count
         self._offer_all(senders)
 
     def _offer_all(self, senders: Iterable[S]) -> None:
@@ -83,50 +82,50 @@ class ClosedLoop(Generic[S]):
 
     def wait(self, until: int) -> Events | None:
         """
-        Wait for events; begin what is due meanwhile.
+        Wait for events, and start messages that fall due.
 
-        :param until: time in ns, at the most.
-        :return: none if that time has come.
+        :param until: latest time in ns.
+        :return: ``None`` after that time.
         """
         now = monotonic_ns()
         return self._poller.poll((until - now) / NS) if now < until else None
 
     def stop(self, now: int) -> None:
         """
-        Begin no more messages.
+        Start no more messages.
 
-        :param now: time in ns; what was due before, and has not been sent, is ``unsent``.
+        :param now: time in ns; messages due before it and not sent are ``unsent``.
         """
         self.supply.left = 0
 
     def is_dry(self, sender: S) -> bool:
-        """Return true if a sender has no more to send."""
+        """Return true if a sender has nothing left to send."""
         return not (sender.drawn or self.supply.left)
 
     def rest(self, sender: S) -> None:
-        """Note that a sender has nothing in flight."""
+        """Record that a sender has nothing in flight."""
         if self.is_dry(sender):
             self.working.discard(sender)
 
     def leave(self, sender: S) -> None:
-        """Note that a sender can't send any more: what waits for it is for the others."""
+        """Remove a sender that can't send any more; the others take its waiting messages."""
         self.working.discard(sender)
 
 
 class OpenLoop(ClosedLoop[S]):
     """
-    The pacing by a schedule.
+    Pacing by a schedule.
 
-    :param lag: counts how late messages are begun.
+    :param lag: delays between intended and actual start of messages.
     """
 
     scheduled = True
 
     def __init__(
-        self, agenda: Agenda, lag: Times, connections: int, poller: Poller, offer: Callable[[S], None]
+        self, schedule: Schedule, lag: Times, connections: int, poller: Poller, offer: Callable[[S], None]
     ) -> None:
         super().__init__(connections, poller, offer)
-        self._agenda = agenda
+        self._schedule = schedule
         self._lag = lag
         self._ring: list[S] = []
         self._turn = 0
@@ -140,37 +139,37 @@ class OpenLoop(ClosedLoop[S]):
         self.working.update(senders)
         self._ring = senders
         self._counted = count is not None
-        self.supply.left = ENDLESS
-        self._agenda.begin(monotonic_ns(), ENDLESS if count is None else count)
+        self.supply.left = UNLIMITED_COUNT
+        self._schedule.begin(monotonic_ns(), UNLIMITED_COUNT if count is None else count)
 
     @override
     def wait(self, until: int) -> Events | None:
-        agenda = self._agenda
+        schedule = self._schedule
         for _ in range(STARTS_PER_TURN):
             now = monotonic_ns()
-            if agenda.due > min(now, until):
+            if schedule.due > min(now, until):
                 break
-            due = agenda.next()
+            due = schedule.next()
             self._lag.add(now - due)
             self._assign(due)
-            if agenda.over:
-                self._offer_all(list(self.working))  # those that have no message now are done
+            if schedule.over:
+                self._offer_all(list(self.working))  # senders without a message finish now
         if now >= until:
             return None
-        return self._poller.precisely(max(0, min(agenda.due, until) - monotonic_ns()) / NS)
+        return self._poller.precisely(max(0, min(schedule.due, until) - monotonic_ns()) / NS)
 
     @override
     def stop(self, now: int) -> None:
         super().stop(now)
-        self.unsent += self._agenda.left if self._counted else self._agenda.overdue(now)
-        self._agenda.end()
+        self.unsent += self._schedule.left if self._counted else self._schedule.overdue(now)
+        self._schedule.end()
         for sender in self.working:
             self.unsent += len(sender.waiting)
             sender.waiting.clear()
 
     @override
     def is_dry(self, sender: S) -> bool:
-        return self._agenda.over and not sender.waiting
+        return self._schedule.over and not sender.waiting
 
     @override
     def leave(self, sender: S) -> None:
@@ -182,7 +181,7 @@ class OpenLoop(ClosedLoop[S]):
             self._reassign()
 
     def _reassign(self) -> None:
-        """Give what waited for those that are gone to others; what these leave while trying is for this loop, too."""
+        """Deal the messages of removed senders to others, in a loop: those may fail in turn."""
         if self._reassigning:
             return
         self._reassigning = True
@@ -191,7 +190,7 @@ class OpenLoop(ClosedLoop[S]):
         self._reassigning = False
 
     def _assign(self, due: int) -> None:
-        """Have the next sender send a message, once it may."""
+        """Deal a message to the next sender."""
         ring = self._ring
         if not ring:
             self.unsent += 1
@@ -208,9 +207,9 @@ def make_pacing(
     """
     Return the pacing of a load.
 
-    :param first: number of the first connection: processes have different schedules.
+    :param first: number of the first connection, which makes the schedules of processes differ.
     """
     if workload.rate is None:
         return ClosedLoop(workload.connections, poller, offer)
-    agenda = Agenda(workload.rate, workload.arrivals, f"{workload.seed} {first}")
-    return OpenLoop(agenda, lag, workload.connections, poller, offer)
+    schedule = Schedule(workload.rate, workload.arrivals, f"{workload.seed} {first}")
+    return OpenLoop(schedule, lag, workload.connections, poller, offer)

@@ -14,23 +14,23 @@ from echoproto.load.client.poller import READ, WRITE, Poller
 from echoproto.units import noun
 
 SEND_BYTES = 1 << 16
-"""Bytes of messages that are given to one send, where several may be sent; at least one message."""
+"""Bytes of messages per send; at least one message."""
 
 SENDS_PER_TURN = 4
-"""Sends of `SEND_BYTES` that a stream does in a turn: the others, the clock and what has come back wait."""
+"""Maximum sends per stream and turn, so that other streams, timers and received data don't wait long."""
 
 
 class EchoStream:
     """
-    Messages over one connection, or over one after another.
+    Messages over one connection or a sequence of connections.
 
-    :ivar idle: true for one that sends nothing.
-    :ivar waiting: times at which the messages that wait for their turn should have been sent, in ns.
-    :ivar since: time at which anything happened on it last, in ns (but for what the fast path does).
-    :ivar connect_at: time at which it began to connect, in ns.
-    :ivar first_byte_due: true while the first byte of the peer is waited for, and measured.
-    :ivar diagnosis: the look at the harm that was found on it, or ``None``.
-    :ivar leaving: true once all messages are back and the sending side is closed: how it ends does not matter.
+    :ivar idle: true for a stream that sends nothing.
+    :ivar waiting: intended send times of waiting messages, in ns.
+    :ivar since: time of its last activity outside the fast path, in ns.
+    :ivar connect_at: start of the connection attempt, in ns.
+    :ivar first_byte_due: true until the first byte arrives, if its time is measured.
+    :ivar diagnosis: diagnosis of harm in progress, or ``None``.
+    :ivar leaving: true once the load is done and the sending side closed; any end of the connection is fine.
     """
 
     __slots__ = (
@@ -66,7 +66,7 @@ class EchoStream:
 
     @property
     def in_progress(self) -> bool:
-        """True if something has to happen on it; at a low rate, it may be long until its turn comes."""
+        """True if the stream waits for the kernel or the peer, not only for its next message to fall due."""
         messages = self.messages
         if self.connection.state is not State.OPEN:
             return self.is_connected
@@ -74,22 +74,22 @@ class EchoStream:
 
     @property
     def is_ending(self) -> bool:
-        """True once all messages are back, and only the peer's end is missing."""
+        """True once everything is echoed and only the peer's FIN is missing."""
         return self.connection.state is State.HALF_CLOSED and not self.messages.in_flight
 
     @property
     def awaits_greeting(self) -> bool:
-        """True if a greeting has to come first, and has not."""
+        """True while a required greeting is missing."""
         return self.connection.state is State.OPEN and self.messages.greeting_due and not self.idle
 
     def fill(self, window: int, *, scheduled: bool) -> bool:
         """
-        Send as many messages as may be in flight.
+        Send messages until the window is full.
 
-        :param window: that many.
-        :param scheduled: true to send only those that are ``waiting``.
-        :return: false if this has stopped for others to have their turn; it goes on by itself.
-        :raise OSError: if the connection is over.
+        :param window: maximum number of messages in flight.
+        :param scheduled: true to send only ``waiting`` messages.
+        :return: false if it paused for other streams; the next event continues it.
+        :raise OSError: if the connection has ended.
         """
         messages = self.messages
         messages.leave_fast_path()
@@ -111,19 +111,19 @@ class EchoStream:
             self.since = now
             messages.unsent = memoryview(batch[0] if len(batch) == 1 else b"".join(batch))
             self.flush()
-        self.connection.wait_for(READ | WRITE)  # which comes at once, after the events of the others
+        self.connection.wait_for(READ | WRITE)  # the event comes at once, after those of other streams
         return False
 
     def flush(self) -> None:
         """
-        Send what is unsent, as much as the kernel takes.
+        Send unsent bytes, as many as the kernel accepts.
 
-        :raise OSError: if the connection is over.
+        :raise OSError: if the connection has ended.
         """
         self.messages.unsent = self.connection.send(self.messages.unsent)
 
     def leave_fast_path(self, sent: int) -> None:
-        """Go on without the fast path, which has sent only so many bytes of the message in flight."""
+        """Leave the fast path, which has sent only part of the message in flight: this number of bytes."""
         messages = self.messages
         message = messages.expected or b""
         messages.leave_fast_path()
@@ -133,25 +133,25 @@ class EchoStream:
 
     def close_sending(self) -> None:
         """
-        Close the sending side, if all is sent; not where harm was found, which is looked at further.
+        Close the sending side, if everything is sent and no diagnosis is in progress.
 
-        :raise OSError: if the connection is over.
+        :raise OSError: if the connection has ended.
         """
         if not self.messages.unsent and self.diagnosis is None:
             self.connection.close_sending()
 
     def doubt(self, wrong: bytes) -> None:
-        """Begin to look at the harm: more of it is needed to name it."""
+        """Start a diagnosis, which needs the bytes that follow the wrong one."""
         messages = self.messages
         self.diagnosis = Diagnosis(messages.payload, messages.begun, messages.position)
         self.diagnosis.received(wrong)
 
     def abandon(self, *, lost: bool = False) -> str:
         """
-        Give up what is in flight.
+        Give up the messages in flight.
 
-        :param lost: true if what was sent should have come back.
-        :return: the loss in words, if there is one.
+        :param lost: true if they count as lost.
+        :return: description of the loss, or nothing.
         """
         messages = self.messages
         missing = messages.missing
@@ -161,9 +161,9 @@ class EchoStream:
 
     def conclude(self, diagnosis: Diagnosis) -> tuple[Kind, str, bytes | None]:
         """
-        Name the harm, and give up what is in flight.
+        Name the harm, and give up the messages in flight.
 
-        :return: the kind of harm, the harm in words, and the unknown greeting that it is, or ``None``.
+        :return: kind, description, and the unknown greeting if the harm is one, else ``None``.
         """
         self.diagnosis = None
         messages = self.messages

@@ -1,5 +1,5 @@
 """
-A load over TCP, TLS or a Unix socket, as `echoproto.load.engine` runs it, phase by phase.
+A load over TCP, TLS or a Unix socket, in the phases of `echoproto.load.engine`.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ from echoproto.load.client.fastpath import run_fast_path
 from echoproto.load.client.messages import HELLO, MAX_DRAWN, Settings
 from echoproto.load.client.meter import Meter
 from echoproto.load.client.poller import READ
-from echoproto.load.client.senders import ENDLESS
+from echoproto.load.client.senders import UNLIMITED_COUNT
 from echoproto.load.client.stream import EchoStream
 from echoproto.load.client.streams import Streams
 from echoproto.load.errors import IDLE_CLOSED, REFUSALS, nothing_reached
 from echoproto.load.workload import Workload
 from echoproto.units import NS
 
-DOUBT = 3 * NS // 10
-"""ns that a harmed connection is looked at further, after it was last heard of: what is wrong shows by what follows."""
+DIAGNOSIS_SILENCE = 3 * NS // 10
+"""ns of silence after which a diagnosis ends: the bytes behind a wrong one show its kind of harm."""
 
-FAREWELL = 3 * NS // 10
-"""ns that the peers have to end their side, after this side is done."""
+CLOSE_TIMEOUT = 3 * NS // 10
+"""ns for the peers to close their side after this one."""
 
 
 class StreamLoad:
     """
-    The streams of a load in one process, and the phases that they go through together.
+    The streams of a load in one process, and their common phases.
 
-    :ivar accounts: messages of each stream, which know how many bytes were sent and came back.
-    :ivar working: streams that have not done all that they have to do.
+    :ivar accounts: messages of each stream, with their byte counts.
+    :ivar working: streams with work left.
     :param first: number of the first stream.
-    :param patience: seconds without anything on a connection after which it is given up.
+    :param patience: seconds of inactivity after which a connection is given up.
     """
 
     def __init__(self, workload: Workload, meter: Meter, first: int, patience: float) -> None:
@@ -61,35 +61,35 @@ class StreamLoad:
 
     @property
     def last(self) -> int:
-        """Time at which anything came back last, in ns."""
+        """Time of the last received byte, in ns."""
         return self._streams.last
 
     @property
     def reason(self) -> str:
-        """Latest reason why something could not be reached, safe to print."""
+        """Reason of the last failure, safe to print."""
         return self._streams.reason
 
     @property
     def unsent(self) -> int:
-        """Messages that were due, and not sent before the time was over."""
+        """Messages due, but not sent in time."""
         return self._streams.pacing.unsent
 
     @property
     def reached(self) -> bool:
-        """True if anything came back or still may; data that was sent and lost has reached a peer, too."""
+        """True if a peer was reached: data was received, lost or harmed, or a connection is open."""
         failed = self._outcome.errors.keys() - {IDLE_CLOSED}
         refused = failed and failed <= REFUSALS
         return bool(self.last or self._outcome.findings or self._streams.lifetime.ready or not refused)
 
     def connect(self, wait: Callable[[], None]) -> None:
         """
-        Make all connections; with churn, one that tells if anybody is there.
+        Make all connections; with churn, only a probe.
 
-        The idle ones come before all others but the first: servers accept in order, so an echo on each of the others
-        shows that the server has dealt with the idle ones, too.
+        Idle connections come right after the first one. Servers accept in order, so an echo on the later ones proves
+        that the idle ones are accepted, too.
 
-        :param wait: runs the loop until nothing is working any more.
-        :raise EchoError: if there are none.
+        :param wait: runs the loop until no stream is working.
+        :raise EchoError: if no connection could be made.
         """
         workload, outcome, streams = self._workload, self._outcome, self._streams
         first, idle, ready = self._all[0], self._idle, streams.lifetime.ready
@@ -99,7 +99,7 @@ class StreamLoad:
             outcome.errors.clear()
             self._make([first], wait)
             if outcome.connected:
-                address.rotate(ENDLESS if workload.churn else len(self._all) + len(idle))
+                address.rotate(UNLIMITED_COUNT if workload.churn else len(self._all) + len(idle))
                 if ready:
                     self._make(idle, wait)
                     idle = []
@@ -121,16 +121,16 @@ class StreamLoad:
 
     def begin(self, count: int | None, *, half_close: bool) -> None:
         """
-        Begin to send.
+        Start sending.
 
-        :param count: number of messages; ``None`` for as many as there is time for.
+        :param count: number of messages; ``None`` for no limit.
         :param half_close: true if each connection closes its sending side after its last message.
         """
         self._streams.half_close = half_close
         self._streams.pacing.begin(self._streams.lifetime.senders(self._all), count)
 
     def turn(self, until: int) -> None:
-        """Deal with what happens, up to a time in ns, or until nothing is working."""
+        """Handle events until a time in ns, or until no stream is working."""
         streams = self._streams
         if streams.connecting.held:
             self._run(min(until, monotonic_ns() + RETRY_AFTER))
@@ -145,7 +145,7 @@ class StreamLoad:
         streams = self._streams
         while self.working and (events := streams.pacing.wait(until)) is not None:
             for fd, mask in events:
-                if stream := streams.by_fd.get(fd):  # unless it was closed by what another one has handed on to it
+                if stream := streams.by_fd.get(fd):  # another stream's failure may have closed it in this turn
                     streams.handle(stream, mask)
             streams.connect_more()
 
@@ -159,10 +159,10 @@ class StreamLoad:
             streams.lifetime.wind_up(stream)
 
     def check(self, now: int) -> None:
-        """Name the harm that was looked at for long enough, and give up what is stuck."""
+        """End old diagnoses, and give up stuck streams."""
         streams = self._streams
         for stream in list(streams.doubted):
-            if now - stream.since > DOUBT:
+            if now - stream.since > DIAGNOSIS_SILENCE:
                 streams.conclude(stream)
         for stream in list(self.working):
             if stream.in_progress and now - max(stream.since, stream.messages.sent_at) > self._patience:
@@ -174,7 +174,7 @@ class StreamLoad:
             self.stop(now)
 
     def interrupt(self) -> None:
-        """End at once: what has not come back need not have."""
+        """End at once; bytes in flight count as unknown."""
         self._streams.connecting.clear()
         for stream in self.working:
             stream.abandon()
@@ -186,14 +186,14 @@ class StreamLoad:
         """
         End all connections in order.
 
-        Until the peers have ended their side, for a while, what comes without being asked for is found.
+        Bytes that arrive before the peers close their side, or `CLOSE_TIMEOUT` passes, are still checked.
         """
         streams = self._streams
         for stream in list(streams.by_fd.values()):
             self._part(stream)
             if stream.idle:
                 streams.close(stream)
-        until = monotonic_ns() + FAREWELL
+        until = monotonic_ns() + CLOSE_TIMEOUT
         while streams.by_fd and (now := monotonic_ns()) < until:
             for fd, mask in streams.poller.poll((until - now) / NS):
                 streams.handle(streams.by_fd[fd], mask)
@@ -202,10 +202,10 @@ class StreamLoad:
             streams.close(stream)
 
     def _part(self, stream: EchoStream) -> None:
-        """Take what has come, and close the sending side; how the connection ends does not matter from then on."""
+        """Receive the last bytes, and close the sending side; any end of the connection is fine from then on."""
         if stream.idle:
-            with suppress(OSError):  # whatever it says, it is over
-                stream.connection.recv(len(HELLO))  # a greeting; what is not read would turn the FIN into a RST
+            with suppress(OSError):  # the connection ends anyway
+                stream.connection.recv(len(HELLO))  # a greeting; unread bytes would turn the FIN into an RST
         else:
             self._streams.handle(stream, READ)
             self._streams.conclude(stream)
@@ -214,7 +214,7 @@ class StreamLoad:
             self._streams.close_sending(stream)
 
     def close(self) -> None:
-        """Close whatever is open still."""
+        """Close all open connections."""
         for stream in list(self._streams.by_fd.values()):
             self._streams.close(stream)
         self._streams.poller.close()

@@ -1,45 +1,54 @@
 """
 A load over TCP, TLS or a Unix socket: the policy of its streams.
 
-Theory of operation. A `echoproto.load.client.connection.Connection` knows a socket, and
-`echoproto.load.client.messages.Messages` know bytes; neither knows the other. An
-`echoproto.load.client.stream.EchoStream` has both, and moves bytes between them. None of them calls the code above it:
-they return what has happened, or raise an OSError. `Streams`, here, decides what follows:
+Theory of operation
+===================
 
-- when a stream sends its next message: its pacing decides (`echoproto.load.client.senders`), when one has come back or
-  when one is due;
-- how many messages a connection carries: its lifetime decides, all of them or one
-  (`echoproto.load.client.lifetime`);
-- what an event or an error means: the methods here. `echoproto.load.client.streamload` waits for the events, looks now
-  and then for what is stuck, and takes all streams through the phases of a run.
+Three layers move the bytes, and none of them calls the layer above. Each returns its result or raises an OSError:
 
-An event is a descriptor and what it is ready for. The state of the connection says what to do:
+- a `echoproto.load.client.connection.Connection` is a socket, and knows no messages;
+- `echoproto.load.client.messages.Messages` are bytes in flight, and know no socket;
+- an `echoproto.load.client.stream.EchoStream` has one of each, and moves bytes between them.
 
-===========  ===================================  =====================================================
-state        waits for                            next
-===========  ===================================  =====================================================
-CLOSED       its turn; room in a Unix queue       CONNECTING, by ``connecting``
-CONNECTING   the kernel                           HANDSHAKE over TLS, else OPEN; if it fails, CLOSED
-HANDSHAKE    the peer                             OPEN; if it fails, CLOSED
-OPEN         a greeting, if one is due            OPEN, and can send
-OPEN         messages in flight                   OPEN, and sends the next, or rests; after its last one,
-                                                  HALF_CLOSED if that is asked for; with churn, CLOSED
-OPEN         more of what is wrong (`doubted`)    CLOSED, when there is enough, or nothing more comes
-OPEN, idle   nothing: only its end is watched     CLOSED, which counts as an error
-HALF_CLOSED  the peer's end                       CLOSED
-===========  ===================================  =====================================================
+`Streams`, in this module, is the layer above. It takes one event at a time, a descriptor with its readiness, and
+decides the next step of the stream. Two strategies are left to other modules:
 
-A stream is in ``working`` while it waits for anything but its turn to send; a phase of the run is over when that set is
-empty. Whatever happens on a stream sets its ``since``. It is given up when that is too long ago.
+- the pacing (`echoproto.load.client.senders`) sets the time of the next message: after an echo, or by a schedule;
+- the lifetime (`echoproto.load.client.lifetime`) sets the number of messages per connection: all of them, or one.
 
-Most loads have one message in flight on each connection, over plain sockets, in a closed loop, and that must cost
-least. Then `Streams.fill` has the messages enter the fast path, and `echoproto.load.client.fastpath` receives and sends
-in place of the methods here. All that is out of the ordinary comes back to them, and the methods of `Messages` that
-need to know what is in flight leave the fast path first.
+`echoproto.load.client.streamload` runs the loop. It polls for events, looks for stuck streams, and takes all streams
+through the phases of a run.
 
-Two orders matter. A stream that fails hands on the messages that wait for it, and the streams that get them may fail in
-turn: `OpenLoop` does this in a loop, not in a recursion, and whoever waits for events expects that a descriptor may be
-gone. And a connection is closed before its stream goes on, because with churn the stream opens the next one at once.
+The state of the connection selects the reaction to an event:
+
+===========  =====================================  =================================================
+State        Waits for                              Next state
+===========  =====================================  =================================================
+CLOSED       its turn, or room in a Unix queue      CONNECTING
+CONNECTING   the kernel                             HANDSHAKE over TLS, else OPEN; CLOSED on failure
+HANDSHAKE    the peer                               OPEN; CLOSED on failure
+OPEN         a required greeting                    OPEN, ready to send
+OPEN         echoes of messages in flight           OPEN, and sends the next message or rests;
+                                                    HALF_CLOSED after the last one, if requested;
+                                                    CLOSED with churn
+OPEN         bytes for a diagnosis (`doubted`)      CLOSED, after enough bytes or a silence
+OPEN, idle   the end of the connection              CLOSED, which counts as an error
+HALF_CLOSED  the peer's FIN                         CLOSED
+===========  =====================================  =================================================
+
+A stream is in ``working`` unless it only waits for its next message to fall due. A phase ends when that set is empty.
+Every activity sets the stream's ``since``; a stream is given up when that is too long ago.
+
+The common load has one message in flight per connection, plain sockets and a closed loop, and it must cost least. For
+it, `Streams.fill` moves messages to the fast path, and `echoproto.load.client.fastpath` receives and sends in place of
+the methods here. It hands every exception to the rule back to them. The methods of `Messages` that need the bytes in
+flight leave the fast path first.
+
+Two orders matter:
+
+- A failed stream hands its waiting messages to other streams, which may fail in turn. `OpenLoop` does this in a loop,
+  not by recursion. So a descriptor can be closed before its event is handled.
+- A connection is closed before its stream goes on, because with churn the stream opens the next one at once.
 """
 
 from __future__ import annotations
@@ -60,10 +69,10 @@ from echoproto.load.errors import IDLE_CLOSED
 from echoproto.load.workload import Transport, Workload
 
 MAX_FAST_BYTES = 1 << 14
-"""Bytes of the largest message on the fast path: to compare more takes too long for those that wait meanwhile."""
+"""Maximum message bytes on the fast path; comparing larger ones would delay the other streams."""
 
 MAX_RECEIVE_BYTES = 1 << 18
-"""Bytes that are received at once at the most."""
+"""Maximum bytes per receive."""
 
 END_OF_STREAM = Failure("end of stream", lost=True)
 NO_PROGRESS = Failure("no progress", lost=True)
@@ -74,16 +83,16 @@ class Streams:
     """
     All streams of a load in one process.
 
-    :ivar by_fd: streams that have a socket, by its descriptor.
-    :ivar working: streams that have not done all that they have to do.
-    :ivar doubted: streams on which harm was found, and more is looked at.
-    :ivar fast: true if the fast path can be taken.
+    :ivar by_fd: streams with a socket, by descriptor.
+    :ivar working: streams with work left.
+    :ivar doubted: streams with a diagnosis in progress.
+    :ivar fast: true if the load can use the fast path.
     :ivar half_close: true if each connection closes its sending side after its last message.
-    :ivar room: bytes that are received at once at the most.
-    :ivar last: time at which anything came back last, in ns.
-    :ivar reason: the latest reason why something can't be reached.
+    :ivar room: maximum bytes per receive.
+    :ivar last: time of the last received byte, in ns.
+    :ivar reason: reason of the last failure, safe to print.
     :param first: number of the first stream.
-    :param patience: ns in which nothing but failures is borne with churn.
+    :param patience: ns of uninterrupted failures that churn tolerates.
     """
 
     def __init__(self, workload: Workload, meter: Meter, first: int, patience: int) -> None:
@@ -108,11 +117,11 @@ class Streams:
     # Connections
 
     def connect_more(self) -> None:
-        """Begin as many connections as may be made at the same time, if there are any to be made."""
+        """Start waiting connections, as many as may be in progress."""
         self.connecting.begin_more(self.working, self.doubted)
 
     def not_connected(self, stream: EchoStream, code: int) -> None:
-        """Count a connection that could not be made, as errno says."""
+        """Count a failed connection attempt, by errno."""
         full = code == errno.EAGAIN
         self.reason = "the listener's queue is full" if full else os.strerror(code)
         if limit := self.connecting.address.local_limit(code):
@@ -122,7 +131,7 @@ class Streams:
         self.over(stream, failed=True)
 
     def handle(self, stream: EchoStream, mask: int) -> None:
-        """Deal with what a connection is ready for."""
+        """Handle an event of a connection."""
         state = stream.connection.state
         try:
             if not (state is State.OPEN or state is State.HALF_CLOSED):
@@ -149,10 +158,10 @@ class Streams:
         if not stream.messages.greeting_due:
             self.lifetime.opened(stream)
         if stream.connection.pending:
-            self._receive(stream)  # it came with the end of the handshake, and no event will tell
+            self._receive(stream)  # data came with the end of the handshake, and no event announces it
 
     def fill(self, stream: EchoStream) -> None:
-        """Send as many messages as may be in flight."""
+        """Send messages until the window is full."""
         try:
             if not stream.fill(self._window, scheduled=self.pacing.scheduled):
                 return
@@ -168,7 +177,7 @@ class Streams:
             messages.enter_fast_path()
 
     def rest(self, stream: EchoStream) -> None:
-        """Note that a stream has nothing in flight; unless there is more to be found out about it."""
+        """Record that a stream has nothing in flight, unless a diagnosis is in progress."""
         if stream not in self.doubted:
             self.pacing.rest(stream)
 
@@ -181,14 +190,14 @@ class Streams:
                 return
             self.received(stream, data, monotonic_ns())
             if connection.tls is None or not connection.tls.pending:
-                return  # what else there is comes with the next event
+                return  # the next event announces further data
 
     def received(self, stream: EchoStream, data: bytes, now: int) -> None:
         """
-        Deal with what has come.
+        Handle received bytes.
 
         :param data: empty at the end of the stream.
-        :param now: in ns.
+        :param now: time in ns.
         """
         messages = stream.messages
         if not data:
@@ -213,7 +222,7 @@ class Streams:
     # The end of a connection
 
     def close_sending(self, stream: EchoStream) -> None:
-        """Close the sending side of a stream, once all is sent."""
+        """Close the sending side of a stream, if everything is sent."""
         try:
             stream.close_sending()
         except OSError as error:
@@ -227,7 +236,7 @@ class Streams:
             stream.leaving = False
 
     def over(self, stream: EchoStream, *, failed: bool = False) -> None:
-        """Close the connection of a stream, and go on without it."""
+        """Close the connection of a stream, and let its lifetime choose the next step."""
         self.close(stream)
         self.lifetime.over(stream, failed=failed)
 
@@ -240,7 +249,7 @@ class Streams:
             self.fail(stream, END_OF_STREAM)
 
     def failed(self, stream: EchoStream, error: OSError) -> None:
-        """Deal with what a socket says of the end of its connection."""
+        """Handle the error that ended a connection."""
         if stream.connection.state is State.CONNECTING:
             self.not_connected(stream, error.errno or errno.EIO)
         elif stream.diagnosis:
@@ -264,7 +273,7 @@ class Streams:
         self.fail(stream, NO_GREETING)
 
     def _doubt(self, stream: EchoStream, wrong: bytes) -> None:
-        """Look further at a stream in which something is wrong, to name it."""
+        """Start the diagnosis of a stream with wrong bytes."""
         if stream.messages.greeting_due:
             due = shown(self._workload.greeting or b"")
             self._fail_greeting(stream, f"greeting {shown(wrong)} in place of {due}")
@@ -275,7 +284,7 @@ class Streams:
         self.working.add(stream)
 
     def conclude(self, stream: EchoStream) -> None:
-        """Name the harm, if any was found, and end the connection."""
+        """End the diagnosis of a stream, if there is one, and its connection."""
         if stream.diagnosis:
             self.doubted.discard(stream)
             kind, words, greeting = stream.conclude(stream.diagnosis)
@@ -286,7 +295,7 @@ class Streams:
             self.over(stream, failed=True)
 
     def give_up(self, stream: EchoStream) -> None:
-        """End a connection on which nothing has happened for long."""
+        """End a connection after a long inactivity."""
         if stream.diagnosis:
             self.conclude(stream)
         elif stream.awaits_greeting:

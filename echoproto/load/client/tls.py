@@ -1,8 +1,8 @@
 """
-TLS on a socket that does not block, with a sending side that can be closed while more is received.
+TLS on a non-blocking socket, with half-close.
 
-`ssl.SSLSocket.unwrap` reads from the socket, and fails at data that is on its way still; so this has OpenSSL work on
-memory, and reads and writes the socket itself.
+`ssl.SSLSocket.unwrap` reads from the socket, and fails if data is still on its way. So OpenSSL works on memory here,
+and this module reads and writes the socket.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from echoproto.errors import ConfigurationError, one_line
 from echoproto.load.workload import Workload
 
 MAX_RECORD_BYTES = 1 << 14
-"""Bytes of one record (RFC 8446, section 5.1), and of one call of `TLSSocket.send`."""
+"""Maximum bytes of a record (RFC 8446, section 5.1), and of a call of `TLSSocket.send`."""
 
 RECEIVE_BYTES = 1 << 16
-"""Bytes that are received at once."""
+"""Maximum bytes per receive."""
 
 
 class TLSSocket:
     """
-    What a load needs of a socket, over TLS.
+    The part of a socket's interface that a load needs, over TLS.
 
-    :ivar heard: whether anything but a handshake has come.
-    :param plain: connected; does not block.
-    :param host: whom its certificate has to name.
+    :ivar heard: true once application data has been received.
+    :param plain: connected, non-blocking socket.
+    :param host: name that the certificate must contain.
     """
 
     def __init__(self, plain: socket.socket, context: ssl.SSLContext, host: str) -> None:
@@ -39,11 +39,11 @@ class TLSSocket:
         self._opened = bytearray()
         self.heard = False
 
-    def shake_hands(self) -> None:
+    def do_handshake(self) -> None:
         """
-        Go on with the handshake, and return once it is done.
+        Continue the handshake, and return once it is complete.
 
-        :raise BlockingIOError: if it is not yet.
+        :raise BlockingIOError: if it is incomplete.
         :raise OSError: if it failed; an `ssl.SSLError`, most likely.
         """
         while True:
@@ -54,7 +54,7 @@ class TLSSocket:
                 self._take()
             except ssl.SSLError:
                 with suppress(OSError):
-                    self.flush()  # the alert that tells the peer why; what failed is raised
+                    self.flush()  # sends the alert that tells the peer why; the handshake's own error is raised
                 raise
             else:
                 self.flush()
@@ -62,7 +62,7 @@ class TLSSocket:
 
     def recv(self, size: int) -> bytes:
         """
-        Receive up to so many bytes; none at the end of the stream.
+        Receive up to a number of bytes; none at the end of the stream.
 
         :raise BlockingIOError: if there are none yet.
         :raise ssl.SSLEOFError: if the stream has ended without close_notify.
@@ -84,9 +84,9 @@ class TLSSocket:
 
     def send(self, data: memoryview) -> int:
         """
-        Send some; what is taken, but does not go out at once, goes with the next call, or with `flush`.
+        Accept bytes to send, and return their number; the next call or `flush` sends those that did not go out at once.
 
-        :raise BlockingIOError: if nothing can be taken now.
+        :raise BlockingIOError: if no bytes can be accepted now.
         """
         self.flush()
         count = self._tls.write(data[:MAX_RECORD_BYTES])
@@ -96,9 +96,9 @@ class TLSSocket:
 
     def flush(self) -> None:
         """
-        Send what was taken.
+        Send all accepted bytes.
 
-        :raise BlockingIOError: if not all of it can be sent now.
+        :raise BlockingIOError: if some of them can't be sent now.
         """
         if self._outgoing.pending:
             self._sealed = memoryview(bytes(self._sealed) + self._outgoing.read())
@@ -107,23 +107,25 @@ class TLSSocket:
 
     def close_sending(self) -> None:
         """
-        Say that nothing more will follow; needs a `flush`, too.
+        Prepare close_notify; call `flush` next to send it.
 
-        What has come, and was not received yet, is kept for `recv`: SSL_shutdown(3) fails where it meets data.
+        Received data is kept for `recv`, because SSL_shutdown(3) fails if data is pending.
         """
         try:
             while True:
                 self._opened += self._tls.read(RECEIVE_BYTES)
         except (ssl.SSLWantReadError, ssl.SSLZeroReturnError):
-            pass  # all that has come is opened
+            pass  # all received data is decrypted
         except ssl.SSLError:
-            return  # `recv` fails by it, after what came before
-        with suppress(ssl.SSLWantReadError):  # for the peer to say so as well, which it does when it has sent all
+            return  # `recv` raises it, after the data before it
+        with suppress(
+            ssl.SSLWantReadError
+        ):  # waits for the peer's close_notify, which comes when the peer has sent all
             self._tls.unwrap()
 
     @property
     def pending(self) -> bool:
-        """True if there is more to receive, for which no event will come."""
+        """True if received data is buffered here; no event announces it."""
         return bool(self._opened or self._incoming.pending or self._tls.pending())
 
     def _take(self) -> None:
@@ -135,7 +137,7 @@ class TLSSocket:
 
 
 def describe(error: OSError) -> str:
-    """Return OpenSSL's reason for a failure of TLS in one line: the fault of the certificate, or the error."""
+    """Describe a TLS failure in one line: the fault of the certificate, or OpenSSL's error."""
     name = getattr(error, "reason", None)
     said = name.replace("_", " ").lower() if isinstance(name, str) else error.strerror
     return one_line(getattr(error, "verify_message", "") or said or str(error))
@@ -143,9 +145,9 @@ def describe(error: OSError) -> str:
 
 def make_tls_context(workload: Workload) -> ssl.SSLContext:
     """
-    How TLS is to be spoken.
+    Return the TLS context of a load.
 
-    :raise ConfigurationError: if the file of authorities can't be used.
+    :raise ConfigurationError: if the CA file can't be used.
     """
     try:
         context = ssl.create_default_context(cafile=workload.ca)

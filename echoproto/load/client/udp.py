@@ -1,5 +1,5 @@
 """
-A load over UDP: its sockets, and the fate of their datagrams.
+A load over UDP.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from time import monotonic_ns
 
 from echoproto.errors import ConfigurationError
 from echoproto.load.address import Address, resolve
-from echoproto.load.client.datagrams import SMALLEST, Datagrams, count_lost
+from echoproto.load.client.datagrams import MIN_DATAGRAM_BYTES, Datagrams, count_lost
 from echoproto.load.client.messages import Settings
 from echoproto.load.client.meter import Meter
 from echoproto.load.client.poller import READ, WRITE, Poller, make_poller
@@ -24,28 +24,31 @@ from echoproto.load.errors import nothing_reached
 from echoproto.load.workload import Workload
 from echoproto.units import NS
 
-TIMEOUT = NS
-"""ns after which a datagram that has not come back is lost."""
+LOSS_TIMEOUT = NS
+"""ns after which a datagram without an echo counts as lost."""
 
-LARGEST = 65_507
-"""Bytes that fit into a datagram over IPv4, and (but for 20 more) over IPv6."""
+MAX_DATAGRAM_BYTES = 65_507
+"""Maximum bytes of a datagram over IPv4; IPv6 has room for 20 more."""
 
 RECEIVE_BUFFER = 1 << 22
-"""Bytes that are asked of the system, so that it doesn't drop what has come back."""
+"""Bytes of receive buffer to request, so that the system drops no echoes."""
 
-REFUSAL = 0.05
-"""Seconds after which an address of this machine would have refused a datagram."""
+REFUSAL_SECONDS = 0.05
+"""Seconds to wait for an address of this machine to refuse a datagram."""
 
-DROPS = -1
-"""Column of /proc/net/udp (proc_net(5)): datagrams that were dropped for want of room. The inode is the tenth."""
+INODE_COLUMN = 9
+"""Column of /proc/net/udp (proc_net(5)) with the inode of the socket."""
+
+DROPS_COLUMN = -1
+"""Column of the same file with the datagrams dropped because the receive buffer was full."""
 
 
 class UDPSocket:
     """
-    One socket, and its datagrams; a `echoproto.load.client.senders.Sender`.
+    One socket and its datagrams, a `echoproto.load.client.senders.Sender`.
 
-    :ivar waiting: times at which the messages that wait for their turn should have been sent, in ns.
-    :ivar drawn: none: messages are made when they are sent.
+    :ivar waiting: intended send times of waiting messages, in ns.
+    :ivar drawn: always empty; messages are made when they are sent.
     :raise OSError: if the socket can't be made.
     """
 
@@ -77,15 +80,17 @@ class UDPLoad:
     """
     All sockets of a load.
 
-    :ivar accounts: datagrams of each socket, which know how many bytes were sent and came back.
-    :ivar working: sockets that have not done all that they have to do.
-    :ivar last: time at which anything came back last, in ns.
-    :ivar reason: the latest reason why something can't be reached.
+    :ivar accounts: datagrams of each socket, with their byte counts.
+    :ivar working: sockets with work left.
+    :ivar last: time of the last received datagram, in ns.
+    :ivar reason: reason of the last failure, safe to print.
     """
 
     def __init__(self, workload: Workload, meter: Meter, first: int, patience: float) -> None:
-        if not SMALLEST <= workload.smallest <= workload.largest <= LARGEST:
-            raise ConfigurationError(f"size: a datagram of a load has {SMALLEST} to {LARGEST} bytes")
+        if not MIN_DATAGRAM_BYTES <= workload.smallest <= workload.largest <= MAX_DATAGRAM_BYTES:
+            raise ConfigurationError(
+                f"size: a datagram of a load has {MIN_DATAGRAM_BYTES} to {MAX_DATAGRAM_BYTES} bytes"
+            )
         if workload.churn or workload.half_close or workload.proxy or workload.idle or workload.greeting:
             raise ConfigurationError(
                 "UDP has no connections: no churn, half-close, idle ones, greeting or PROXY header"
@@ -114,7 +119,7 @@ class UDPLoad:
 
     def connect(self, _wait: Callable[[], None]) -> None:
         """
-        Make all sockets; a service that is not there shows only when something is sent.
+        Make all sockets; a missing service shows only when something is sent.
 
         :raise EchoError: if no socket could be made.
         """
@@ -132,7 +137,7 @@ class UDPLoad:
             raise nothing_reached(self._workload, outcome, self.reason)
 
     def _failed(self, error: OSError) -> None:
-        """Count what a socket says of itself, or of what it has sent: mostly that nothing listens there."""
+        """Count an error of a socket, most often the refusal of an earlier datagram."""
         code = error.errno or 0
         self.reason = os.strerror(code)
         if limit := self._address.local_limit(code):
@@ -142,27 +147,27 @@ class UDPLoad:
 
     @property
     def reached(self) -> bool:
-        """True if anything came back, or if nothing was sent."""
+        """True if a datagram was received, or none was sent."""
         return bool(self.last or not any(datagrams.sent for datagrams in self.accounts))
 
     @property
     def unsent(self) -> int:
-        """Messages that were due, and not sent before the time was over."""
+        """Messages due, but not sent in time."""
         return self._pacing.unsent
 
     def begin(self, count: int | None, *, half_close: bool) -> None:
-        """Begin to send so many messages, or as many as there is time for; there are no sides to close."""
+        """Start sending: a number of messages, or ``None`` for no limit; UDP has no half-close."""
         self._begun = monotonic_ns()
         self._pacing.begin(list(self._by_fd.values()), count)
 
     def turn(self, until: int) -> None:
-        """Deal with what happens, up to a time in ns, or until nothing is working."""
+        """Handle events until a time in ns, or until no socket is working."""
         while self.working and (events := self._pacing.wait(until)) is not None:
             for fd, mask in events:
                 self._handle(self._by_fd[fd], mask)
 
     def _fill(self, one: UDPSocket) -> None:
-        """Send as many messages as may be in flight."""
+        """Send messages until the window is full."""
         pacing, datagrams, waiting = self._pacing, one.datagrams, one.waiting
         flight, scheduled, window = datagrams.flight, pacing.scheduled, self._workload.window
         mask = READ
@@ -179,11 +184,11 @@ class UDPLoad:
                 mask = READ | WRITE
                 break
             except OSError as error:
-                self._failed(error)  # it is gone all the same, as if lost on its way
+                self._failed(error)  # the datagram stays in flight, as if lost on its way
             if scheduled:
                 waiting.popleft()
             if begun == STARTS_PER_TURN:
-                mask = READ | WRITE  # the next event, which comes at once, is for others, too
+                mask = READ | WRITE  # continue with the next event, after those of other sockets
                 break
         one.wait_for(mask)
         if not flight:
@@ -197,19 +202,19 @@ class UDPLoad:
     def _receive(self, one: UDPSocket) -> None:
         try:
             while True:
-                data = one.recv(LARGEST + 1)
+                data = one.recv(MAX_DATAGRAM_BYTES + 1)
                 self.last = now = monotonic_ns()
                 if harm := one.datagrams.received(data, now):
                     self._meter.finding(harm.kind, harm.words)
                 if self._workload.window == 1:
-                    break  # what else there is comes with the next event
+                    break  # the next event announces further datagrams
         except BlockingIOError:
-            pass  # all was received
+            pass  # everything is received
         except OSError as error:
             self._failed(error)
 
     def stop(self, now: int) -> None:
-        """Send no more messages, as of a time in ns."""
+        """Start no more messages, as of a time in ns."""
         self._pacing.stop(now)
         for one in list(self.working):
             if not one.datagrams.flight:
@@ -217,30 +222,31 @@ class UDPLoad:
 
     def check(self, now: int) -> None:
         """
-        Give up what has not come back in time.
+        Give up datagrams that were not echoed in time.
 
-        :raise EchoError: if nothing ever came back, and the system says why, or it has been so for long.
+        :raise EchoError: if nothing was ever received, `LOSS_TIMEOUT` after the start if the system reported an error,
+            else when the patience ends.
         """
         meter = self._meter
         for one in self._by_fd.values():
-            if said := one.datagrams.expire(now - TIMEOUT):
+            if said := one.datagrams.expire(now - LOSS_TIMEOUT):
                 for words in said:
                     meter.tell(words)
                 self._fill(one)
         count_lost(self.accounts, meter.outcome.findings)
         silent = now - max(self._begun, self.last)
-        if not self.last and self.working and silent > (TIMEOUT if meter.outcome.errors else self._patience):
+        if not self.last and self.working and silent > (LOSS_TIMEOUT if meter.outcome.errors else self._patience):
             raise nothing_reached(self._workload, meter.outcome, self.reason)
         if not self._pacing.scheduled and silent > self._patience and self._pacing.supply.left:
             meter.error("no progress")
             self.stop(now)
 
     def interrupt(self) -> None:
-        """End at once: what has not come back need not have."""
+        """End at once; datagrams in flight count as unknown."""
         self.working.clear()
 
     def finish(self) -> None:
-        """Take what has come late, and see whether this machine itself has dropped anything."""
+        """Receive late datagrams, and count those that this machine dropped."""
         for one in self._by_fd.values():
             self._receive(one)
             one.datagrams.abandon()  # after an interruption; what has come by then is known
@@ -257,27 +263,28 @@ class UDPLoad:
 
 def choose(addresses: list[Address]) -> Address:
     """
-    Return the first address that does not refuse an empty datagram, else the first: UDP has no connection that tells.
+    Return the first address that does not refuse an empty datagram, else the first.
 
-    An echo replies to it, or takes no notice; neither is waited for any longer than a refusal takes on this machine.
+    UDP has no connection whose failure would show a missing service. The wait is as long as a refusal takes on this
+    machine, because an echo may reply to an empty datagram or ignore it.
     """
     for address in addresses if len(addresses) > 1 else []:
         with suppress(OSError), address.make_socket() as probe:
             probe.connect(address.address)
             probe.send(b"")
-            if not select.select([probe], [], [], REFUSAL)[0]:
+            if not select.select([probe], [], [], REFUSAL_SECONDS)[0]:
                 return address
-            probe.recv(1)  # unless it raises what was refused
+            probe.recv(1)  # raises the refusal, if there was one
             return address
     return addresses[0]
 
 
 def drops(inodes: set[int]) -> list[int]:
-    """Return the numbers of datagrams that the system has dropped of sockets, given by inode; of Linux only."""
+    """Return the numbers of datagrams that Linux dropped for sockets, given by inode."""
     found = []
     for name in ("/proc/net/udp", "/proc/net/udp6"):
         if os.path.exists(name):
             with open(name, encoding="ascii") as file:
                 fields = [line.split() for line in file.readlines()[1:]]
-            found += [int(field[DROPS]) for field in fields if int(field[9]) in inodes]
+            found += [int(field[DROPS_COLUMN]) for field in fields if int(field[INODE_COLUMN]) in inodes]
     return found

@@ -3,7 +3,7 @@ from collections import Counter
 from hypothesis import given, strategies
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.load.client.datagrams import HEADER, MAX_REMEMBERED, SMALLEST, Datagrams, Harm, count_lost
+from echoproto.load.client.datagrams import HEADER, MAX_REMEMBERED, MIN_DATAGRAM_BYTES, Datagrams, Harm, count_lost
 from echoproto.load.client.messages import Settings, Supply
 from echoproto.load.histogram import Times
 
@@ -47,7 +47,7 @@ class GoodTests(SynchronousTestCase):
         self.assertEqual(HEADER.unpack_from(data), (b"El", 0x2345, 3, 0))
 
     def test_no_two_sockets_send_the_same(self) -> None:
-        sent = {make(number, smallest=100).begin(0, 0)[SMALLEST:] for number in range(20)}
+        sent = {make(number, smallest=100).begin(0, 0)[MIN_DATAGRAM_BYTES:] for number in range(20)}
         self.assertEqual(len(sent), 20)
 
     def test_not_sent_after_all(self) -> None:

@@ -1,11 +1,11 @@
 from hypothesis import given, strategies
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.load.client.diagnosis import PROBE, Finding, Kind
+from echoproto.load.client.diagnosis import PROBE_BYTES, Finding, Kind
 from tests.support.streamcheck import StreamCheck, Verdict
 from tests.support.test_streamcheck import PAYLOAD, SENT, chunks, judge, places
 
-lengths = strategies.integers(PROBE + 4, 1000)
+lengths = strategies.integers(PROBE_BYTES + 4, 1000)
 """A part that begins like what stands in its place is found some bytes later, and has to be recognised from there."""
 
 
@@ -59,7 +59,7 @@ class WrongTests(SynchronousTestCase):
 
     def test_a_shift_of_one_byte(self) -> None:
         """One byte is missing, comes twice, or is foreign; or two change places."""
-        for place in (1, 2, PROBE, 1000):
+        for place in (1, 2, PROBE_BYTES, 1000):
             byte = SENT[place : place + 1]
             swapped = SENT[: place - 1] + byte + SENT[place - 1 : place] + SENT[place + 1 :]
             for came, finding in (

@@ -1,13 +1,13 @@
 from hypothesis import given, strategies
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.load.client.diagnosis import PROBE, REACH, SHOWN, Diagnosis, Finding, Kind, shown
+from echoproto.load.client.diagnosis import MAX_SHOWN_BYTES, PROBE_BYTES, SEARCH_BYTES, Diagnosis, Finding, Kind, shown
 from echoproto.load.client.payload import QuickPayload
 
 PAYLOAD = QuickPayload(5)
 BEGUN = 1000
 
-places = strategies.sampled_from([BEGUN, BEGUN + 3, BEGUN + 5000, BEGUN + REACH + 4000])
+places = strategies.sampled_from([BEGUN, BEGUN + 3, BEGUN + 5000, BEGUN + SEARCH_BYTES + 4000])
 """Of the first wrong byte: near the beginning of the connection, and farther away than anything is looked for."""
 
 
@@ -33,7 +33,7 @@ class FindingTests(SynchronousTestCase):
         finding, _ = diagnose(came, place, place + right + 501)
         self.assertEqual(finding, Finding(Kind.CORRUPT, place + right - BEGUN, 1))
 
-    @given(places, strategies.integers(1, PROBE - 1))
+    @given(places, strategies.integers(1, PROBE_BYTES - 1))
     def test_flipped_at_the_end(self, place: int, length: int) -> None:
         """Too little to tell by what follows; but nothing is missing."""
         came = bytes(byte ^ 255 for byte in sent(place, length))
@@ -79,8 +79,8 @@ class FindingTests(SynchronousTestCase):
 
     def test_just_enough_to_be_recognised(self) -> None:
         """As many bytes as tell that they came before, at the end and behind it."""
-        for end in (BEGUN + 5000 + PROBE, BEGUN + 5000):
-            finding, _ = diagnose(sent(BEGUN + 4900, PROBE), BEGUN + 5000, end)
+        for end in (BEGUN + 5000 + PROBE_BYTES, BEGUN + 5000):
+            finding, _ = diagnose(sent(BEGUN + 4900, PROBE_BYTES), BEGUN + 5000, end)
             self.assertEqual(finding, Finding(Kind.DUPLICATED, 5000, 100))
 
     def test_nothing_at_all(self) -> None:
@@ -90,10 +90,10 @@ class FindingTests(SynchronousTestCase):
         diagnosis = Diagnosis(PAYLOAD, BEGUN, BEGUN)
         for _ in range(2):
             self.assertFalse(diagnosis.full)
-            diagnosis.received(bytes(REACH))
+            diagnosis.received(bytes(SEARCH_BYTES))
         self.assertTrue(diagnosis.full)
-        diagnosis.received(bytes(REACH))
-        self.assertEqual(len(diagnosis._wrong), 2 * REACH)
+        diagnosis.received(bytes(SEARCH_BYTES))
+        self.assertEqual(len(diagnosis._wrong), 2 * SEARCH_BYTES)
 
 
 class GreetingTests(SynchronousTestCase):
@@ -115,8 +115,8 @@ class GreetingTests(SynchronousTestCase):
 
     def test_not_what_came_after_the_stream_had_begun(self) -> None:
         wrong = b"elcome\r\n" + sent(BEGUN, 64)
-        self.assertIsNotNone(diagnose(wrong, BEGUN + PROBE - 1, BEGUN + 64)[1])
-        self.assertIsNone(diagnose(wrong, BEGUN + PROBE, BEGUN + 64)[1])
+        self.assertIsNotNone(diagnose(wrong, BEGUN + PROBE_BYTES - 1, BEGUN + 64)[1])
+        self.assertIsNone(diagnose(wrong, BEGUN + PROBE_BYTES, BEGUN + 64)[1])
 
     def test_not_what_came_later(self) -> None:
         wrong = b"Welcome\r\n" + sent(BEGUN + 640, 64)
@@ -128,6 +128,6 @@ class ShownTests(SynchronousTestCase):
     def test_escaped_and_short(self) -> None:
         """E3: what a peer sends can't begin a line of its own, nor steer the terminal."""
         self.assertEqual(shown(b"Hi\r\n\x1b[31m\xff"), r"'Hi\r\n\x1b[31m\xff'")
-        self.assertEqual(SHOWN, 40)
-        self.assertEqual(shown(b"x" * SHOWN), f"'{'x' * SHOWN}'")
-        self.assertEqual(shown(b"x" * 10_000), f"'{'x' * SHOWN}'…")
+        self.assertEqual(MAX_SHOWN_BYTES, 40)
+        self.assertEqual(shown(b"x" * MAX_SHOWN_BYTES), f"'{'x' * MAX_SHOWN_BYTES}'")
+        self.assertEqual(shown(b"x" * 10_000), f"'{'x' * MAX_SHOWN_BYTES}'…")

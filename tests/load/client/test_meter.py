@@ -94,7 +94,7 @@ class MeterTests(SynchronousTestCase):
 class ServerTests(SynchronousTestCase):
     def test_reported(self) -> None:
         meter = Meter(os.getpid())
-        meter.look()
+        meter.read_server_usage()
         meter.begin(0, NS, anew=False)
         begun = time.process_time()
         while time.process_time() < begun + 0.05:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from twisted.trial.unittest import SynchronousTestCase
 
 from echoproto.load.client import poller as poller_module
-from echoproto.load.client.poller import READ, WRITE, Epoll, Kqueue, Poll, Poller, make_poller, punctual
+from echoproto.load.client.poller import READ, WRITE, Epoll, Kqueue, Poll, Poller, make_poller, precise_wakeups
 
 
 def pollers() -> list[Callable[[], Poller]]:
@@ -107,11 +107,11 @@ class PunctualTests(SynchronousTestCase):
             before = self.slack()
         except FileNotFoundError:
             self.skipTest("this system has no such thing")
-        with punctual():
+        with precise_wakeups():
             self.assertEqual(self.slack(), "1")
         self.assertEqual(self.slack(), before)
 
     def test_where_there_is_no_such_thing(self) -> None:
         self.patch(poller_module, "TIMER_SLACK_FILE", "/nonexistent")
-        with punctual():
+        with precise_wakeups():
             pass

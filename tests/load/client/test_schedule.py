@@ -4,7 +4,7 @@ from itertools import pairwise
 from hypothesis import given, strategies
 from twisted.trial.unittest import SynchronousTestCase
 
-from echoproto.load.client.schedule import NEVER, Agenda
+from echoproto.load.client.schedule import NEVER, Schedule
 from echoproto.load.workload import Arrivals
 from echoproto.units import NS
 
@@ -13,12 +13,12 @@ counts = strategies.integers(1, 50)
 seeds = strategies.text(max_size=5)
 
 
-def times(agenda: Agenda, now: int, count: int) -> list[int]:
-    agenda.begin(now, count)
+def times(schedule: Schedule, now: int, count: int) -> list[int]:
+    schedule.begin(now, count)
     found = []
-    while not agenda.over:
-        due = agenda.due
-        found.append(agenda.next())
+    while not schedule.over:
+        due = schedule.due
+        found.append(schedule.next())
         assert found[-1] == due
     return found
 
@@ -26,7 +26,7 @@ def times(agenda: Agenda, now: int, count: int) -> list[int]:
 class UniformTests(SynchronousTestCase):
     @given(rates, counts, seeds, strategies.integers(0, 10**15))
     def test_the_same_time_between_any_two(self, rate: float, count: int, seed: str, now: int) -> None:
-        found = times(Agenda(rate, Arrivals.UNIFORM, seed), now, count)
+        found = times(Schedule(rate, Arrivals.UNIFORM, seed), now, count)
         self.assertEqual(len(found), count)
         self.assertTrue(now <= found[0] <= now + NS / rate)
         for one, other in pairwise(found):
@@ -34,22 +34,22 @@ class UniformTests(SynchronousTestCase):
 
     def test_nothing_adds_up(self) -> None:
         """100,000 messages later, the rate is still what it was."""
-        agenda = Agenda(3000.0, Arrivals.UNIFORM, "s")
-        agenda.begin(0, 100_001)
-        first = agenda.next()
+        schedule = Schedule(3000.0, Arrivals.UNIFORM, "s")
+        schedule.begin(0, 100_001)
+        first = schedule.next()
         for _ in range(99_999):
-            agenda.next()
-        self.assertTrue(abs(agenda.due - first - 100_000 / 3000 * NS) < 100)
+            schedule.next()
+        self.assertTrue(abs(schedule.due - first - 100_000 / 3000 * NS) < 100)
 
     def test_processes_do_not_send_at_the_same_moments(self) -> None:
-        firsts = {times(Agenda(1.0, Arrivals.UNIFORM, f"7 {first}"), 0, 1)[0] for first in range(10)}
+        firsts = {times(Schedule(1.0, Arrivals.UNIFORM, f"7 {first}"), 0, 1)[0] for first in range(10)}
         self.assertEqual(len(firsts), 10)
 
 
 class PoissonTests(SynchronousTestCase):
     def test_gaps(self) -> None:
         """Of exponentially distributed gaps, 1 in e exceeds the mean; mean and deviation are the same."""
-        found = times(Agenda(1000.0, Arrivals.POISSON, "gaps"), 0, 10_000)
+        found = times(Schedule(1000.0, Arrivals.POISSON, "gaps"), 0, 10_000)
         gaps = [(other - one) / NS * 1000 for one, other in pairwise(found)]
         mean = sum(gaps) / len(gaps)
         deviation = math.sqrt(sum((gap - mean) ** 2 for gap in gaps) / len(gaps))
@@ -58,18 +58,18 @@ class PoissonTests(SynchronousTestCase):
 
     @given(rates, counts, seeds)
     def test_in_order_and_repeatable(self, rate: float, count: int, seed: str) -> None:
-        found = times(Agenda(rate, Arrivals.POISSON, seed), 5, count)
+        found = times(Schedule(rate, Arrivals.POISSON, seed), 5, count)
         self.assertEqual(found, sorted(found))
-        self.assertEqual(found, times(Agenda(rate, Arrivals.POISSON, seed), 5, count))
+        self.assertEqual(found, times(Schedule(rate, Arrivals.POISSON, seed), 5, count))
 
 
 class OverdueTests(SynchronousTestCase):
     @given(rates, counts, strategies.integers(0, 60), strategies.floats(0, 100))
     def test_as_many_as_would_have_been_asked_for(self, rate: float, count: int, taken: int, waited: float) -> None:
         """Whatever was asked for before; without asking for each, of which there may be too many."""
-        agenda, other = (Agenda(rate, Arrivals.UNIFORM, "") for _ in range(2))
+        schedule, other = (Schedule(rate, Arrivals.UNIFORM, "") for _ in range(2))
         now = 7 + int(waited / rate * NS)
-        for each in (agenda, other):
+        for each in (schedule, other):
             each.begin(7, count)
             for _ in range(min(taken, count)):
                 each.next()
@@ -77,32 +77,32 @@ class OverdueTests(SynchronousTestCase):
         while other.due < now:
             other.next()
             expected += 1
-        self.assertLessEqual(abs(agenda.overdue(now) - expected), 1)
-        self.assertEqual(agenda.left, count - min(taken, count))
+        self.assertLessEqual(abs(schedule.overdue(now) - expected), 1)
+        self.assertEqual(schedule.left, count - min(taken, count))
 
     def test_too_many_to_count(self) -> None:
-        agenda = Agenda(1e12, Arrivals.POISSON, "")
-        agenda.begin(0, 1 << 62)
-        self.assertAlmostEqual(agenda.overdue(NS) / 1e12, 1)
+        schedule = Schedule(1e12, Arrivals.POISSON, "")
+        schedule.begin(0, 1 << 62)
+        self.assertAlmostEqual(schedule.overdue(NS) / 1e12, 1)
 
     def test_none(self) -> None:
-        agenda = Agenda(1.0, Arrivals.UNIFORM, "")
-        self.assertEqual(agenda.overdue(NS), 0)
-        agenda.begin(NS, 5)
-        self.assertEqual(agenda.overdue(NS), 0)
+        schedule = Schedule(1.0, Arrivals.UNIFORM, "")
+        self.assertEqual(schedule.overdue(NS), 0)
+        schedule.begin(NS, 5)
+        self.assertEqual(schedule.overdue(NS), 0)
 
 
 class EndTests(SynchronousTestCase):
     def test_before_it_begins_and_after_it_ends(self) -> None:
-        agenda = Agenda(10.0, Arrivals.UNIFORM, "")
-        self.assertTrue(agenda.over)
-        agenda.begin(0, 5)
-        self.assertFalse(agenda.over)
-        agenda.end()
-        self.assertTrue(agenda.over)
-        self.assertEqual(agenda.due, NEVER)
+        schedule = Schedule(10.0, Arrivals.UNIFORM, "")
+        self.assertTrue(schedule.over)
+        schedule.begin(0, 5)
+        self.assertFalse(schedule.over)
+        schedule.end()
+        self.assertTrue(schedule.over)
+        self.assertEqual(schedule.due, NEVER)
 
     def test_begun_with_none(self) -> None:
-        agenda = Agenda(10.0, Arrivals.POISSON, "")
-        agenda.begin(0, 0)
-        self.assertTrue(agenda.over)
+        schedule = Schedule(10.0, Arrivals.POISSON, "")
+        schedule.begin(0, 0)
+        self.assertTrue(schedule.over)

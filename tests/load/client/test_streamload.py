@@ -20,7 +20,7 @@ def says_more_later(chunks: Iterator[bytes]) -> Iterator[bytes]:
 class FarewellTests(LoadCase):
     def setUp(self) -> None:
         super().setUp()
-        self.patch(streamload, "FAREWELL", 10 * NS)
+        self.patch(streamload, "CLOSE_TIMEOUT", 10 * NS)
 
     def test_what_comes_after_the_last_message(self) -> None:
         """L2: it is surplus, also if it comes only when this side has ended."""
@@ -38,7 +38,7 @@ class FarewellTests(LoadCase):
 
     def test_the_end_does_not_come(self) -> None:
         """Nor is it asked for: this is over soon, and good."""
-        self.patch(streamload, "FAREWELL", NS // 10)
+        self.patch(streamload, "CLOSE_TIMEOUT", NS // 10)
 
         def keeps(chunks: Iterator[bytes]) -> Iterator[bytes]:
             yield from chunks

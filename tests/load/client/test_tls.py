@@ -70,7 +70,7 @@ class TLSSocketTests(SynchronousTestCase):
         done = False
         while not done:
             with contextlib.suppress(BlockingIOError):
-                one.shake_hands()
+                one.do_handshake()
                 done = True
             with contextlib.suppress(BlockingIOError, ssl.SSLWantReadError):
                 there.setblocking(False)

@@ -46,7 +46,7 @@ class HonestTests(UDPCase):
 class HarmTests(UDPCase):
     def setUp(self) -> None:
         super().setUp()
-        self.patch(udp, "TIMEOUT", NS // 2)
+        self.patch(udp, "LOSS_TIMEOUT", NS // 2)
 
     def test_each_is_caught_and_named(self) -> None:
         """L2."""
@@ -74,7 +74,7 @@ class HarmTests(UDPCase):
                     time.sleep(0.5)
                 yield data
 
-        self.patch(udp, "TIMEOUT", NS // 5)
+        self.patch(udp, "LOSS_TIMEOUT", NS // 5)
         outcome = self.try_on(slow, count=10)
         self.assertEqual((outcome.lost, dict(outcome.findings)), (0, {}))
         self.assertEqual((outcome.messages, outcome.sent), (10, outcome.acked))

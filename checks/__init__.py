@@ -1,1 +1,1 @@
-"""Checks that take long, and are commands: none is part of the suite."""
+"""Long checks, run as commands; none is part of the suite."""

@@ -31,8 +31,8 @@ LONG = (
     *("twisted.protocols.test", "twisted.test.test_protocols", "twisted.test.test_policies"),
 )
 
-LEAST = 250
-"""Tests that must have been run at least: it would be easy to be alike in none."""
+MIN_TESTS = 250
+"""Minimum number of tests to run: without any, there are no differences."""
 
 RUNNER = """
 import os, sys
@@ -50,7 +50,7 @@ run()
 
 
 def results(name: str, modules: tuple[str, ...]) -> dict[str, str]:
-    """What each test came to, on a reactor: by its name, without that of the reactor."""
+    """Run the tests on a reactor; return the result of each by its name, without the reactor's."""
     with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
         runner = os.path.join(folder, "runner.py")
         with open(runner, "w", encoding="utf-8") as file:
@@ -93,7 +93,7 @@ def read(output: str) -> dict[str, str]:
 
 
 def differences(stock: dict[str, str], lean: dict[str, str]) -> list[str]:
-    """What is not alike."""
+    """Return the tests with different results."""
     names = sorted(stock.keys() | lean.keys())
     return [
         f"{name}: {stock.get(name, 'not run')} on Twisted's, {lean.get(name, 'not run')} on the lean one"
@@ -119,7 +119,7 @@ def main() -> int:
         stock, lean = results(PAIRS[name], modules), results(name, modules)
         unlike = differences(stock, lean)
         print(*(f"  {line}" for line in unlike), sep="\n", end="\n" if unlike else "")
-        bad += len(unlike) + (min(len(stock), len(lean)) < LEAST)
+        bad += len(unlike) + (min(len(stock), len(lean)) < MIN_TESTS)
     print("alike" if not bad else f"{bad} differences")
     return 1 if bad else 0
 

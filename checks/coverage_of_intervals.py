@@ -1,5 +1,5 @@
 """
-How often the intervals of a comparison cover the truth: ``python -m checks.coverage_of_intervals [SIMULATIONS]``.
+Measure the coverage of intervals of a comparison: ``python -m checks.coverage_of_intervals [SIMULATIONS]``.
 
 Rounds are drawn whose true ratio is known, with noise of several kinds, and drift that all of a round share. Exits with
 1 unless each of the intervals covers it in 93 to 97 of 100 simulations; where the noise is not symmetric, which no
@@ -23,22 +23,22 @@ SIMULATIONS = 2_000
 
 
 def lognormal(random: Random) -> float:
-    """As long as nothing happens."""
+    """Draw the noise of a quiet machine."""
     return random.gauss(0, NOISE)
 
 
 def heavy_tails(random: Random) -> float:
-    """Student's t with 3 degrees of freedom: now and then, a round is far off."""
+    """Draw Student's t with 3 degrees of freedom, with occasional outliers."""
     return NOISE * random.gauss(0, 1) / math.sqrt(sum(random.gauss(0, 1) ** 2 for _ in range(3)) / 3)
 
 
 def stalls(random: Random) -> float:
-    """In one of ten samples, something else takes a fifth of the time."""
+    """Draw noise in which other activity takes a fifth of the time in one of ten samples."""
     return lognormal(random) - (0.2 if random.random() < 0.1 else 0)
 
 
 def lopsided(random: Random) -> float:
-    """Of one side only: nothing gets faster by chance."""
+    """Draw one-sided noise, which only slows down."""
     return -NOISE * random.expovariate(1)
 
 
@@ -51,7 +51,7 @@ KINDS: dict[str, Callable[[Random], float]] = {
 
 
 def simulated(random: Random, noise: Callable[[Random], float], rounds: int, truth: float = TRUE_RATIO) -> Ratio:
-    """The ratio of some rounds, as `echoproto.compare` has it."""
+    """Return the ratio of simulated rounds, as `echoproto.compare` computes it."""
     pairs = []
     for _ in range(rounds):
         shared = math.exp(random.gauss(0, DRIFT))
@@ -60,7 +60,7 @@ def simulated(random: Random, noise: Callable[[Random], float], rounds: int, tru
 
 
 def covered(noise: Callable[[Random], float], rounds: int, simulations: int, seed: int = 1) -> float:
-    """In which share of some simulations the interval covers the truth."""
+    """Return the share of simulations whose interval covers the truth."""
     random = Random(f"{seed} {rounds}")
     ratios = (simulated(random, noise, rounds) for _ in range(simulations))
     return sum(ratio.low <= TRUE_RATIO <= ratio.high for ratio in ratios) / simulations

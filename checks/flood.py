@@ -34,9 +34,9 @@ PINGS_A_SECOND = 50
 PING = bytes(range(32))
 LONGEST_MS = 100.0
 ROUNDS = 10
-TIMES, ALLOWANCE_MS = 2, 10.0
+P99_FACTOR, ALLOWANCE_MS = 2, 10.0
 FLOOD_SIZE = 0
-"""Bytes; 0 is the worst, since a bound of bytes would never be reached."""
+"""Size of a datagram in bytes; 0 is the worst, since no limit of bytes is ever reached."""
 
 SENDER = """
 import os, socket, sys
@@ -68,7 +68,7 @@ class Pinger:
         self.socket.send(PING)
 
     def received(self) -> bool:
-        """Take what has come; whether the whole ping is back."""
+        """Receive available data; return true if the whole ping is back."""
         self.waiting -= len(self.socket.recv(65536))
         return not self.waiting
 
@@ -77,7 +77,7 @@ def measure(pingers: list[Pinger], seconds: float) -> list[float]:
     """
     Ping for some seconds.
 
-    :return: how long each ping took from when it was due, in ms, sorted; so a client that waits is not forgiven.
+    :return: sorted durations of the pings in ms, each from its scheduled time, so that delays of a client count.
     """
     took: list[float] = []
     begun = time.monotonic()
@@ -111,14 +111,14 @@ def percentile(values: list[float], share: float) -> float:
 
 
 def show(name: str, rounds: list[list[float]]) -> tuple[float, float]:
-    """Print the medians of some rounds; give the 99th percentile, and the longest."""
+    """Print the medians of some rounds; return those of p99 and of the maximum."""
     p50, p99, longest = (median(percentile(values, share) for values in rounds) for share in (0.5, 0.99, 1.0))
     print(f"{name}  p50 {p50:7.3f} ms   p99 {p99:7.3f} ms   longest {longest:7.3f} ms", flush=True)
     return p99, longest
 
 
 def run_rounds(host: str, port: str, pingers: list[Pinger], seconds: float) -> tuple[list[list[float]], ...]:
-    """Measure in peace and under the flood, in turn."""
+    """Measure in calm and under the flood, in turn."""
     calm, flooded = [], []
     with subprocess.Popen(
         [sys.executable, "-c", SENDER, host, port, str(FLOOD_SIZE)], stdout=subprocess.PIPE, text=True
@@ -166,7 +166,9 @@ def main() -> int:
     print(f"p99 under the flood is {flooded_p99 / calm_p99:.2f} times that in peace")
     print(f"datagrams: {received} received, {echoed} echoed, {dropped} dropped by the system before they came")
     good = (
-        echoed > 0 and flooded_p99 <= TIMES * calm_p99 + ALLOWANCE_MS and flooded_longest <= calm_longest + LONGEST_MS
+        echoed > 0
+        and flooded_p99 <= P99_FACTOR * calm_p99 + ALLOWANCE_MS
+        and flooded_longest <= calm_longest + LONGEST_MS
     )
     print("good" if good else "NOT good: the flood takes the time of clients over TCP")
     return 0 if good else 1

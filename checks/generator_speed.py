@@ -60,7 +60,7 @@ print(echoes / outcome.elapsed, outcome.cpu * 1e6 / echoes, percentile(50), perc
 
 @frozen
 class Figures:
-    """Echoes a second, µs of the client's CPU time for each, and percentiles of their times in µs."""
+    """Echoes per second, the client's CPU time per echo in µs, and percentiles in µs."""
 
     rate: float
     cpu: float
@@ -76,14 +76,14 @@ def build(folder: str) -> None:
 
 
 def pinned(core: int, *words: str) -> list[str]:
-    """A command that runs on one core, if there are several."""
+    """Return a command that runs on one core, if there are several."""
     cores = sorted(os.sched_getaffinity(0))
     return ["taskset", "-c", str(cores[core % len(cores)]), *words]
 
 
 @contextmanager
 def serving(*words: str) -> Iterator[str]:
-    """Run a server that prints its port; gives that."""
+    """Run a server that prints its port; provide the port."""
     with subprocess.Popen(pinned(-1, *words), stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         try:
@@ -99,7 +99,7 @@ def measure(*words: str) -> Figures:
 
 
 def rounds(arguments: argparse.Namespace) -> Iterator[tuple[Figures, Figures]]:
-    """What the other client and ours see, in turns: the client in C, or with idle connections, ours without them."""
+    """Measure the other client and ours in turns; the other is the client in C, or ours without idle connections."""
     with tempfile.TemporaryDirectory(prefix="echo-") as folder:
         build(folder)
         server = {"c": (f"{folder}/echo",), "twisted": (sys.executable, "-c", TWISTED)}[arguments.server]

@@ -32,12 +32,12 @@ from tests.support.scheduled import STALL, Connection, Place
 from tests.support.streamcheck import StreamCheck
 
 PATIENCE = 30.0
-"""Seconds without any progress on any connection after which what has not come back counts as lost."""
+"""Seconds without progress on any connection after which outstanding bytes count as lost."""
 
 
 @define
 class Result:
-    """What is to be said of all connections of a run."""
+    """The result of all connections of a run."""
 
     seed: int
     connections: int = 0
@@ -48,7 +48,7 @@ class Result:
     bad: list[str] = field(factory=list)
 
     def add(self, connection: Connection) -> None:
-        """Count one that is over."""
+        """Count a connection that is over."""
         verdict = connection.verdict()
         self.connections += 1
         self.sent += verdict.sent
@@ -71,16 +71,16 @@ class Result:
 @define(eq=False)
 class Run:
     """
-    Sends bytes through an echo without a greeting.
+    Send bytes through an echo without a greeting.
 
-    :ivar places: where it is served; they take turns.
-    :ivar total: how many bytes to send at least, over all connections.
-    :ivar seed: of the run, 0 to 2**63 - 1.
-    :ivar schedule: gives the schedule of a connection for a seed.
-    :ivar at_once: how many connections there are at a time.
-    :ivar patience: seconds without progress on any of them after which they are given up.
-    :ivar watch: is called again and again while it runs.
-    :ivar sent: over all connections, up to now.
+    :ivar places: addresses of the echo, used in turn.
+    :ivar total: minimum number of bytes to send, over all connections.
+    :ivar seed: seed of the run, 0 to 2**63 - 1.
+    :ivar schedule: returns the schedule of a connection for a seed.
+    :ivar at_once: number of concurrent connections.
+    :ivar patience: seconds without progress on any connection after which all are given up.
+    :ivar watch: called repeatedly during the run.
+    :ivar sent: bytes sent so far, over all connections.
     """
 
     places: Sequence[Place]
@@ -100,11 +100,11 @@ class Run:
 
     @property
     def connections(self) -> Iterable[Connection]:
-        """Those that are not over."""
+        """Connections that are not over."""
         return [key.data for key in self._selector.get_map().values()]
 
     def stopping(self) -> None:
-        """To be called right before the service is told to stop: what has arrived up to now has to come back."""
+        """Note the arrived bytes, right before the service is told to stop: they must come back."""
         self._stopping = True
         for connection in self.connections:
             connection.arrived = connection.channel.arrived()
@@ -149,7 +149,7 @@ class Run:
             self._selector.modify(key.fileobj, connection.events, connection)
 
     def _urge(self, *, given_up: bool) -> None:
-        """Have those read that can send no more, and end all if there is no progress any more."""
+        """Start to read on connections that are stuck, and end all without progress."""
         now = time.monotonic()
         for key in list(self._selector.get_map().values()):
             if not key.data.reading and now - key.data.stuck_since > STALL:
@@ -174,9 +174,9 @@ def run(
     """
     Send bytes through an echo without a greeting; see `Run`.
 
-    :param maximum: the most bytes of one connection.
-    :param faults: of which each connection has one drawn.
-    :param schedule: in place of both.
+    :param maximum: maximum bytes of one connection.
+    :param faults: choice of faults for each connection.
+    :param schedule: schedules in place of both.
     """
 
     def drawn(number: int) -> Schedule:

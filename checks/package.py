@@ -1,9 +1,9 @@
 """
-Builds wheel and sdist, and tries the wheel as a user would: ``python -m checks.package``.
+Build wheel and sdist, and try the wheel as a user would: ``python -m checks.package``.
 
-Both have to hold the code byte for byte. The wheel is installed in a clean environment; from ``/``, ``twistd`` has to
-know ``echo`` and to serve it; then tests with real processes run against that installation, from a folder that holds
-nothing else of the checkout.
+Both must contain the code byte for byte. The wheel is installed in a clean environment; from ``/``, ``twistd`` must
+know ``echo`` and serve it. Then tests with real processes run against that installation, from a folder with nothing
+else of the checkout.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from tests.tallies import read_trial
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PACKAGED = ("echoproto", "twisted/plugins")
-"""Folders of which each file has to be in both, as it is here, where the suite tries it."""
+"""Folders whose files must all be in both, unchanged."""
 
 INSTALLED = [
     f"tests.integration.test_{name}" for name in ("commands", "load_html", "reactor_switch", "serving", "starting")
 ]
-"""Tests of how it is found, started and drawn with; since the code is the same, others would come to the same."""
+"""Tests of discovery, start and drawing; with the same code, other tests would give the same results."""
 
-LEAST = 25
-"""How many tests with real processes there are at least: trial is content with none."""
+MIN_TESTS = 25
+"""Minimum number of tests with real processes, since trial passes without any."""
 
 UNWANTED = ("dropin.cache", "twisted/__init__.py", "twisted/plugins/__init__.py", "tests/", "checks/")
 
 
 def run(*words: str, cwd: str = "/") -> str:
-    """Run a command, and give what it prints."""
+    """Run a command, and return its output."""
     print("$", *words, flush=True)
     ended = subprocess.run(words, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if ended.returncode:
@@ -47,7 +47,7 @@ def run(*words: str, cwd: str = "/") -> str:
 
 
 def build(folder: str) -> tuple[str, str]:
-    """Build both; the wheel is made of the sdist, as those who package for others do it."""
+    """Build both; the wheel is built from the sdist, as packagers do."""
     run(sys.executable, "-m", "build", "--outdir", folder, ROOT)
     [wheel] = [name for name in os.listdir(folder) if name.endswith(".whl")]
     [sdist] = [name for name in os.listdir(folder) if name.endswith(".tar.gz")]
@@ -55,7 +55,7 @@ def build(folder: str) -> tuple[str, str]:
 
 
 def sources() -> dict[str, bytes]:
-    """What is to be packaged, by name."""
+    """Return the files to package, by name."""
     found = {}
     for top in PACKAGED:
         for folder, _, names in os.walk(os.path.join(ROOT, top)):
@@ -68,7 +68,7 @@ def sources() -> dict[str, bytes]:
 
 
 def check_contents(wheel: str, sdist: str) -> None:
-    """Both have all that is needed, as it is here; the wheel has nothing that would break other packages."""
+    """Check that both have all files unchanged, and that the wheel has none that would break other packages."""
     with zipfile.ZipFile(wheel) as packed:
         in_wheel = {name: packed.read(name) for name in packed.namelist()}
     with tarfile.open(sdist) as archive:
@@ -84,7 +84,7 @@ def check_contents(wheel: str, sdist: str) -> None:
 
 
 def check_serving(bin_folder: str) -> None:
-    """Have the installed twistd list the plugin, and serve, by workers, which find the package by themselves."""
+    """Check that the installed twistd lists the plugin, and serves by workers, which find the package themselves."""
     helped = run(f"{bin_folder}/twistd", "--help")
     if not re.search(r"(?m)^ +echo +An echo service", helped):
         sys.exit(f"twistd does not list echo:\n{helped}")
@@ -101,14 +101,14 @@ def check_serving(bin_folder: str) -> None:
 
 
 def check_loading(bin_folder: str) -> None:
-    """Have the installed load generator load the installed service."""
+    """Check the installed load generator on the installed service."""
     server = f"{bin_folder}/twistd -n --pidfile= echo --port {{port}}"
     loaded = run(f"{bin_folder}/echoproto", "load", "--server", server, "--connections", "5", "--count", "1000")
     print("it loads:", next(line for line in loaded.splitlines() if line.startswith("good")))
 
 
 def check_comparing(bin_folder: str, folder: str) -> None:
-    """Have the installed comparison compare the installed service with another server."""
+    """Check the installed comparison of the installed service with another server."""
     words = ("--contestants", "echo-poll,threads", "--connections", "5", "--duration", "200ms", "--rounds", "1")
     run(f"{bin_folder}/echoproto", "compare", *words, "--quiet", "--output", folder, cwd=folder)
     for name in ("results.json", "report.html"):
@@ -134,7 +134,7 @@ def main() -> None:
         shutil.copytree(os.path.join(ROOT, "tests"), os.path.join(folder, "run", "tests"), ignore=unwanted)
         output = run(f"{bin_folder}/python", "-m", "twisted.trial", *INSTALLED, cwd=os.path.join(folder, "run"))
         tally = read_trial(output)
-        if tally.passed < LEAST or tally.skipped:
+        if tally.passed < MIN_TESTS or tally.skipped:
             sys.exit(f"{output}\nonly {tally.passed} tests passed, {tally.skipped} skipped")
         print(tally.passed, "tests of the installed package passed")
         run(*pip, "--force-reinstall", "--no-deps", sdist)

@@ -33,7 +33,7 @@ ALLOWED = 0.1
 
 
 def compare(seed: int, rounds: int, duration: float) -> Verdict:
-    """One run."""
+    """Run one comparison."""
     command = catalogue()[NAME].commands["tcp"]
     options = Options(
         contestants=(NAME,),

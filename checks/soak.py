@@ -43,20 +43,20 @@ from tests.support.schedule import FAULTS
 from tests.support.scheduled import Place
 
 GROWTH = 8.0
-"""MiB an hour that the memory may grow; 100 B lost at each of 1,000 connections a second would be 340."""
+"""Maximum growth of the memory in MiB per hour; a leak of 100 B at 1,000 connections per second would be 340."""
 
 NOISE = 4.0
-"""MiB by which it may have risen in a short run, as an allocator asks the system for more, and keeps it."""
+"""Allowed rise in MiB in a short run, since an allocator keeps memory that it got from the system."""
 
 JUDGED_MINUTES = 5.0
-"""A run of fewer is too short to tell a growth from the warm-up; its growth is shown, and not judged."""
+"""Minimum length of a run for a verdict on growth; in a shorter one, the warm-up looks like growth."""
 
 SETTLING_SECONDS = 5.0
 PROGRESS_SECONDS = 10.0
-MOST_PROBLEMS = 20
+MAX_PROBLEMS = 20
 
 CHURN_PAUSE = 0.008
-"""Seconds between two connections of the churn at the most: all that close in a minute are in TIME_WAIT together."""
+"""Maximum seconds between two connections of the churn; all that close in a minute are in TIME_WAIT together."""
 
 FLOOD = 300
 IDLE = 20
@@ -68,8 +68,8 @@ class Run:
     """
     One soak.
 
-    :ivar problems: what has gone wrong so far.
-    :ivar done: how often each kind of load has been put on it, and how many bytes were compared.
+    :ivar problems: problems so far.
+    :ivar done: number of runs of each kind of load, and of compared bytes.
     """
 
     server: Server
@@ -80,7 +80,7 @@ class Run:
     done: Counter[str] = field(factory=Counter)
 
     def repeat(self, kind: Callable[[Run, Random], None]) -> None:
-        """Put one kind of load on the server until the time is over."""
+        """Repeat one kind of load until the time is over."""
         random = Random(f"{self.seed} {kind.__name__}")
         while not self.over.is_set():
             try:
@@ -90,9 +90,9 @@ class Run:
                 self.problem(f"{kind.__name__}: {type(error).__name__}: {error}")
 
     def problem(self, text: str) -> None:
-        """Note what has gone wrong; after many, it is enough."""
+        """Record a problem; end the soak after many."""
         self.problems.append(text)
-        if len(self.problems) >= MOST_PROBLEMS:
+        if len(self.problems) >= MAX_PROBLEMS:
             self.over.set()
 
     def __str__(self) -> str:
@@ -101,7 +101,7 @@ class Run:
 
 
 def checked(soak: Run, random: Random) -> None:
-    """Compare every byte of connections that read late, half-close and reset, and of some with a fault on their way."""
+    """Compare every byte of connections with late reads, half-closes, resets, and faults on their way."""
     place = Place(soak.server.connect)
     result = run(place, total=32 << 20, seed=random.getrandbits(31), maximum=4 << 20, faults=FAULTS, at_once=10)
     soak.done["MiB compared"] += result.acked >> 20
@@ -116,7 +116,7 @@ def churn(soak: Run, random: Random) -> None:
 
 
 def idle(soak: Run, random: Random) -> None:
-    """Connect, be silent for a while, and expect an echo all the same."""
+    """Connect, stay idle for a while, and then expect an echo."""
     with ExitStack() as stack:
         clients = [stack.enter_context(soak.server.connect()) for _ in range(IDLE)]
         soak.over.wait(random.uniform(0, 30))
@@ -124,7 +124,7 @@ def idle(soak: Run, random: Random) -> None:
 
 
 def blocked(soak: Run, random: Random) -> None:
-    """Send until nothing more is taken, never read, and go away."""
+    """Send until nothing more is accepted, never read, and leave."""
     with ExitStack() as stack:
         clients = [
             stack.enter_context(narrow((soak.server.host, soak.server.port))) for _ in range(random.randint(1, BLOCKED))
@@ -136,7 +136,7 @@ def blocked(soak: Run, random: Random) -> None:
 
 
 def garbage(soak: Run, random: Random) -> None:
-    """Send what is no TLS to the port of TLS; what comes of it is the server's affair, as long as it lives."""
+    """Send garbage to the TLS port; the server may do anything but die."""
     with socket.create_connection((soak.server.host, soak.tls), timeout=PATIENCE) as client, suppress(OSError):
         client.settimeout(1)
         client.sendall(random.choice((b"GET / HTTP/1.1\r\n\r\n", b"\0", random.randbytes(random.randint(1, 9999)))))
@@ -145,7 +145,7 @@ def garbage(soak: Run, random: Random) -> None:
 
 
 def flood(soak: Run, random: Random) -> None:
-    """Connect many times at once, send something, and reset all of it before it can come back."""
+    """Connect many times at once, send data, and reset all connections before the echo."""
     clients = [socket.socket() for _ in range(random.randint(FLOOD // 2, FLOOD))]
     for client in clients:
         client.setblocking(False)
@@ -169,9 +169,9 @@ KINDS = (checked, churn, idle, blocked, garbage, flood)
 @frozen
 class Growth:
     """
-    How the memory has grown.
+    Growth of the memory.
 
-    :ivar slope: MiB an hour.
+    :ivar slope: MiB per hour.
     :ivar rise: MiB from the first to the last sample, along the line.
     :ivar scatter: MiB, the standard deviation from the line.
     """
@@ -182,13 +182,13 @@ class Growth:
 
     @property
     def leaks(self) -> bool:
-        """Whether it is more than noise."""
+        """True if it is more than noise."""
         return self.slope > GROWTH and self.rise > max(NOISE, 2 * self.scatter)
 
 
 def growth(samples: Sequence[tuple[float, float]]) -> Growth:
     """
-    The growth by least squares, of what comes after the warm-up, which is the first third.
+    Return the growth by least squares, without the first third, which is the warm-up.
 
     :param samples: seconds and MiB, at least four.
     """
@@ -199,7 +199,7 @@ def growth(samples: Sequence[tuple[float, float]]) -> Growth:
 
 
 def watch(soak: Run, seconds: float) -> list[tuple[float, float]]:
-    """Wait until the time is over; the memory in MiB, every few seconds."""
+    """Wait until the time is over; return the memory in MiB, every few seconds."""
     begun = said = time.monotonic()
     samples: list[tuple[float, float]] = []
     while True:
@@ -218,7 +218,7 @@ def watch(soak: Run, seconds: float) -> list[tuple[float, float]]:
 
 
 def soaked(server: Server, tls: int, seconds: float, seed: int, *, sighup: bool) -> list[Line]:
-    """What is to be said after a soak of a server."""
+    """Return the result of a soak of a server."""
     soak = Run(server, tls, seed)
     before = descriptors_at_rest(server)
     print(f"the server's pid is {server.pid}, and it has {before} descriptors", flush=True)

@@ -1,8 +1,8 @@
 """
-What is known of the field, and a comparison has to find by itself: ``python -m checks.truths RESULTS.json...``.
+Check that a comparison finds known facts of the field: ``python -m checks.truths RESULTS.json...``.
 
-Takes results of ``echoproto compare``: of the preset ``c10k``, or of any plan with the contestants and loads that are
-named below; of several files, each is looked into. Exits with 1 if one of the truths is not found.
+Reads results of ``echoproto compare``: of the preset ``c10k``, or of any plan with the contestants and loads that are
+named below. Each of several files is checked. The exit status is 1 if one of the facts is not found.
 """
 
 from __future__ import annotations
@@ -20,36 +20,36 @@ from echoproto.compare.report.write import read_file
 from echoproto.compare.results import Cell
 from echoproto.errors import ConfigurationError
 
-MANY = 10_000
-"""Idle connections."""
+MANY_IDLE = 10_000
+"""Number of idle connections."""
 
-FALL = 5.0
-"""How many times slower poll is with so many."""
+POLL_FALL = 5.0
+"""Minimum slowdown of poll with many idle connections, as a factor."""
 
-EPOLL_LOSS = 0.10
-"""Share that epoll may lose by them."""
+EPOLL_FALL = 0.10
+"""Maximum slowdown of epoll with them, as a share."""
 
 
 @frozen
 class Found:
-    """What the results say of a truth: whether it is found, and by which figures."""
+    """The verdict of the results on a fact, and the figures for it."""
 
     holds: bool
     figures: str
 
 
 def over_idle(figures: Figures, name: str) -> Ratio | None:
-    """Return what a contestant makes with many idle connections, as a multiple of what it makes with none."""
+    """Return the throughput of a contestant with many idle connections, as a multiple of that without."""
     results = figures.results
-    few = next((cell for cell in usual(figures) if evolve(cell, idle=MANY) in results.cells), None)
+    few = next((cell for cell in usual(figures) if evolve(cell, idle=MANY_IDLE) in results.cells), None)
     if few is None:
         return None
-    found = pairs(results.of(name, evolve(few, idle=MANY)), results.of(name, few), THROUGHPUT)
+    found = pairs(results.of(name, evolve(few, idle=MANY_IDLE)), results.of(name, few), THROUGHPUT)
     return paired_ratio(found, results.seed) if found else None
 
 
 def beats(figures: Figures, one: str, other: str) -> Found | None:
-    """Look whether one is better under the first load, by CPU time if the generator was the limit."""
+    """Check if one is better under the first load, by CPU time if the generator was the bottleneck."""
     cell = next(usual(figures), None)
     ours, theirs = (None if cell is None else figures.rows.get((name, cell)) for name in (one, other))
     if ours is None or ours.void or theirs is None or theirs.void:
@@ -63,23 +63,23 @@ def beats(figures: Figures, one: str, other: str) -> Found | None:
 
 
 def usual(figures: Figures) -> Iterator[Cell]:
-    """Yield the loads with nothing special about them: TCP, nobody idle, no rate, no churn."""
+    """Yield the plain loads: TCP, no idle connections, no rate, no churn."""
     return (cell for cell in figures.results.cells if cell == Cell(cell.connections, cell.size_bytes))
 
 
 def poll_falls(figures: Figures) -> Found | None:
     ratio = over_idle(figures, "twisted-poll") or over_idle(figures, "echo-poll-buffered")
-    return None if ratio is None else Found(ratio.value <= 1 / FALL, show_ratio(ratio, THROUGHPUT))
+    return None if ratio is None else Found(ratio.value <= 1 / POLL_FALL, show_ratio(ratio, THROUGHPUT))
 
 
 def epoll_stays(figures: Figures) -> Found | None:
     ratio = over_idle(figures, "twisted-epoll") or over_idle(figures, "echo-epoll-buffered")
-    return None if ratio is None else Found(ratio.value > 1 - EPOLL_LOSS, show_ratio(ratio, THROUGHPUT))
+    return None if ratio is None else Found(ratio.value > 1 - EPOLL_FALL, show_ratio(ratio, THROUGHPUT))
 
 
 def select_can_not(figures: Figures) -> Found | None:
     for each in figures:
-        if each.cell.idle >= MANY and each.contestant.name in {"twisted-select", "echo-select"}:
+        if each.cell.idle >= MANY_IDLE and each.contestant.name in {"twisted-select", "echo-select"}:
             kind = each.verdict.kind
             if each.void and kind is not Kind.NOT_MEASURED:
                 return Found(kind is Kind.NOT_POSSIBLE, str(each.verdict))
@@ -95,9 +95,9 @@ def asyncio_is_ahead(figures: Figures) -> Found | None:
 
 
 TRUTHS: dict[str, Callable[[Figures], Found | None]] = {
-    f"with stock writes, poll falls by {FALL:g} × and more from 0 to {MANY:,} idle connections": poll_falls,
-    f"and epoll by less than {EPOLL_LOSS:.0%}": epoll_stays,
-    f"select can't hold {MANY:,} connections": select_can_not,
+    f"with stock writes, poll falls by {POLL_FALL:g} × and more from 0 to {MANY_IDLE:,} idle connections": poll_falls,
+    f"and epoll by less than {EPOLL_FALL:.0%}": epoll_stays,
+    f"select can't hold {MANY_IDLE:,} connections": select_can_not,
     "our transport beats stock writes": ours_beats_stock,
     "stock Twisted on epoll is behind asyncio": asyncio_is_ahead,
 }

@@ -1,7 +1,7 @@
 """
 Measure our servers beside others: ``make bench``, or ``python -m checks.bench [--full] [--output DIR]``.
 
-Puts stock Twisted, asyncio, uvloop, and servers in C and Go (if there is a compiler) under the same load in turns, with
+Puts stock Twisted, asyncio, uvloop, and servers in C and Go (with a compiler) under the same load in turns, with
 `echoproto.compare`. Takes at most 10 minutes, with C for all servers that are not in Python. ``--full`` measures the
 whole matrix of connections, message sizes and idle connections in hours; ``--resume`` continues it, if machine and
 versions are the same. Prints the targets at the end; the exit status is 1 if one is missed. Needs an idle machine.
@@ -43,7 +43,7 @@ COMPILERS = {
 
 
 def peers(folder: str) -> dict[str, str]:
-    """Build the servers in other languages for which there is a compiler; the command of each."""
+    """Build the servers in other languages that have a compiler here; return their commands by name."""
     made = {}
     for name, command in COMPILERS.items():
         if shutil.which(command[0]) is None:
@@ -57,9 +57,9 @@ def peers(folder: str) -> dict[str, str]:
 
 def measured(parts: Iterator[Part], folder: str, arguments: argparse.Namespace, view: Progress) -> Iterator[Results]:
     """
-    The results of each part: those that are there, where it is resumed, and those that are made now.
+    Yield the results of each part: existing ones if the run is resumed, else new ones.
 
-    :raise ConfigurationError: before anything is measured in another environment than what is there, unless it may.
+    :raise ConfigurationError: if existing results come from another environment, unless that is permitted.
     """
     paths = {part: os.path.join(folder, f"{part.name}.json") for part in parts}
     kept = {part: read_file(path) for part, path in paths.items() if arguments.resume and os.path.exists(path)}
@@ -84,7 +84,7 @@ def measured(parts: Iterator[Part], folder: str, arguments: argparse.Namespace, 
 
 
 def show(reached: list[Row], console: Console) -> None:
-    """Print what was reached, and what is to be."""
+    """Print the reached figures and their targets."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("to reach", "reached", "must", "stretch", ""):
         table.add_column(title)

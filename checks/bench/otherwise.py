@@ -1,5 +1,5 @@
 """
-What is tried by `checks.bench.trials`: each does one thing otherwise, in the process that it is called in.
+Trials of `checks.bench.trials`: each changes one detail of the process that calls it.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from echoproto.server.sockets import connection as reading
 from echoproto.server.sockets.connection import TCPConnection
 
 LARGE = 256 << 10
-"""Bytes that asyncio reads at a time."""
+"""Maximum bytes per read of asyncio."""
 
 
 @define
 class Setting:
     """
-    What a trial may exchange, besides what it changes of modules and classes: each has a process of its own.
+    Settings that a trial may replace, in addition to modules and classes; each trial has its own process.
 
-    :ivar connected: is called when all clients are connected.
+    :ivar connected: called when all clients are connected.
     """
 
     reactor: type[Any] = leanepoll.LeanEPollReactor
@@ -42,7 +42,7 @@ class Setting:
 
 
 class Bare:
-    """In place of a reactor: epoll_wait(2), recv(2), send(2), and what Python takes for them."""
+    """Substitute for a reactor: epoll_wait(2), recv(2) and send(2), with the cost of Python."""
 
     running = True
 
@@ -51,27 +51,27 @@ class Bare:
         self._connections: dict[int, socket.socket] = {}
 
     def listenTCP(self, number: int, factory: EchoFactory, interface: str) -> Any:
-        """Who is accepted is put where a factory's connections are, to be counted."""
+        """Listen; accepted sockets join the factory's connections, to be counted."""
         self._listener, self._factory = socket.create_server((interface, number)), factory
         self._epoll.register(self._listener, select.EPOLLIN)
         return self
 
     def getHost(self) -> IPv4Address:
-        """Where it listens."""
+        """Return the address of the listener."""
         return IPv4Address("TCP", *self._listener.getsockname())
 
     def callLater(self, *_: object) -> None:
-        """There are no timers."""
+        """Do nothing: there are no timers."""
 
     def runUntilCurrent(self) -> None:
-        """There are no timers."""
+        """Do nothing: there are no timers."""
 
     def timeout(self) -> float:
-        """Until there is something."""
+        """Return no timeout."""
         return -1
 
     def doIteration(self, timeout: float) -> None:
-        """Echo."""
+        """Echo the data of all ready sockets."""
         for descriptor, _ in self._epoll.poll(timeout, leanepoll.MAX_EVENTS_PER_TURN):
             if connection := self._connections.get(descriptor):
                 connection.send(connection.recv(reading.SMALL_READ))
@@ -167,7 +167,7 @@ TRIALS: dict[str, Callable[[Setting], None]] = {
 
 
 def _rewrite(owner: type, name: str, *changes: tuple[str, str]) -> None:
-    """Have a method made anew from its source, with changes; so it is the one that there is, but for those."""
+    """Compile a method again from its source with changes, so that it differs in them alone."""
     method = getattr(owner, name)
     source = textwrap.dedent(inspect.getsource(method))
     for old, new in changes:
@@ -179,6 +179,6 @@ def _rewrite(owner: type, name: str, *changes: tuple[str, str]) -> None:
 
 
 def turn_of_twisted(reactor: Any) -> None:
-    """What Twisted's main loop does over and over."""
+    """Run one turn of Twisted's main loop."""
     reactor.runUntilCurrent()
     reactor.doIteration(reactor.running and reactor.timeout())

@@ -1,5 +1,5 @@
 """
-What is measured, in parts: each is a comparison of its own, and they are told as one.
+Parts of the benchmark: each is a comparison of its own; the report joins them.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ class Part:
     """
     One comparison.
 
-    :ivar name: also of the file that its results are kept in.
-    :ivar file: with its plan.
-    :ivar options: what is to be otherwise than in the file.
+    :ivar name: name of the part, and of the file with its results.
+    :ivar file: path of its plan.
+    :ivar options: options that override the plan.
     """
 
     name: str
@@ -39,9 +39,9 @@ class Part:
 
 def few(peers: dict[str, str]) -> Iterator[Part]:
     """
-    What takes a few minutes, and has a cell for each figure to reach.
+    Return the parts of a few minutes, with a cell for each target.
 
-    :param peers: servers in other languages, each a command by its name.
+    :param peers: commands of servers in other languages, by name.
     """
     among = {name: command for name, command in peers.items() if name == "c"}  # the others cost minutes
     yield _part("tcp", "tcp", contestant=_named(among))
@@ -51,9 +51,9 @@ def few(peers: dict[str, str]) -> Iterator[Part]:
 
 def all_of_them(peers: dict[str, str]) -> Iterator[Part]:
     """
-    The whole matrix, which takes hours: a part for each cell, so that it can go on where it was left.
+    Return the whole matrix, which takes hours, with a part for each cell, so that a run can be resumed.
 
-    None is called as one of `few`, of which a smaller budget may have left rounds out: that would be taken for it.
+    No name is one of `few`: a smaller budget may have skipped rounds there, and its results must not be reused.
 
     :param peers: as of `few`.
     """
@@ -81,12 +81,12 @@ def _named(peers: dict[str, str]) -> tuple[str, ...]:
 
 def joined(parts: Iterable[Results], command: str, *, different_environments: bool = False) -> Results:
     """
-    All parts as one.
+    Join the results of all parts.
 
-    :param parts: at least one; where a contestant's command differs by transport, that of the first is told.
-    :param command: what was typed.
-    :param different_environments: whether they need not have been made in the same environment.
-    :raise ConfigurationError: if they have to, and were not.
+    :param parts: at least one; a command that differs by transport is shown as in the first part.
+    :param command: the command line as typed.
+    :param different_environments: true to permit parts from different environments.
+    :raise ConfigurationError: if the environments differ without permission.
     """
     first, *others = parts
     for other in others:

@@ -1,8 +1,8 @@
 """
-The figures that the service is to reach beside others, and what of them was reached.
+Targets of the service in comparison with other servers, and the reached figures.
 
-They are ratios of what was measured in the same rounds; where the generator was the limit, of the CPU time that
-an echo costs the server.
+They are ratios of figures from the same rounds; where the generator was the bottleneck, ratios of the server's CPU time
+per echo.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ STOCK, OURS, LEAN, ASYNCIO, UVLOOP, C = (
 )
 
 LARGE = 100 << 10
-"""Bytes of a message, from which on copying counts for more than calling."""
+"""Message size in bytes from which copying costs more than calling."""
 
 USUAL = Cell(connections=50, size_bytes=64)
 CROWDED = evolve(USUAL, idle=10_000)
@@ -37,10 +37,10 @@ class Row:
     """
     One figure.
 
-    :ivar value: what was reached; ``None`` if it was not measured.
-    :ivar shown: the same in words, or why it was not measured.
-    :ivar must: what it has to be at the least, or with ``at_most``, at the most.
-    :ivar stretch: what it would be good to reach.
+    :ivar value: the reached value; ``None`` if it was not measured.
+    :ivar shown: the value in words, or the reason for having none.
+    :ivar must: minimum value, or with ``at_most``, maximum value.
+    :ivar stretch: desirable value.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Row:
 
     @property
     def verdict(self) -> str:
-        """What has become of it."""
+        """Result of the comparison with the target."""
         if self.value is None:
             return "not measured"
         sign = -1 if self.at_most else 1
@@ -62,7 +62,7 @@ class Row:
 
 
 def rows(results: Results) -> list[Row]:
-    """All figures, as far as there is something to tell them from."""
+    """Yield all figures that the results allow."""
     return list(_rows(results))
 
 
@@ -113,7 +113,7 @@ def _rows(results: Results) -> Iterator[Row]:
 
 @frozen
 class _Found:
-    """A ratio, of which more is better; or why there is none."""
+    """A ratio (more is better), or the reason for having none."""
 
     ratio: Ratio | None
     note: str
@@ -135,7 +135,7 @@ def _inverse(ratio: Ratio) -> Ratio:
 
 
 def _cpu(results: Results, one: str, other: str, cell: Cell) -> _Found:
-    """How many echoes the one makes in the time that the other needs for one."""
+    """Return the ratio of CPU times per echo of two contestants."""
     found = pairs(results.of(other, cell), results.of(one, cell), CPU)
     return _Found(paired_ratio(found), "") if found else _Found(None, "not measured")
 
@@ -154,7 +154,7 @@ def _crowded(figures: Figures, contestant: str) -> _Found:
 
 
 def _worst(name: str, found: Iterable[_Found], must: float, stretch: float) -> Row:
-    """Of several cells, the one that decides."""
+    """Return the row of the worst of several ratios."""
     among = list(found)
     measured = [(each.ratio.value, each) for each in among if each.ratio is not None]
     if len(measured) < len(among) or not among:

@@ -25,11 +25,11 @@ from tests.support.certificates import make_pem
 
 CALLS = ("record in", "decrypt", "encrypt", "record out")
 ASKED = 1 << 15
-"""Bytes that Twisted asks for."""
+"""Maximum bytes per read of Twisted."""
 
 
 class ByPyOpenSSL:
-    """A server by pyOpenSSL."""
+    """A server on pyOpenSSL."""
 
     def __init__(self, pem: str) -> None:
         context = SSL.Context(SSL.TLS_SERVER_METHOD)
@@ -41,24 +41,24 @@ class ByPyOpenSSL:
         self.version = SSL.SSLeay_version(SSL.SSLEAY_VERSION).decode()
 
     def shake_hands(self) -> None:
-        """As far as it goes now."""
+        """Continue the handshake, as far as the data allows."""
         with suppress(SSL.WantReadError):
             self._tls.do_handshake()
 
     def out(self) -> bytes:
-        """What there is for the client."""
+        """Return the data to send to the client."""
         with suppress(SSL.WantReadError):
             return self._tls.bio_read(ASKED)
         return b""
 
     @property
     def cipher(self) -> str:
-        """That was agreed upon."""
+        """Return the negotiated cipher."""
         return f"{self._tls.get_protocol_version_name()}, {self._tls.get_cipher_name()}"
 
 
 class BySsl:
-    """A peer by the interpreter's ``ssl``."""
+    """A peer on the interpreter's ``ssl`` module."""
 
     version = ssl.OPENSSL_VERSION
 
@@ -73,26 +73,26 @@ class BySsl:
         self.calls = (incoming.write, self._tls.read, self._tls.write, self._outgoing.read)
 
     def shake_hands(self) -> None:
-        """As far as it goes now."""
+        """Continue the handshake, as far as the data allows."""
         with suppress(ssl.SSLWantReadError):
             self._tls.do_handshake()
 
     def out(self) -> bytes:
-        """What there is for the other."""
+        """Return the data to send to the peer."""
         return self._outgoing.read()
 
     @property
     def cipher(self) -> str:
-        """That was agreed upon."""
+        """Return the negotiated cipher."""
         return f"{self._tls.version()}, {(self._tls.cipher() or ('none',))[0]}"
 
 
 def sample(server: ByPyOpenSSL | BySsl, size: int, echoes: int) -> list[float]:
     """
-    Have texts echoed over a connection.
+    Echo texts over a connection.
 
-    :return: seconds that each of the `CALLS` took for one.
-    :raise RuntimeError: if one was not the same as what was sent.
+    :return: seconds per echo of each of the `CALLS`.
+    :raise RuntimeError: if an echo differs from the sent text.
     """
     client = BySsl()
     give, read, write, _ = client.calls

@@ -33,21 +33,21 @@ from echoproto.terminal import console as terminal
 AS_IT_IS = ("as it is", "as it is, again")
 
 TURNS = 600
-"""For each sample."""
+"""Number of turns in a sample."""
 
 LARGEST = 16 << 10
-"""Bytes: what goes out and comes back in one turn."""
+"""Maximum message size in bytes that is sent and comes back in one turn."""
 
 PATIENCE = 120.0
-"""Seconds that a sample may take; one whose echoes don't come back would wait for ever."""
+"""Time limit of a sample in seconds; without it, a lost echo would block forever."""
 
 
 def sample(name: str, size: int, connections: int, turns: int = TURNS) -> float:
     """
     Measure one trial, in this process.
 
-    :return: seconds of the server for an echo: the middle of the turns.
-    :raise RuntimeError: if an echo was not the same as what was sent.
+    :return: seconds of the server per echo: the median of the turns.
+    :raise RuntimeError: if an echo differs from the sent data.
     """
     setting = Setting()
     if name not in AS_IT_IS:
@@ -116,7 +116,7 @@ def main() -> int:
 
 
 def show(found: dict[str, list[float]]) -> None:
-    """Print the middle of each, and between what its ratios to the echo as it is were, round by round."""
+    """Print the median of each trial, and the range of its ratios to the unchanged echo over the rounds."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("trial")
     for title in ("µs an echo", "ratio", "in rounds"):

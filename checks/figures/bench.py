@@ -1,4 +1,4 @@
-"""What the figures share: the server as a child, what it uses of the machine, and a line of the table."""
+"""Common code of the figures: the server as a child process, its resources, and a line of the table."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from tests.integration.twistd import Server, script
 from tests.suite import environment_for
 
 SELECT_HOLDS = 950
-"""Connections that select can hold for sure: it watches descriptors below 1,024, of which a process needs some."""
+"""Number of connections that select can always hold: it watches descriptors below 1,024, and a process needs some."""
 
 
 @frozen
 class Line:
     """
-    What is to be said of one figure.
+    The result of one figure.
 
-    :ivar measured: with its unit.
-    :ivar hold: what it has to be.
-    :ivar held: whether it is; ``None`` where that can't be measured.
+    :ivar measured: the measurement, with its unit.
+    :ivar hold: its limit.
+    :ivar held: true if it is within the limit; ``None`` where that can't be measured.
     """
 
     name: str
@@ -42,11 +42,11 @@ class Line:
 @contextmanager
 def serving(reactor: str, *words: str, prefix: tuple[str, ...] = ()) -> Iterator[Server]:
     """
-    The installed ``twistd`` as a child that serves, without a greeting.
+    Run the installed ``twistd`` as a child process, without a greeting.
 
-    :param words: more options of ``echo``.
+    :param words: further options of ``echo``.
     :param prefix: a command that runs the command that follows it.
-    :raise AssertionError: at the end, if it has ended by itself, with another status than 0, or logged a traceback.
+    :raise AssertionError: at the end, if it ended by itself, or with a status other than 0, or logged a traceback.
     """
     options = ["--greeting", "", "--log-connections", "off", "--reactor", reactor, *words]
     if "--listen" not in words:
@@ -65,16 +65,16 @@ def serving(reactor: str, *words: str, prefix: tuple[str, ...] = ()) -> Iterator
 
 
 def progress(text: str) -> None:
-    """Say how far it is, for those who wait."""
+    """Print the progress."""
     print(f"    … {text}", file=sys.stderr, flush=True)
 
 
 def user_memory(server: Server) -> int:
     """
-    Memory in KiB that the process has made its own.
+    Return the private memory of a process in KiB.
 
-    Anonymous pages are the heap and the stacks; the resident size has the files of programs and libraries in it as
-    well, which come and go with what else happens. Descriptions: proc(5), "smaps".
+    Anonymous pages are the heap and the stacks. The resident size also includes mapped programs and libraries, which
+    depend on other activity. Source: proc(5), "smaps".
     """
     with open(f"/proc/{server.pid}/smaps_rollup", encoding="ascii") as file:
         sizes = {line.split()[0]: int(line.split()[1]) for line in file.readlines()[1:]}
@@ -82,22 +82,22 @@ def user_memory(server: Server) -> int:
 
 
 def cpu_seconds(server: Server) -> float:
-    """Seconds of a processor that it has used so far, in its own code and in the kernel."""
+    """Return the CPU time of a process so far in seconds, user and system."""
     with open(f"/proc/{server.pid}/stat", encoding="ascii") as file:
         fields = file.read().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def descriptors_of(server: Server) -> int:
-    """How many descriptors it has open."""
+    """Return the number of its open descriptors."""
     return len(os.listdir(f"/proc/{server.pid}/fd"))
 
 
 def seconds_until(condition: Callable[[], bool], patience: float) -> float:
     """
-    How long it takes until something is so.
+    Return the seconds until a condition holds.
 
-    :param patience: seconds after which it is given up; then more than that is returned.
+    :param patience: time limit in seconds; after it, a larger number is returned.
     """
     begun = time.monotonic()
     while not condition():
@@ -109,10 +109,10 @@ def seconds_until(condition: Callable[[], bool], patience: float) -> float:
 
 def percentile(values: Iterable[float], share: float) -> float:
     """
-    The smallest value that so many are not over.
+    Return a percentile.
 
     :param values: at least one.
-    :param share: over 0, up to 1.
+    :param share: the percentile as a share, above 0, up to 1.
     """
     ordered = sorted(values)
     return ordered[math.ceil(share * len(ordered)) - 1]

@@ -1,4 +1,4 @@
-"""Many connections at once, and one after the other."""
+"""Figures of many connections, at once and in sequence."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from tests.integration.twistd import PATIENCE, Server, many_descriptors
 from tests.support.clients import receive, reset
 
 CHURN = 50_000
-SOURCES = 8
-"""Local addresses that the clients of the churn come from, a thread each: a port is in TIME_WAIT for a minute."""
+SOURCE_ADDRESSES = 8
+"""Number of local addresses of the churn, with a thread each: a port stays in TIME_WAIT for a minute."""
 
-FEW = 64
-"""Descriptors that the server may have when it is to run out of them."""
+DESCRIPTOR_LIMIT = 64
+"""Descriptor limit of a server that must run out of descriptors."""
 
 ATTEMPTS = 50
-"""Connections a second that are refused while there is no descriptor."""
+"""Refused connections per second without free descriptors."""
 
 ATTEMPT_SECONDS = 0.1
-"""After which a connect is tried anew; a kernel whose SYN was dropped would do so after 1 s only (RFC 6298)."""
+"""Seconds before a connect is tried again; the kernel resends a dropped SYN only after 1 s (RFC 6298)."""
 
-ROOM = 300
-"""Connections that there is room for, where more than that come at once."""
+MAX_CONNECTIONS = 300
+"""Connection limit of a server that receives more at once."""
 
 CPU_SHARE = 0.20
 RECOVERY_SECONDS = 1.0
@@ -46,10 +46,10 @@ RSS_GROWTH_AGAIN = 1.05
 
 
 def descriptors(reactor: str) -> Iterator[Line]:
-    """C6: a server that has run out of descriptors, and whose clients come again and again for 5 s, then leave."""
-    few = ("sh", "-c", f'ulimit -n {FEW}; exec "$@"', "sh")
+    """C6: a server without free descriptors, while clients retry for 5 s, then leave."""
+    few = ("sh", "-c", f'ulimit -n {DESCRIPTOR_LIMIT}; exec "$@"', "sh")
     with serving(reactor, prefix=few) as server, ExitStack() as stack:
-        clients = [stack.enter_context(server.connect()) for _ in range(2 * FEW)]
+        clients = [stack.enter_context(server.connect()) for _ in range(2 * DESCRIPTOR_LIMIT)]
         inside = [client for client in clients if echoes(client)]
         seconds, attempts, refused = 5.0, 0, 0
         begun, used = time.monotonic(), cpu_seconds(server)
@@ -67,15 +67,18 @@ def descriptors(reactor: str) -> Iterator[Line]:
             share < CPU_SHARE and refused == attempts,
         )
         yield Line(
-            "descriptors-inside", f"{kept} of {len(inside)} still echo", "all", kept == len(inside) and kept > FEW / 2
+            "descriptors-inside",
+            f"{kept} of {len(inside)} still echo",
+            "all",
+            kept == len(inside) and kept > DESCRIPTOR_LIMIT / 2,
         )
         stack.close()
         yield _recovery("descriptors-recovery", server)
 
 
 def churn(reactor: str) -> Iterator[Line]:
-    """C1: 50,000 times connect, echo and close, from eight clients at once; one in four resets instead of closing."""
-    with serving(reactor) as server, ThreadPoolExecutor(SOURCES) as pool:
+    """C1: connect, echo and close 50,000 times, from eight concurrent clients; one in four resets instead."""
+    with serving(reactor) as server, ThreadPoolExecutor(SOURCE_ADDRESSES) as pool:
         before, begun = descriptors_at_rest(server), time.monotonic()
         futures = [pool.submit(connect_echo_close, server, number) for number in range(CHURN)]
         _wait(futures)
@@ -93,17 +96,17 @@ def churn(reactor: str) -> Iterator[Line]:
 
 def connect_echo_close(server: Server, number: int) -> bool:
     """
-    One connection of a churn, which closes or resets; whether it got its echo, and its end.
+    Make one connection of a churn, which closes or resets; return true for an echo and an end.
 
-    :param number: by which local addresses, and the two ends, take turns.
+    :param number: number of the connection, which selects its local address and its end.
     """
     with socket.socket() as client:
         client.settimeout(PATIENCE)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        client.bind((f"127.0.0.{2 + number % SOURCES}", 0))
+        client.bind((f"127.0.0.{2 + number % SOURCE_ADDRESSES}", 0))
         client.connect((server.host, server.port))
         good = echoes(client)
-        if number // SOURCES % 4 == 0:
+        if number // SOURCE_ADDRESSES % 4 == 0:
             reset(client)
             return good
         client.shutdown(socket.SHUT_WR)
@@ -116,7 +119,7 @@ def _wait(futures: list[Future[bool]]) -> None:
 
 
 def storm(reactor: str) -> Iterator[Line]:
-    """C2, C3: as many connects at once as may wait, many connections that all go away, and more than there may be."""
+    """C2, C3: a full backlog at once, many connections that all leave, and more than the limit."""
     with open("/proc/sys/net/core/somaxconn", encoding="ascii") as file:
         burst = min(1000 if reactor != "select" else SELECT_HOLDS, int(file.read()))
     count = 5000 if reactor != "select" else SELECT_HOLDS
@@ -152,8 +155,8 @@ def storm(reactor: str) -> Iterator[Line]:
 
 
 def _excess(reactor: str) -> Line:
-    """C3: more at once than there may be."""
-    limit, excess = ROOM, 2 * ROOM
+    """C3: more concurrent connects than the limit."""
+    limit, excess = MAX_CONNECTIONS, 2 * MAX_CONNECTIONS
     with serving(reactor, "--max-connections", str(limit)) as server:
         echoed = _burst(server, limit + excess)
         refused = server.counters()["refused"]
@@ -166,7 +169,7 @@ def _excess(reactor: str) -> Line:
 
 
 def _flood(server: Server, count: int) -> None:
-    """Connect, send what is not read, and reset, all at once."""
+    """Connect, send data that is not read, and reset, all at once."""
     clients = []
     for _ in range(count):
         clients.append(server.connect())
@@ -187,7 +190,7 @@ def _memory(name: str, server: Server, before: int, growth: float) -> Line:
 
 
 def _burst(server: Server, count: int) -> int:
-    """Connect at once, without waiting for one another; how many got their echo."""
+    """Connect all at once; return the number of echoes."""
     echoed = 0
     with ExitStack() as stack, selectors.DefaultSelector() as selector:
         for _ in range(count):

@@ -1,4 +1,4 @@
-"""The load of the figures: clients that measure how long they wait, and greedy ones in processes of their own."""
+"""The load of the figures: clients that measure their wait, and greedy ones in processes of their own."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from tests.integration.twistd import PATIENCE, Server, many_descriptors
 from tests.support.clients import STALL, receive
 
 PING = bytes(range(64))
-"""What is sent to see how long its echo takes."""
+"""Message whose echo is timed."""
 
 SEGMENT = 1460
 """Largest segment over Ethernet, as in RFC 879; that of the loopback is 65,483, for which kernels buffer far more."""
 
 TRICKLE = 4096
-"""Bytes a second that a slow reader takes of its echo."""
+"""Bytes per second that a slow reader reads."""
 
 OFFERED = 32 << 20
-"""Bytes that a blocked connection offers at the most, of which the server must take far less."""
+"""Maximum bytes that a blocked connection offers; the server must accept far fewer."""
 
 OFFERED_BY_MANY = 2 << 20
-"""The same of 1,000 connections: were all of it taken, it would be 2 GiB, and not all the memory there is."""
+"""The same for 1,000 connections, so that a server that accepts all uses 2 GiB, not all memory."""
 
 Address = tuple[str, int]
 Counter = Any  # mypy does not know what multiprocessing.Value makes
 
 
 def echoes(client: socket.socket) -> bool:
-    """Whether what is sent comes back."""
+    """Return true if a message comes back."""
     try:
         client.sendall(PING)
         return receive(client, len(PING)) == PING
@@ -44,7 +44,7 @@ def echoes(client: socket.socket) -> bool:
 
 
 def descriptors_at_rest(server: Server) -> int:
-    """How many descriptors a server has open besides connections, once it serves."""
+    """Return the number of descriptors of a server without connections."""
     with server.connect() as client:
         assert echoes(client), "no echo"
         return descriptors_of(server) - 1
@@ -52,9 +52,9 @@ def descriptors_at_rest(server: Server) -> int:
 
 def waits(clients: Sequence[socket.socket], *, seconds: float, pause: float) -> list[float]:
     """
-    Have clients send now and then, each only when it has its last echo; how long each echo took, in seconds.
+    Have clients send at intervals, each after its last echo; return the seconds of each echo.
 
-    :param seconds: for how long they send.
+    :param seconds: duration of sending.
     :param pause: seconds between two sends of one client.
     :raise AssertionError: if an echo is wrong, or does not come.
     """
@@ -86,7 +86,7 @@ def waits(clients: Sequence[socket.socket], *, seconds: float, pause: float) -> 
 
 
 def narrow(address: Address) -> socket.socket:
-    """Connect with small buffers and segments, so that the kernels' share of what is offered is small."""
+    """Connect with small buffers and segments, so that kernels buffer little of the offered data."""
     client = socket.socket()
     client.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, SEGMENT)
     for buffer in (socket.SO_RCVBUF, socket.SO_SNDBUF):
@@ -98,10 +98,10 @@ def narrow(address: Address) -> socket.socket:
 
 def fill(clients: Sequence[socket.socket], most: int = OFFERED) -> int:
     """
-    Send on each connection until the other side takes no more; nothing is read.
+    Send on each connection until the other side accepts no more; read nothing.
 
-    :param most: bytes for each connection, after which it is content.
-    :return: how many were sent, over all of them.
+    :param most: maximum bytes for each connection.
+    :return: number of bytes sent, over all connections.
     """
     block = bytes(1 << 16)
     sent = dict.fromkeys(clients, 0)
@@ -125,10 +125,10 @@ def fill(clients: Sequence[socket.socket], most: int = OFFERED) -> int:
 @contextmanager
 def apart(load: Callable[..., None], *arguments: object, outlived: bool = False) -> Iterator[Counter]:
     """
-    Put a load on the server from a process of its own, which has begun when this is entered.
+    Put a load on the server from another process, which has started when this context begins.
 
-    :param load: called with the arguments, a counter that this gives, and an event to set once it has begun.
-    :param outlived: whether it may end by itself, since the server does.
+    :param load: called with the arguments, the counter of this context, and an event to set at the start.
+    :param outlived: true if it may end by itself, since the server ends.
     """
     context = multiprocessing.get_context("spawn")
     counter, begun = context.Value(ctypes.c_uint64), context.Event()
@@ -147,7 +147,7 @@ def apart(load: Callable[..., None], *arguments: object, outlived: bool = False)
 
 
 def one_hog(address: Address, echoed: Counter, begun: Any) -> None:
-    """Send and receive at once, as much as there is room for, until the other side ends it."""
+    """Send and receive at full rate, until the other side ends the connection."""
     client = socket.create_connection(address, PATIENCE)
     client.setblocking(False)
     block = memoryview(bytes(1 << 20))
@@ -166,7 +166,7 @@ def one_hog(address: Address, echoed: Counter, begun: Any) -> None:
 
 
 def many_slow_readers(address: Address, count: int, offered: Counter, begun: Any) -> None:
-    """Offer as much as is taken on many connections, and read a little of each now and then, for ever."""
+    """Send as much as is accepted on many connections, and read a little of each at intervals, forever."""
     with many_descriptors(count + 100):
         clients = [narrow(address) for _ in range(count)]
         offered.value = fill(clients, OFFERED_BY_MANY)

@@ -1,4 +1,4 @@
-"""What connections cost in memory."""
+"""Figures of the memory of connections."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ IDLE_TLS_KIB = 48.0
 BLOCKED_KIB = 256.0
 
 WARM_UP = 50
-"""Connections that are made first, for what the first ones cost once and for all."""
+"""Number of connections made first, for the one-time costs."""
 
 
 def idle_memory(reactor: str) -> Iterator[Line]:
-    """Of each of many connections that have had an echo, and are silent now; over TCP and over TLS."""
+    """Measure the memory of each of many idle connections after an echo, over TCP and over TLS."""
     hold = f"≤ {IDLE_KIB:.0f} KiB of user memory"
     if reactor == "select":
         yield Line("idle-memory", "select can't hold 5,000 connections", hold, held=None)
@@ -60,7 +60,7 @@ def _over_tls(server: Server) -> socket.socket:
 
 
 def blocked_memory(reactor: str) -> Iterator[Line]:
-    """B1: of each of 100 connections that send as much as is taken, and never read."""
+    """B1: the memory of each of 100 connections that send as much as is accepted, and never read."""
     count = 100
     with serving(reactor) as server, ExitStack() as stack:
         clients = [stack.enter_context(narrow((server.host, server.port))) for _ in range(count)]

@@ -1,4 +1,4 @@
-"""What greedy connections do to others."""
+"""Figures of the effect of greedy connections on others."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from checks.figures.memory import BLOCKED_KIB
 
 ALLOWANCE_MS = 4.0
 """
-What a wait may take more on a machine that has more to do than processors: a time slice of another process, which on
-Linux is 2.8 ms for two processes and 4 ms on kernels with 250 ticks a second.
+Allowed extra wait on a machine with more processes than processors: a time slice of another process, which on Linux is
+2.8 ms for two processes and 4 ms on kernels with 250 ticks a second.
 """
 
 LONGEST_MS = 100.0
 
 
 def slow_readers(reactor: str) -> Iterator[Line]:
-    """B5: the memory of 1,000 connections that send all that is taken and read 4 KiB a second; another's wait."""
+    """B5: the memory of 1,000 connections that send all that is accepted and read 4 KiB per second; another's wait."""
     count = 1000 if reactor != "select" else SELECT_HOLDS
     with serving(reactor) as server, server.connect() as healthy:
         assert echoes(healthy), "no echo"

@@ -1,4 +1,4 @@
-"""How long a stop takes, and a start that can't succeed."""
+"""Figures of the duration of a stop, and of a failing start."""
 
 from __future__ import annotations
 

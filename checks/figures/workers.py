@@ -1,4 +1,4 @@
-"""How soon a worker that is killed is replaced."""
+"""Figure of the replacement of a killed worker."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ REPLACED_SECONDS = 1.0
 KILLS = 3
 
 SETTLED_SECONDS = 5.5
-"""After which the end of a worker is no sign that something is wrong with all of them."""
+"""Seconds after a start in which the end of a worker counts as a fault of all workers."""
 
 
 def replacement(reactor: str) -> Iterator[Line]:
-    """O11: kill -9 of one of two workers; those who are connected to the other one are served meanwhile."""
+    """O11: kill -9 of one of two workers, while the other one serves its connections."""
     with serving(reactor, "--workers", "2") as server:
         found = [server.wait_for(SERVES) for _ in range(2)]
         pids = {each[1]: each[2] for each in found}

@@ -34,7 +34,7 @@ def arguments() -> argparse.ArgumentParser:
         type=float,
         default=run.SPARE_SECONDS,
         metavar="SECONDS",
-        help=f"extra time for the tests of a change, beyond {run.TIMES} times their usual time (default %(default)s)",
+        help=f"extra time for the tests of a change, beyond {run.TIME_FACTOR} × their usual time (default %(default)s)",
     )
     names = ", ".join(each.name for each in TARGETS)
     parser.add_argument("modules", nargs="*", metavar="MODULE", help=f"one of {names} (default all)")

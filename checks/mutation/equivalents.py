@@ -1,5 +1,5 @@
 """
-Equivalent mutants: changes that make no difference that a test could see, each with the reason.
+Equivalent mutants: changes without a visible difference for any test, each with the reason.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ class Equivalent:
     """
     A row of the list.
 
-    :ivar where: the function or class that the change is in.
+    :ivar where: the function or class of the change.
     :ivar change: the changed line, as in a diff.
-    :ivar reason: why no test can see it.
+    :ivar reason: the reason for which no test can see it.
     """
 
     where: str
@@ -38,7 +38,7 @@ def read(file: str = FILE) -> dict[str, list[Equivalent]]:
     Read the list.
 
     :param file: TOML, with an array of tables for each path.
-    :return: by the path of a module.
+    :return: the rows by the path of a module.
     :raise ValueError: if a row has no reason.
     """
     with open(file, "rb") as opened:

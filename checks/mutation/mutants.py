@@ -55,8 +55,8 @@ def mutants_of(text: str) -> list[Mutant]:
     """
     Make the mutants of a module.
 
-    :param text: of the module.
-    :return: those that can be compiled, in the order of their lines; none twice.
+    :param text: text of the module.
+    :return: all mutants that compile, in the order of their lines, without duplicates.
     :raise SyntaxError: if the text is not Python.
     """
     source = Source(text)
@@ -80,9 +80,9 @@ def _compiles(text: str) -> bool:
 
 class _Visitor(ast.NodeVisitor):
     """
-    Collects changes: from which offset to which, what to put there, and in which function or class.
+    Collect changes: their start and end, the new text, and the function or class.
 
-    :param source: where the tree comes from.
+    :param source: the source of the tree.
     """
 
     def __init__(self, source: Source) -> None:
@@ -97,7 +97,7 @@ class _Visitor(ast.NodeVisitor):
         self.changes.append((begin, end, new, ".".join(self._where)))
 
     def _change_operator(self, left: ast.expr, right: ast.expr, old: str, new: str) -> None:
-        """Change what stands between two operands, parentheses left alone."""
+        """Change the operator between two operands, but not parentheses."""
         begin, end = self._source.end(left), self._source.begin(right)
         between = self._source.data[begin:end].decode()
         self._change_between(begin, end, between.replace(old, new, 1))
@@ -203,7 +203,7 @@ class _Visitor(ast.NodeVisitor):
         )
 
     def _leave_out_arguments(self, node: ast.Call) -> None:
-        """Leave out a keyword, or the last of the other arguments, of those that have more than one."""
+        """Leave out a keyword, or the last other argument, of calls with several arguments."""
         arguments: list[ast.expr | ast.keyword] = sorted(
             [*node.args, *node.keywords], key=lambda each: (each.lineno, each.col_offset)
         )

@@ -13,12 +13,12 @@ from checks.mutation.targets import Target
 from checks.mutation.trials import Outcome, Trial
 
 SPARE_SECONDS = 5.0
-"""Seconds that tests may take with a mutant, in addition to `TIMES` their usual time."""
+"""Seconds that tests may take with a mutant, in addition to `TIME_FACTOR` their usual time."""
 
-TIMES = 4
+TIME_FACTOR = 4
 """Factor of the tests' usual time that they may take with a mutant."""
 
-MOST_SECONDS = 600.0
+MAX_SECONDS = 600.0
 """Time limit in seconds for the tests without a mutant."""
 
 
@@ -32,10 +32,10 @@ class Run:
 
     :param target: the module, and its tests.
     :param root: the project's folder.
-    :param folder: where tests may leave files.
+    :param folder: folder for files of the tests.
     :param jobs: number of them that run at a time.
-    :param spare: seconds that they may take with a mutant, beside some times of what they take without.
-    :param progress: called with how many mutants were tried, and how many there are.
+    :param spare: seconds that tests may take with a mutant, in addition to `TIME_FACTOR` their usual time.
+    :param progress: called with the number of tried mutants, and of all.
 
     :ivar mutants: all of them.
     :ivar outcomes: outcome of each, by its text.
@@ -69,7 +69,7 @@ class Run:
         :raise TestsFail: if they fail without one.
         """
         for reactor in self._target.reactors:
-            limit = self._spare + TIMES * self._seconds_without_mutant(reactor)
+            limit = self._spare + TIME_FACTOR * self._seconds_without_mutant(reactor)
             left = [each.text for each in self.mutants if self.outcomes.get(each.text) in {None, Outcome.SURVIVED}]
             trials.run_all(((self._trial(text, reactor), limit) for text in left), self._jobs, self._done)
 
@@ -79,7 +79,7 @@ class Run:
     def _seconds_without_mutant(self, reactor: str) -> float:
         ended: list[tuple[Outcome, float]] = []
         trial = self._trial(self._text, reactor)
-        trials.run_all([(trial, MOST_SECONDS)], 1, lambda _, outcome, seconds: ended.append((outcome, seconds)))
+        trials.run_all([(trial, MAX_SECONDS)], 1, lambda _, outcome, seconds: ended.append((outcome, seconds)))
         [(outcome, seconds)] = ended
         if outcome is not Outcome.SURVIVED:
             raise TestsFail(reactor)

@@ -1,5 +1,5 @@
 """
-The text of a module, and what it becomes with one small change.
+The text of a module, and its mutants with one small change.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import ast
 from attrs import frozen
 
 Located = ast.expr | ast.stmt | ast.keyword
-"""Nodes that know where they stand."""
+"""Nodes with a position."""
 
 
 @frozen
@@ -17,9 +17,9 @@ class Mutant:
     """
     One change of a module.
 
-    :ivar line: where it begins, from 1.
-    :ivar where: the function or class that it is in, such as ``Echo.drain``; ``""`` for the module itself.
-    :ivar before: the lines that change, without what they are indented by.
+    :ivar line: its first line, from 1.
+    :ivar where: its function or class, such as ``Echo.drain``; ``""`` for the module itself.
+    :ivar before: the lines to change, without their common indentation.
     :ivar after: the same, changed.
     :ivar text: the whole module with the change.
     """
@@ -41,7 +41,7 @@ class Mutant:
 
 class Source:
     """
-    A module's text, in which nodes of its tree are found: those count bytes of UTF-8 from the start of a line.
+    A module's text, with a mapping of its nodes, which count bytes of UTF-8 from the start of a line.
 
     :param text: of the module.
     """
@@ -64,7 +64,7 @@ class Source:
         return self.data[self.begin(node) : self.end(node)].decode()
 
     def mutant(self, begin: int, end: int, new: str, where: str) -> Mutant:
-        """Put something else in place of what stands between two offsets."""
+        """Replace the text between two offsets."""
         changed = self.data[:begin] + new.encode() + self.data[end:]
         first = self.data.rfind(b"\n", 0, begin) + 1
         after_end = len(self.data) - end

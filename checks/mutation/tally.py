@@ -14,8 +14,8 @@ from checks.mutation.source import Mutant
 from checks.mutation.targets import Target
 from checks.mutation.trials import Outcome
 
-TO_CATCH = 0.95
-"""The share of a module's mutants that has to be caught."""
+MIN_CAUGHT_SHARE = 0.95
+"""Minimum share of a module's mutants that the tests must catch."""
 
 
 @frozen
@@ -24,8 +24,8 @@ class Tally:
     Outcomes of one module's mutants.
 
     :ivar outcomes: number of those caught, caught by time, and surviving.
-    :ivar survivors: those that are not listed as equivalents.
-    :ivar equivalent: number of survivors that are listed so.
+    :ivar survivors: surviving mutants that are not listed as equivalents.
+    :ivar equivalent: number of survivors listed as equivalents.
     :ivar untrue: rows of the list of equivalents that are no mutants, or were caught.
     """
 
@@ -36,25 +36,25 @@ class Tally:
 
     @property
     def counted(self) -> int:
-        """Mutants without the equivalents."""
+        """Number of mutants without the equivalents."""
         return self.outcomes.total() - self.equivalent
 
     @property
     def share(self) -> float:
-        """The share of them that was caught, 0 to 1; 1 where there are none."""
+        """Share of caught mutants, 0 to 1; 1 without mutants."""
         return 1 - len(self.survivors) / self.counted if self.counted else 1.0
 
     @property
     def good(self) -> bool:
         """Tell if enough were caught, and the list of equivalents is true."""
-        return self.share >= TO_CATCH and not self.untrue
+        return self.share >= MIN_CAUGHT_SHARE and not self.untrue
 
     def lines(self, target: Target, seconds: float) -> Iterator[str]:
         """
-        Say it: a diff of each survivor, what is untrue of the list, and a summary.
+        Yield the report: a diff of each survivor, false rows of the list, and a summary.
 
         :param target: the module.
-        :param seconds: that it took.
+        :param seconds: duration of the run.
         """
         for mutant in self.survivors:
             yield f"{target.path}:{mutant.line} in {mutant.where or 'the module'}: survived\n{mutant}\n"
@@ -70,7 +70,7 @@ class Tally:
 
 def judge(mutants: Sequence[Mutant], outcomes: Mapping[str, Outcome], listed: Sequence[Equivalent]) -> Tally:
     """
-    Compare what survived with what is listed.
+    Compare the survivors with the list.
 
     :param mutants: of a module.
     :param outcomes: by the text of each.

@@ -1,5 +1,5 @@
 """
-The modules that are mutated, and the tests that each of their mutants is run against.
+The modules to mutate, and the tests that run on their mutants.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ REACTOR = "epoll"
 @frozen
 class Target:
     """
-    A module whose mutants have to be caught.
+    A module whose mutants the tests must catch.
 
-    :ivar path: of its file, relative to the project's folder.
-    :ivar tests: names of test modules: the one that mirrors it first, which catches most.
+    :ivar path: path of its file, relative to the project's folder.
+    :ivar tests: names of test modules; the one that mirrors it comes first, since it catches most.
     :ivar reactors: reactors for trial to run them on, one after the other.
     """
 
@@ -76,7 +76,7 @@ def named(words: list[str]) -> list[Target]:
     Choose targets.
 
     :param words: such as ``server/limits/drain``, ``drain`` or ``echoproto/server/limits/drain.py``; none for all.
-    :raise KeyError: with the word that names none.
+    :raise KeyError: with a word that names no target.
     """
     chosen: list[Target] = []
     for word in words:

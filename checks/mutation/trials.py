@@ -1,7 +1,7 @@
 """
 Tests run on mutants, each in a forked process of its own.
 
-What the tests import of other people's is imported before, once; the project's own modules are imported by each process
+Foreign modules that the tests need are imported once, before the forks. Each process imports the project's own modules
 anew, so that all of them see the mutant.
 """
 
@@ -43,10 +43,10 @@ PRELOADED = (
 """Modules that are slow to import. None may create a reactor, because processes would share it."""
 
 MEMORY = 4 << 30
-"""Bytes of address space that one process may take: a loop that does not end may fill a list."""
+"""Limit of the address space of one process in bytes: an endless loop may fill a list."""
 
 PHASES = (Phase.explicit, Phase.generate)
-"""Of hypothesis: an example that fails need not be made smaller. The same few are tried each time."""
+"""Phases of hypothesis: without shrinking of failing examples; the same few examples each time."""
 
 FORK = multiprocessing.get_context("fork")
 
@@ -62,12 +62,12 @@ class Outcome(Enum):
 @frozen
 class Trial:
     """
-    Tests to be run on a text in place of a module's.
+    Tests to run on a mutant of a module.
 
-    :ivar reactor: reactor that they run on.
-    :ivar text: of the mutant; the module's own to see that the tests pass.
-    :ivar path: of the module's file.
-    :ivar folder: where the tests may leave files.
+    :ivar reactor: reactor of the tests.
+    :ivar text: text of the mutant; the module's own to check that the tests pass.
+    :ivar path: path of the module's file.
+    :ivar folder: folder for files of the tests.
     """
 
     target: Target
@@ -78,7 +78,7 @@ class Trial:
 
 
 class _Loader(SourceFileLoader):
-    """Loads a text in place of a file's."""
+    """Load a text in place of a file's."""
 
     def __init__(self, name: str, path: str, text: str) -> None:
         super().__init__(name, path)
@@ -90,7 +90,7 @@ class _Loader(SourceFileLoader):
 
 
 class _Finder(MetaPathFinder):
-    """Finds the mutant, and nothing else."""
+    """Find the mutant, and no other module."""
 
     def __init__(self, trial: Trial) -> None:
         self._trial = trial
@@ -103,7 +103,7 @@ class _Finder(MetaPathFinder):
 
 
 def preload() -> None:
-    """Import what the tests need of other people's; never the project's own."""
+    """Import the foreign modules that the tests need, never the project's own."""
     for name in PRELOADED:
         importlib.import_module(name)
     if "twisted.internet.reactor" in sys.modules:
@@ -112,11 +112,11 @@ def preload() -> None:
 
 def run_all(trials: Iterable[tuple[Trial, float]], jobs: int, done: Callable[[Trial, Outcome, float], None]) -> None:
     """
-    Run trials, some at a time.
+    Run trials in parallel.
 
-    :param trials: each with the seconds that it may take.
+    :param trials: trials, each with its time limit in seconds.
     :param jobs: number at a time, at least 1.
-    :param done: called with each, what became of it, and the seconds that it took.
+    :param done: called with each trial, its outcome, and its duration in seconds.
     """
     running: dict[int, tuple[Any, Trial, float, float]] = {}
     coming = iter(trials)
@@ -136,7 +136,7 @@ def run_all(trials: Iterable[tuple[Trial, float]], jobs: int, done: Callable[[Tr
 
 
 def _reap(running: dict[int, tuple[Any, Trial, float, float]], done: Callable[[Trial, Outcome, float], None]) -> None:
-    """Wait for the next one to end, or for the end of its time."""
+    """Wait for the end of a trial, or for its time limit."""
     now = time.monotonic()
     next_end = min(begun + limit for _, _, begun, limit in running.values())
     ended = wait([*running], max(0, next_end - now))
@@ -155,7 +155,7 @@ def _reap(running: dict[int, tuple[Any, Trial, float, float]], done: Callable[[T
 
 
 def _kill(process: Any) -> None:
-    """End a process and all that it has started, which is in its group."""
+    """End a process and all its children, which are in its process group."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:
@@ -164,7 +164,7 @@ def _kill(process: Any) -> None:
 
 
 def _run(trial: Trial) -> NoReturn:
-    """Run the tests; the exit status tells what has become of it: 0 if they pass."""
+    """Run the tests in this process; its exit status is 0 if they pass."""
     status = 1
     try:
         os.setsid()

@@ -1,7 +1,7 @@
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
-from checks.truths import MANY, lines
+from checks.truths import MANY_IDLE, lines
 from echoproto.compare.analysis.figures import judge
 from echoproto.compare.results import Cell, Results
 from echoproto.load.verdict import LoadVerdict
@@ -24,10 +24,10 @@ class TruthsTests(SynchronousTestCase):
         """Idle connections are told by loads that differ in nothing else."""
         others = (
             Cell(size_bytes=100 << 10),
-            Cell(10, 100 << 10, idle=MANY),
-            *(Cell(size_bytes=100 << 10, transport="tls", idle=idle) for idle in (0, MANY)),
-            *(Cell(rate=1.0, idle=idle) for idle in (0, MANY)),
-            *(Cell(churn="fin", idle=idle) for idle in (0, MANY)),
+            Cell(10, 100 << 10, idle=MANY_IDLE),
+            *(Cell(size_bytes=100 << 10, transport="tls", idle=idle) for idle in (0, MANY_IDLE)),
+            *(Cell(rate=1.0, idle=idle) for idle in (0, MANY_IDLE)),
+            *(Cell(churn="fin", idle=idle) for idle in (0, MANY_IDLE)),
         )
         for cells in ((*CELLS, *others), (*others, *CELLS)):
             self.assertEqual(found(run(cells=cells, rounds=5)), [True] * 5)

@@ -9,7 +9,7 @@ from enum import Enum
 from attrs import frozen
 
 from echoproto.compare.analysis.measures import Measure
-from echoproto.compare.analysis.statistics import LEAST_ROUNDS, Ratio
+from echoproto.compare.analysis.statistics import MIN_ROUNDS, Ratio
 from echoproto.units import counted
 
 NOISY_WIDTH = 0.20
@@ -83,7 +83,7 @@ def kind_of(ratio: Ratio) -> Kind:
 def show_ratio(ratio: Ratio, measure: Measure) -> str:
     """``1.68 × (1.61–1.75)``, with the name of the measure unless that is throughput."""
     number = " ".join(filter(None, [show_multiple(ratio.value), measure.times]))
-    if ratio.rounds < LEAST_ROUNDS:
+    if ratio.rounds < MIN_ROUNDS:
         return f"{number} (of {counted(ratio.rounds, 'round')} only)"
     return f"{number} ({_three_digits(ratio.low)}–{_three_digits(ratio.high)})"
 

@@ -12,7 +12,7 @@ from attrs import frozen
 from echoproto.compare.analysis.figures import Figure, Figures
 from echoproto.compare.analysis.measures import Measure
 from echoproto.compare.analysis.ranking import Ranking, rank
-from echoproto.compare.analysis.statistics import LEAST_ROUNDS
+from echoproto.compare.analysis.statistics import MIN_ROUNDS
 from echoproto.compare.analysis.verdict import Kind
 from echoproto.compare.report.words import WORDS, axis, describe, labels, panels
 from echoproto.compare.results import Cell
@@ -21,8 +21,8 @@ from echoproto.units import counted, show_time
 ON_TWISTED = ("echoproto", "twisted")
 """Groups of contestants between which a switch chooses; others are other programs."""
 
-NEAR = 5
-"""% by which what a contestant achieves may differ between loads, before it is told which."""
+MAX_UNNAMED_SPREAD = 5
+"""Maximum difference in percentage points between the worst and the best load without naming them."""
 
 
 @frozen
@@ -109,9 +109,9 @@ def _show_number(value: float) -> str:
 
 def _costs(figures: Figures, rankings: Mapping[Cell, Ranking]) -> Iterator[str]:
     """
-    Yield for each contestant how much of the best it achieves, where it is nearest to it and where it is farthest.
+    Yield for each contestant its share of the best, in its best and in its worst load.
 
-    A failure is told among the cautions, and not here, too.
+    The cautions report failures.
     """
     names = labels(figures.results.cells)
     lines = []
@@ -132,7 +132,7 @@ def _shares(shares: Mapping[Cell, float], names: Mapping[Cell, str]) -> Iterator
         return
     best, worst = max(shares, key=shares.__getitem__), min(shares, key=shares.__getitem__)
     most, least = round(100 * shares[best]), round(100 * shares[worst])
-    if most - least < NEAR:
+    if most - least < MAX_UNNAMED_SPREAD:
         yield f"{'–'.join(dict.fromkeys((str(least), str(most))))} % of the best"
     else:
         yield f"{most} % of the best ({names[best]}), but {least} % ({names[worst]})"
@@ -144,14 +144,14 @@ def _lack(figure: Figure, names: Mapping[Cell, str]) -> str:
 
 
 def _cautions(figures: Figures) -> Iterator[str]:
-    """Yield reasons not to believe the figures as they are."""
+    """Yield reasons for caution with the figures."""
     results, names = figures.results, labels(figures.results.cells)
     if results.partial:
         yield "the run was interrupted; this is what was measured until then"
     rounds = min(results.rounds, len({sample.round for sample in results.samples}))
-    if rounds < LEAST_ROUNDS:
+    if rounds < MIN_ROUNDS:
         those = counted(rounds, "round is", "rounds are")
-        yield f"{those} too few for a verdict: it takes {LEAST_ROUNDS}"
+        yield f"{those} too few for a verdict: it takes {MIN_ROUNDS}"
     for each in figures:
         if each.verdict.kind is Kind.FAILED:
             yield f"{each.contestant.name} failed ({names[each.cell]}): {each.verdict.why}"

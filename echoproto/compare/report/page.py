@@ -1,8 +1,8 @@
 """
-The report of a comparison as one HTML file that needs nothing else: Vega's scripts are in it, and no network is used.
+The report of a comparison as one HTML file that includes Vega's scripts, and uses no network.
 
-That makes it a megabyte, for pictures that answer a pointer. Until Vega has drawn them, and where no script is run,
-there are the same ones as SVG. The page's policy allows this one script, by its hash, and nothing to be loaded.
+It has a megabyte, for interactive pictures. Before Vega has drawn them, and without scripts, the page shows the same
+pictures as SVG. The page's policy allows this one script, by its hash, and no loading.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ def page(
     """
     Return the whole page.
 
-    :param shown: pictures, each with what it looks like as SVG.
-    :param script: that draws the pictures.
-    :param versioned: makes a specification for the Vega-Lite that is in the script.
-    :param changes: since an earlier run, if there was one.
+    :param shown: pictures, each with its SVG.
+    :param script: the script that draws the pictures.
+    :param versioned: a function that adapts a specification to the script's version of Vega-Lite.
+    :param changes: changes since an earlier run, if there was one.
     """
     script = script.replace("</script", "<\\/script")
     return render(
@@ -69,7 +69,7 @@ def page(
 
 
 def policy(script: str) -> str:
-    """Return the policy of a page that runs this one script, and styles what it draws."""
+    """Return the policy of a page that runs this one script, with its styles."""
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
 

@@ -100,7 +100,7 @@ def panels(cells: Sequence[Cell], along: str | None) -> dict[str, tuple[Cell, ..
     Group the cells, in order, so that those of a group differ in one setting only.
 
     :param along: that setting; ``None`` has each cell in a group of its own.
-    :return: by what each has in common, in words.
+    :return: groups by their common settings, in words.
     """
     found: dict[str, list[Cell]] = {}
     for cell in cells:

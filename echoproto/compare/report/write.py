@@ -25,13 +25,13 @@ __all__ = ["read_file", "write"]
 
 def write(figures: Figures, folder: str | None, console: Console, changes: Sequence[Change] | None = None) -> None:
     """
-    Write everything into a folder, which is made if it is not there, and print tables and summary.
+    Write all files into a folder, which is made if missing, and print tables and summary.
 
-    The results come first, so that nothing is lost if drawing fails; what is printed comes last, so that output which
-    can't be printed costs no file.
+    The results come first, so that a failure in drawing loses nothing; the output comes last, so that a failed print
+    loses no file.
 
-    :param folder: ``None`` if nothing is to be written.
-    :param changes: since an earlier run, if there was one.
+    :param folder: the folder; ``None`` to write no files.
+    :param changes: changes since an earlier run, if there was one.
     :raise OutputError: if a file or standard output can't be written.
     """
     advice = advise(figures)

@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from checks.coverage_of_intervals import covered, lognormal
 from echoproto.compare.analysis.statistics import (
-    LEAST_ROUNDS,
+    MIN_ROUNDS,
     Ratio,
     centre,
     paired_ratio,
@@ -21,7 +21,7 @@ SIMULATIONS = 300
 
 FIGURES = strategies.floats(1e-3, 1e6)
 PAIRS = strategies.lists(strategies.tuples(FIGURES, FIGURES), min_size=1, max_size=9).map(tuple)
-ENOUGH = strategies.lists(strategies.tuples(FIGURES, FIGURES), min_size=LEAST_ROUNDS, max_size=9).map(tuple)
+ENOUGH = strategies.lists(strategies.tuples(FIGURES, FIGURES), min_size=MIN_ROUNDS, max_size=9).map(tuple)
 
 
 class RatioTests(SynchronousTestCase):
@@ -73,7 +73,7 @@ class PairedRatioTests(SynchronousTestCase):
         self.assertAlmostEqual(found.value, 1.504, places=2)
 
     def test_too_few_rounds(self) -> None:
-        found = paired_ratio(((3.0, 2.0),) * (LEAST_ROUNDS - 1))
+        found = paired_ratio(((3.0, 2.0),) * (MIN_ROUNDS - 1))
         self.assertAlmostEqual(found.value, 1.5)
         self.assertEqual((found.low, found.high), (0, math.inf))
 
@@ -112,8 +112,8 @@ class UnpairedRatioTests(SynchronousTestCase):
         self.assertEqual(found.rounds, 5)
 
     def test_too_few_rounds(self) -> None:
-        found = unpaired_ratio((3.0,) * 9, (2.0,) * (LEAST_ROUNDS - 1))
-        self.assertEqual((found.low, found.high, found.rounds), (0, math.inf, LEAST_ROUNDS - 1))
+        found = unpaired_ratio((3.0,) * 9, (2.0,) * (MIN_ROUNDS - 1))
+        self.assertEqual((found.low, found.high, found.rounds), (0, math.inf, MIN_ROUNDS - 1))
 
     def test_its_interval(self) -> None:
         random = Random(5)

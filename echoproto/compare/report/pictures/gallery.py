@@ -25,8 +25,8 @@ class Picture:
     """
     One picture.
 
-    :ivar name: of its files, without what they end with.
-    :ivar specification: for Vega-Lite.
+    :ivar name: name of its files, without suffix.
+    :ivar specification: its Vega-Lite specification.
     """
 
     name: str

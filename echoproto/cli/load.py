@@ -32,6 +32,7 @@ from echoproto.cli.types import (
 from echoproto.host import files
 from echoproto.load.options import Options, parse_aim
 from echoproto.load.target import MAX_UNASKED_BYTES, MAX_UNASKED_CONNECTIONS, MAX_UNASKED_RATE
+from echoproto.load.workload import SEED_BITS
 from echoproto.units import parse_sizes, show_size
 
 LARGEST_PID = 2**31 - 1
@@ -122,7 +123,7 @@ def load(
     if paths["html"] is not None:
         require("html", "altair", "jinja2", "vl_convert", by="--html")
     files.check({f"--{name}": path for name, path in paths.items()}, overwrite=overwrite)
-    options = Options(**given, seed=secrets.randbits(63) if seed is None else seed)
+    options = Options(**given, seed=secrets.randbits(SEED_BITS) if seed is None else seed)
     from echoproto.load import session
 
     sys.exit(session.run(target, server, options, session.Outputs(**paths, quiet=quiet), own_host=i_own_this_host))

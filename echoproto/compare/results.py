@@ -15,7 +15,6 @@ from attrs import field, frozen
 
 from echoproto.compare.structure import MAX_WHOLE, Mismatch, number, one_of, reader_of, shown, text, whole
 from echoproto.compare.versions import from_version_1, path_in_version_1
-from echoproto.load.workload import MAX_SEED
 
 SCHEMA_VERSION = 2
 """Rises when a key goes, or means something else; new ones may come without."""
@@ -54,7 +53,8 @@ def _comparable(value: Any) -> float:
 
 Name = Annotated[str, _name]
 Fact = Annotated[str | int, _fact]
-Seed = Annotated[int, whole(0, MAX_SEED)]
+Seed = Annotated[int, whole(0, 2**63 - 1)]
+"""Seed of a run: earlier versions allowed larger ones than `echoproto.load.workload.MAX_SEED`."""
 Count = Annotated[int, whole(0)]
 Positive = Annotated[int, whole(1)]
 Quantity = Annotated[float, number(0, most=MOST)]

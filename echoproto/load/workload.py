@@ -9,7 +9,10 @@ from typing import Any
 
 from attrs import frozen
 
-MAX_SEED = 2**63 - 1
+SEED_BITS = 53
+"""Bits of the largest seed: every JSON tool keeps whole numbers up to this size (RFC 8259, section 6)."""
+
+MAX_SEED = 2**SEED_BITS - 1
 
 
 class Transport(Enum):

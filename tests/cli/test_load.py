@@ -95,6 +95,7 @@ class CommandTests(SynchronousTestCase):
             (("tcp:h:1", "--prossy", "v1"), "--prossy"),
             (("tcp:h:1", "--rate"), "--rate"),
             (("tcp:h:1", "--seed", "-1"), "Error: --seed -1: must be a whole number from 0 to "),
+            (("tcp:h:1", "--seed", "9007199254740992"), "number from 0 to 9007199254740991"),  # as JSON tools keep them
             (("tcp:h:1", "--churn", "--window", "2"), "--window"),
             (("tcp:h:1", "tcp:h:2"), "tcp:h:2"),
             (("tcp:h:1", "--json", "/no/such/folder/x"), "--json /no/such/folder/x"),

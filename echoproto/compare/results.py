@@ -1,7 +1,7 @@
 """
-The results of a comparison, as values that never change and as JSON.
+The results of a comparison, as immutable values and as JSON.
 
-A report is made of these alone, so that it can be made again from the file.
+A report needs nothing else, so it can be made again from the file.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from echoproto.compare.structure import MAX_WHOLE, Mismatch, number, one_of, rea
 from echoproto.compare.versions import from_version_1, path_in_version_1
 
 SCHEMA_VERSION = 2
-"""Rises when a key goes, or means something else; new ones may come without."""
+"""Version of the schema; it rises when a key goes or changes its meaning, not when a key is added."""
 
 NOT_POSSIBLE = "not possible"
 """Verdict of a sample that can't be taken here; all others are a `LoadVerdict`."""
 
-MOST = 1e15
-"""The largest figure that is read: sums and ratios of figures stay finite."""
+MAX_FIGURE = 1e15
+"""The largest accepted figure, so that sums and ratios stay finite."""
 
-LEAST = 1e-9
-"""The smallest figure above 0 that is read where ratios are made: they stay finite."""
+MIN_FIGURE = 1e-9
+"""The smallest accepted figure above 0 where ratios are made, so that they stay finite."""
 
 
 def _name(value: Any) -> str:
@@ -45,9 +45,9 @@ def _fact(value: Any) -> str | int:
 
 
 def _comparable(value: Any) -> float:
-    found = float(number(0, most=MOST)(value))
-    if 0 < found < LEAST:
-        raise Mismatch(f"must be 0, or at least {LEAST:g}")
+    found = float(number(0, most=MAX_FIGURE)(value))
+    if 0 < found < MIN_FIGURE:
+        raise Mismatch(f"must be 0, or at least {MIN_FIGURE:g}")
     return found
 
 
@@ -57,9 +57,9 @@ Seed = Annotated[int, whole(0, 2**63 - 1)]
 """Seed of a run: earlier versions allowed larger ones than `echoproto.load.workload.MAX_SEED`."""
 Count = Annotated[int, whole(0)]
 Positive = Annotated[int, whole(1)]
-Quantity = Annotated[float, number(0, most=MOST)]
+Quantity = Annotated[float, number(0, most=MAX_FIGURE)]
 Comparable = Annotated[float, _comparable]
-AboveZero = Annotated[float, number(0, open_below=True, most=MOST)]
+AboveZero = Annotated[float, number(0, open_below=True, most=MAX_FIGURE)]
 Share = Annotated[float, number(0, most=100)]
 Transport = Annotated[str, one_of("tcp", "tls", "udp")]
 Churn = Annotated[str | None, one_of(None, "fin", "reset")]
@@ -120,17 +120,17 @@ class Sample:
     :ivar round: from 0; the samples of one round were taken one after the other, and share the state of the machine.
     :ivar verdict: `NOT_POSSIBLE`, or a `LoadVerdict`.
     :ivar why: the reason for another verdict than good, in one line.
-    :ivar echoes_per_second: messages (of a churn: connections) that came back whole.
+    :ivar echoes_per_second: messages (with churn: connections) that came back complete.
     :ivar service_time_us: percentiles by name, ``p50`` to ``max``; empty if nothing came back.
-    :ivar response_time_us: the same from when each message was due; empty without a rate.
-    :ivar spectrum: of the response time with a rate, else of the service time: pairs of a share in %, and the µs that
-        it did not exceed.
-    :ivar server_cpu_us_per_echo: CPU time, of all processes of the server; ``None`` if unknown.
-    :ivar client_cpu_share: share of a core that the generator has used.
+    :ivar response_time_us: percentiles of the times from the schedule; empty without a rate.
+    :ivar spectrum: distribution of the response time with a rate, else of the service time: pairs of a percentile and
+        its time in µs.
+    :ivar server_cpu_us_per_echo: CPU time of all processes of the server; ``None`` if unknown.
+    :ivar client_cpu_share: share of a core that the generator used.
     :ivar idle_rss_bytes: resident memory of the server before any connection; ``None`` if unknown.
-    :ivar busy_rss_bytes: the same while all connections of the cell were there, at the end of the measuring.
-    :ivar voluntary_switches_per_echo: context switches of the server in which it waited; ``None`` if unknown.
-    :ivar involuntary_switches_per_echo: those in which its processor was taken from it.
+    :ivar busy_rss_bytes: resident memory at the end of measuring, with all connections of the cell open.
+    :ivar voluntary_switches_per_echo: voluntary context switches of the server; ``None`` if unknown.
+    :ivar involuntary_switches_per_echo: involuntary context switches; ``None`` if unknown.
     """
 
     contestant: str
@@ -155,8 +155,8 @@ class Calls:
     """
     System calls of one contestant in one cell, counted in a run of its own, since counting slows it down.
 
-    :ivar per_echo: by name, such as ``{"epoll_wait": 1.02}``; empty where they could not be counted.
-    :ivar why: the reason why they could not be counted, in one line.
+    :ivar per_echo: calls per echo by name, such as ``{"epoll_wait": 1.02}``; empty if they could not be counted.
+    :ivar why: the reason for having none, in one line.
     """
 
     contestant: str
@@ -172,10 +172,10 @@ class Results:
 
     :ivar preset: name of its plan; empty for one of the user's own.
     :ivar baseline: the contestant that the others are compared with.
-    :ivar seed: of the order in which rounds were taken, and of all that the generator draws.
-    :ivar rounds: planned number.
+    :ivar seed: seed of the order of rounds, and of the load generator.
+    :ivar rounds: planned number of rounds.
     :ivar duration_seconds: measured time of each sample.
-    :ivar partial: whether it was interrupted.
+    :ivar partial: true if it was interrupted.
     :ivar command: the command line, exactly as typed.
     :ivar environment: machine, system and versions: names and values as text or numbers.
     :ivar samples: in the order in which they were taken.
@@ -208,7 +208,7 @@ class Results:
 
 
 def document(results: Results) -> dict[str, Any]:
-    """Return the results as JSON has them."""
+    """Return the results for JSON."""
     return {"schema_version": SCHEMA_VERSION, **attrs.asdict(results)}
 
 
@@ -216,10 +216,10 @@ def read(data: Any) -> Results:
     """
     Read the JSON of `document`, or of version 1.
 
-    Keys that are not known are ignored: a later version may have written them.
+    Unknown keys are ignored, since a later version may have written them.
 
-    :raise ConfigurationError: if it is something else, or of another ``schema_version``; the message begins with the
-        path of the key.
+    :raise ConfigurationError: if it is invalid, or of another ``schema_version``; the message begins with the path of
+        the key.
     """
     if not isinstance(data, dict):
         raise Mismatch(f"{shown(data)}: must be an object, as 'echoproto compare' writes into results.json")

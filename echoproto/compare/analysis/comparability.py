@@ -1,7 +1,7 @@
 """
-Comparability: which runs may be compared, and the joining of those that may.
+Comparability: checks whether runs may be compared, and the joining of runs.
 
-Only figures of one machine, set up in one way, have anything to do with each other.
+Only figures of one machine with one setup are comparable.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from echoproto.compare.results import Calls, Cell, Results
 from echoproto.errors import ConfigurationError
 
 MAY_DIFFER = {"date", "load_average", "echoproto"}
-"""Facts of an environment that two runs need not share: their time, and the version that is compared."""
+"""Facts of an environment that may differ between two runs: their time, and the compared version."""
 
 
 def check_environments(one: Results, other: Results, *, may_differ: bool) -> None:
     """
     Check that two runs were made in the same environment.
 
-    :param may_differ: whether the user says that it does not matter.
-    :raise ConfigurationError: that names what differs.
+    :param may_differ: true to permit differences.
+    :raise ConfigurationError: names the differences.
     """
     differences = [] if may_differ else list(_environments(one, other))
     if differences:
@@ -41,10 +41,10 @@ def _environments(one: Results, other: Results) -> Iterator[str]:
 
 def check_plans(one: Results, other: Results, *, may_differ: bool) -> None:
     """
-    Check that two runs have measured the same.
+    Check that two runs have the same plan.
 
-    :param may_differ: whether the user says that it does not matter.
-    :raise ConfigurationError: that names what differs.
+    :param may_differ: true to permit differences.
+    :raise ConfigurationError: names the differences.
     """
     differences = [] if may_differ else list(_plans(one, other))
     if differences:
@@ -70,12 +70,12 @@ def join(runs: Sequence[Results], *, different_environments: bool = False, diffe
     """
     Join runs of the same plan in the same environment.
 
-    A round of one run is never that of another: only what was measured at the same time shares its drift.
+    Rounds of different runs stay apart, since only samples taken at the same time share their drift.
 
-    :param runs: one or more; what they have but once (name, seed, command, environment) is that of the first.
-    :param different_environments: whether they need not have been made in the same environment.
-    :param different_plans: whether they may have different loads and contestants: then all of them are there.
-    :raise ConfigurationError: if they don't belong together.
+    :param runs: one or more; preset, seed, command and environment of the result are those of the first.
+    :param different_environments: true to permit different environments.
+    :param different_plans: true to permit different loads and contestants; the result has all of them.
+    :raise ConfigurationError: if the runs can't be joined.
     """
     first, *others = runs
     for other in others:

@@ -4,11 +4,11 @@ The figures of a comparison: one table of all contestants under all loads, judge
 Tables, page, pictures, advice, ranking and regression read this table; none of them judges samples anew. The verdict
 on a contestant under a load is the first of these that holds:
 
-#. It could not be measured, or it failed: why. One round in which an echo failed is enough, and then it has no figures.
-#. The generator was the limit, for it or for the baseline: then their throughputs say nothing, and the CPU time
-   that an echo costs them is compared.
-#. The rounds differ too much to tell.
-#. There is no difference that could be measured.
+#. Not measured, not possible or failed, with the reason: one round with a failed echo is enough, and it has no figures.
+#. Client-bound: the generator was the bottleneck, for it or for the baseline. Then their throughputs mean nothing, and
+   their CPU times per echo are compared.
+#. Noisy: the rounds differ too much.
+#. No measurable difference.
 #. The ratio to the baseline, with its interval.
 """
 
@@ -28,12 +28,12 @@ from echoproto.compare.results import NOT_POSSIBLE, Cell, Contestant, Results, S
 from echoproto.load.verdict import MEASURED, LoadVerdict
 
 CLIENT_SHARE = 0.5
-"""Share of the rounds in which the generator is the limit, from which on a contestant is client-bound in a cell."""
+"""Minimum share of rounds with the generator as the bottleneck, for a contestant to be client-bound in a cell."""
 
 
 @frozen
 class Spread:
-    """A measure over all rounds in which it was measured."""
+    """Median and range of a measure over all rounds in which it was measured."""
 
     median: float
     low: float
@@ -45,9 +45,9 @@ class Figure:
     """
     One contestant under one load.
 
-    :ivar samples: by round.
-    :ivar spreads: of each measure that was measured in any round; empty if the contestant failed.
-    :ivar client_bound: whether the generator was the limit in so many rounds that the throughput is its own.
+    :ivar samples: samples by round.
+    :ivar spreads: spread of each measure that was measured in any round; empty if the contestant failed.
+    :ivar client_bound: true if the generator was the bottleneck in at least `CLIENT_SHARE` of the rounds.
     """
 
     contestant: Contestant
@@ -73,8 +73,8 @@ class Figures:
     """
     The table.
 
-    :ivar results: that it was made of.
-    :ivar rows: by contestant's name and cell; cell by cell, in the order of the contestants.
+    :ivar results: the results of the table.
+    :ivar rows: figures by contestant's name and cell; cell by cell, in the order of the contestants.
     """
 
     results: Results
@@ -146,7 +146,7 @@ def _void(samples: tuple[Sample, ...], cell: Cell) -> Verdict | None:
 
 
 def _reasons(wrong: list[Sample], rounds: int) -> str:
-    """Return the most frequent reason, and in how many rounds there was one, unless in all."""
+    """Return the most frequent reason, and the number of affected rounds, unless all are affected."""
     (reason, _), *_ = Counter(map(_reason, wrong)).most_common(1)
     return reason if len(wrong) == rounds else f"{reason} (in {len(wrong)} of {rounds} rounds)"
 

@@ -1,5 +1,5 @@
 """
-The measures by which servers are compared: how much came back, how late, and what it cost.
+The measures of a comparison: throughput, latency, CPU time and memory.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from attrs import frozen
 from echoproto.compare.results import Cell, Sample
 from echoproto.units import show_time
 
-LEAST_HELD = 500
-"""Connections below which their memory drowns in what an allocator has in reserve."""
+MIN_HELD_CONNECTIONS = 500
+"""Minimum number of connections to measure their memory, above the noise of an allocator's reserve."""
 
 KIB = 1024
 
@@ -22,14 +22,12 @@ class Measure:
     """
     One figure of a sample.
 
-    :ivar name: as it stands in a sentence.
-    :ivar of: takes it from a sample; ``None`` where it was not measured, or was too little to be.
-    :ivar more_is_better: whether it is good to have much of it.
-    :ivar show: writes a value, with its unit where the name does not say it.
-    :ivar short: the name where there is little room.
-    :ivar times: the words after a ratio of it: "1.68 × the CPU time".
-
-    Throughput has no words after its ratio: it is meant where nothing is said.
+    :ivar name: name in a sentence.
+    :ivar of: returns its value in a sample; ``None`` if it was not measured, or was too small.
+    :ivar more_is_better: true if a larger value is better.
+    :ivar show: formats a value, with its unit unless the name contains it.
+    :ivar short: short name.
+    :ivar times: words after a ratio, as in "1.68 × the CPU time"; empty for throughput, the default measure.
     """
 
     name: str
@@ -45,7 +43,7 @@ def _throughput(sample: Sample) -> float | None:
 
 
 def _late(percentile: str) -> Callable[[Sample], float | None]:
-    """A percentile in µs, from when messages were due if there was a rate, else from when they were sent."""
+    """Return a function for a percentile in µs: of the response time with a rate, else of the service time."""
 
     def of(sample: Sample) -> float | None:
         times = sample.service_time_us if sample.cell.rate is None else sample.response_time_us
@@ -59,9 +57,9 @@ def _cpu(sample: Sample) -> float | None:
 
 
 def _memory(sample: Sample) -> float | None:
-    """Bytes by which each connection has made the server's resident memory larger."""
+    """Return the growth of the server's resident memory per connection, in bytes."""
     held = sample.cell.connections + sample.cell.idle
-    if sample.idle_rss_bytes is None or sample.busy_rss_bytes is None or held < LEAST_HELD:
+    if sample.idle_rss_bytes is None or sample.busy_rss_bytes is None or held < MIN_HELD_CONNECTIONS:
         return None
     return (sample.busy_rss_bytes - sample.idle_rss_bytes) / held
 
@@ -71,7 +69,7 @@ def _show_count(value: float) -> str:
 
 
 def _show_memory(size: float) -> str:
-    """Bytes as KiB or MiB, to two digits or so."""
+    """Format bytes as KiB or MiB, to about two digits."""
     kib = size / KIB
     if kib >= KIB:
         return f"{kib / KIB:.1f} MiB"
@@ -85,11 +83,11 @@ CPU = Measure("CPU time per echo", _cpu, more_is_better=False, short="CPU", time
 MEMORY = Measure("memory per connection", _memory, more_is_better=False, show=_show_memory)
 
 MEASURES = (THROUGHPUT, P50, P99, CPU, MEMORY)
-"""All of them, in the order of a table's columns."""
+"""All measures, in the order of a table's columns."""
 
 
 def measure_of(cell: Cell) -> Measure:
-    """Return the measure that decides in a cell: throughput, but lateness where all are held to one rate."""
+    """Return the main measure of a cell: p99 latency at a fixed rate, else throughput."""
     return THROUGHPUT if cell.rate is None else P99
 
 
@@ -99,6 +97,6 @@ def values(samples: Iterable[Sample], measure: Measure) -> list[tuple[int, float
 
 
 def pairs(samples: Iterable[Sample], others: Iterable[Sample], measure: Measure) -> tuple[tuple[float, float], ...]:
-    """Return the values of two contestants in each round in which both have one."""
+    """Return the values of two contestants, for each round in which both have one."""
     theirs = dict(values(others, measure))
     return tuple((value, theirs[number]) for number, value in values(samples, measure) if number in theirs)

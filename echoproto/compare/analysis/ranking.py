@@ -1,5 +1,5 @@
 """
-The ranking of contestants under one load: each is compared with the best one, not with the baseline.
+The ranking of contestants under one load, by comparison with the best one, not with the baseline.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from echoproto.compare.results import Cell
 @frozen
 class Ranking:
     """
-    Some contestants under one load.
+    The ranking of some contestants under one load.
 
-    :ivar measure: by which they are ranked: the one that decides in the cell, but CPU time if the generator was
-        the limit for any of them.
-    :ivar medians: of the measure, by contestant, the best one first.
-    :ivar ratios: to the best one, of the others.
+    :ivar measure: the measure of the ranking: the main one of the cell, or CPU time if the generator was the
+        bottleneck for any of them.
+    :ivar medians: medians of the measure by contestant, the best one first.
+    :ivar ratios: ratios of the others to the best one.
     """
 
     cell: Cell
@@ -43,14 +43,14 @@ class Ranking:
 
     @property
     def undecided(self) -> bool:
-        """True if no difference can be told between any of them."""
+        """True if no contestant is measurably worse than the best one."""
         return len(self.best_group) == len(self.medians) > 1
 
     def share(self, name: str) -> float:
         """
-        Return how much a contestant achieves of what the best one does: 1 for all of it.
+        Return the share of the best contestant's value that a contestant achieves, up to 1.
 
-        One whose median is not the best can still be ahead in most rounds, by no more than can be told.
+        A contestant with a lower median can still be ahead in most rounds, within the noise.
         """
         if name == self.best:
             return 1.0

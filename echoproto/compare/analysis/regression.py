@@ -1,8 +1,8 @@
 """
 Regression: the changes since an earlier run, better or worse.
 
-Two runs share no rounds, so the state of the machine during each is in the ratio of their figures. Therefore each round
-is first put into relation to the contestants that are not ours, and stay as they were when ours change: the yardstick.
+Two runs share no rounds, so the ratio of their figures includes the state of the machine. Therefore each round is first
+divided by the yardstick: the foreign contestants, which do not change with ours.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from echoproto.compare.analysis.verdict import NO_DIFFERENCE, Kind, kind_of, sho
 from echoproto.compare.results import Cell
 
 YARDSTICK = ("twisted", "asyncio", "uvloop", "socketserver")
-"""Groups of contestants that are the yardstick."""
+"""Groups of contestants that form the yardstick."""
 
 TOLERANCE = 0.05
-"""Share by which something may have become worse, unless another is asked for."""
+"""Default slowdown that still passes, as a share."""
 
 REGRESSION = 1
 """Exit status for a regression beyond the tolerance."""
@@ -36,9 +36,9 @@ class Change:
     The change of one contestant in one cell.
 
     :ivar kind: the verdict of the ratio, or the reason for having none.
-    :ivar ratio: of the new run to the old one; ``None`` if either has no figures.
-    :ivar why: there is none.
-    :ivar regression: whether it has become worse by more than is tolerated, beyond doubt.
+    :ivar ratio: ratio of the new run to the old one; ``None`` if either has no figures.
+    :ivar why: the reason for having no ratio.
+    :ivar regression: true for a significant slowdown beyond the tolerance.
     """
 
     contestant: str
@@ -51,11 +51,11 @@ class Change:
 
     @property
     def better(self) -> bool:
-        """True if it has become better, beyond doubt."""
+        """True for a significant improvement."""
         return self.kind is Kind.DIFFERENT and self.ratio is not None and _gain(self.ratio, self.measure) > 1
 
     def __str__(self) -> str:
-        """The change in a few words."""
+        """Return the change in a few words."""
         if self.ratio is None:
             return f"{self.kind.value}{f': {self.why}' if self.why else ''}"
         shown = show_ratio(self.ratio, self.measure)
@@ -68,11 +68,11 @@ def changes(
     new: Figures, old: Figures, *, tolerance: float = TOLERANCE, different_environments: bool = False
 ) -> tuple[Change, ...]:
     """
-    Compare two runs, in the cells and of the contestants that both have; those of the yardstick are not judged.
+    Compare the common cells and contestants of two runs, except for the yardstick.
 
-    :param tolerance: share by which something may have become worse.
-    :param different_environments: whether they need not have been made in the same environment.
-    :raise ConfigurationError: if they can't be compared.
+    :param tolerance: slowdown that still passes, as a share.
+    :param different_environments: true to permit different environments.
+    :raise ConfigurationError: if the runs can't be compared.
     """
     check_environments(new.results, old.results, may_differ=different_environments)
     groups = {each.name: each.group for each in new.results.contestants}
@@ -94,8 +94,8 @@ def _change(
     """
     Compare one contestant in one cell.
 
-    :param yardstick: contestants of the yardstick there, now and before.
-    :param seed: of the draws.
+    :param yardstick: figures of the yardstick in the cell, now and before.
+    :param seed: seed of the bootstrap.
     """
     name, cell, measure = now.contestant.name, now.cell, measure_of(now.cell)
     if now.void:
@@ -116,7 +116,7 @@ def _change(
 
 
 def _kind(ratio: Ratio) -> Kind:
-    """A change that can't be told for noise is one that may also be none."""
+    """Return the kind of a change; only an interval that includes 1 counts as noise."""
     if not ratio.covers_one and not ratio.within(NO_DIFFERENCE):
         return Kind.DIFFERENT
     return kind_of(ratio)
@@ -134,7 +134,7 @@ def _relative(figure: Figure, yardstick: Iterable[Figure], measure: Measure) -> 
 
 
 def _gain(ratio: Ratio, measure: Measure) -> float:
-    """Return how many times as good it has become."""
+    """Return the improvement as a factor; below 1 for a slowdown."""
     return ratio.value if measure.more_is_better else 1 / ratio.value
 
 

@@ -1,5 +1,5 @@
 """
-The kinds of verdict on a contestant under a load, what a ratio says, and both in words.
+Verdicts on a contestant under a load: their kinds, the interpretation of a ratio, and their texts.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from echoproto.compare.analysis.statistics import MIN_ROUNDS, Ratio
 from echoproto.units import counted
 
 NOISY_WIDTH = 0.20
-"""Share of a ratio from which on an interval is too wide to tell anything by."""
+"""Width of an interval, as a share of its ratio, above which the rounds are too noisy for a verdict."""
 
 NO_DIFFERENCE = 0.03
-"""Share by which two contestants may differ without a reason to prefer one."""
+"""Maximum difference of two contestants, as a share, without a reason to prefer one."""
 
 
 class Kind(Enum):
-    """The kinds of verdict; `echoproto.compare.analysis.figures` says when each holds."""
+    """Kinds of verdict; `echoproto.compare.analysis.figures` defines their order."""
 
     NOT_MEASURED = "not measured"
     NOT_POSSIBLE = "not possible"
@@ -43,9 +43,9 @@ class Verdict:
     """
     The verdict on one contestant under one load.
 
-    :ivar measure: by which it is compared.
+    :ivar measure: the measure of the comparison.
     :ivar why: the reason for having no ratio, in one line.
-    :ivar ratio: to the baseline; ``None`` if there is none.
+    :ivar ratio: ratio to the baseline; ``None`` if there is none.
     """
 
     kind: Kind
@@ -54,7 +54,7 @@ class Verdict:
     ratio: Ratio | None = None
 
     def __str__(self) -> str:
-        """The verdict in a few words."""
+        """Return the verdict in a few words."""
         if self.kind.void:
             return f"{self.kind.value}, because {self.why}" if self.why else self.kind.value
         if self.ratio is None:
@@ -74,14 +74,14 @@ class Verdict:
 
 
 def kind_of(ratio: Ratio) -> Kind:
-    """Return the verdict of a ratio: too uncertain to tell, no difference, or one."""
+    """Return the verdict of a ratio: noisy, no difference, or a difference."""
     if ratio.width > NOISY_WIDTH:
         return Kind.NOISY
     return Kind.SAME if ratio.covers_one or ratio.within(NO_DIFFERENCE) else Kind.DIFFERENT
 
 
 def show_ratio(ratio: Ratio, measure: Measure) -> str:
-    """``1.68 × (1.61–1.75)``, with the name of the measure unless that is throughput."""
+    """Format a ratio, such as ``1.68 × (1.61–1.75)``, with the name of its measure unless that is throughput."""
     number = " ".join(filter(None, [show_multiple(ratio.value), measure.times]))
     if ratio.rounds < MIN_ROUNDS:
         return f"{number} (of {counted(ratio.rounds, 'round')} only)"
@@ -89,11 +89,11 @@ def show_ratio(ratio: Ratio, measure: Measure) -> str:
 
 
 def show_multiple(value: float) -> str:
-    """``1.68 ×``."""
+    """Format a ratio, such as ``1.68 ×``."""
     return f"{_three_digits(value)} ×"
 
 
 def _three_digits(number: float) -> str:
-    """Write a ratio: 168, 16.8, 1.68, 0.17, 0.017; two digits of a value below one tell as much."""
+    """Format a number: 168, 16.8, 1.68, 0.17, 0.017; below one, two digits are as precise."""
     decimals = 0 if number >= 100 else 1 if number >= 10 else 2 if number >= 0.1 else 3  # noqa: PLR2004
     return f"{number:.{decimals}f}"

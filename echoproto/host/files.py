@@ -184,6 +184,21 @@ def save_whole(folder: str, name: str, data: str | bytes) -> None:
         raise OutputError(f"{path}: can't be written: {error.strerror or error}") from error
 
 
+def remove(folder: str, name: str) -> None:
+    """
+    Remove a file, if it is there.
+
+    :raise OutputError: if that can't be done.
+    """
+    path = os.path.join(folder, name)
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise OutputError(f"{path}: can't be removed: {error.strerror or error}") from error
+
+
 def check_kept(folder: str, names: Iterable[str]) -> None:
     """
     Check that no file of some names would be overwritten.

@@ -13,12 +13,12 @@ from rich.text import Text
 
 from echoproto.compare.analysis.figures import Figures
 from echoproto.compare.analysis.regression import Change
-from echoproto.compare.folder import PAGE, RESULTS
+from echoproto.compare.folder import NAMES, PAGE, RESULTS
 from echoproto.compare.report.advice import Advice, advise
 from echoproto.compare.report.table import print_changes, print_results
 from echoproto.compare.results import document
 from echoproto.compare.resultsfile import read_file
-from echoproto.host.files import save_whole
+from echoproto.host.files import remove, save_whole
 
 __all__ = ["read_file", "write"]
 
@@ -39,6 +39,9 @@ def write(figures: Figures, folder: str | None, console: Console, changes: Seque
     try:
         if folder is not None:
             save_whole(folder, RESULTS, json.dumps(document(figures.results), indent=1) + "\n")
+            for name in NAMES:
+                if name != RESULTS:
+                    remove(folder, name)  # it shows other results, and is not drawn each time
             if drawn:
                 _draw(figures, folder, advice, changes or ())
     finally:

@@ -35,6 +35,22 @@ class WriteTests(SynchronousTestCase):
             self.assertIn(self.read(f"{name}.svg"), self.read("report.html"))
         self.assertIn("Best choice", output(self.console))
 
+    def test_pictures_of_other_results_are_removed(self) -> None:
+        """Not every picture is drawn of each run, nor any without the extra; files of other names stay."""
+        os.makedirs(self.folder)
+        for name in ("memory.svg", "report.html", "notes.txt"):
+            with open(os.path.join(self.folder, name), "wb"):
+                pass
+        self.patch(write, "find_spec", lambda name: None)
+        write.write(FIGURES, self.folder, self.console)
+        self.assertEqual(sorted(os.listdir(self.folder)), ["notes.txt", "results.json"])
+
+    def test_what_can_not_be_removed(self) -> None:
+        os.makedirs(os.path.join(self.folder, "p99.png"))
+        error = self.assertRaises(OutputError, write.write, FIGURES, self.folder, self.console)
+        self.assertIn("p99.png: can't be removed: ", str(error))
+        self.assertIn("Best choice", output(self.console))
+
     def test_nothing_but_the_console(self) -> None:
         write.write(FIGURES, None, self.console)
         self.assertIn("Best choice", output(self.console))

@@ -11,6 +11,7 @@ import shlex
 import sys
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from textwrap import fill
 from typing import Any
 
@@ -28,6 +29,7 @@ from echoproto.cli.types import (
     churn_option,
     option,
     overwrite_option,
+    parse_whole,
     quiet_option,
     rate_option,
     require,
@@ -77,12 +79,6 @@ def _list_of(name: str, parse: Callable[[str], Any], example: str) -> Parsed:
     return Parsed(f"{name},…", parse_all)
 
 
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdecimal()):
-        raise ConfigurationError(f"{as_given(text)}: must be a whole number")
-    return int(text)
-
-
 def _positive(parse: Callable[[str], float]) -> Callable[[str], float]:
     def parsed(text: str) -> float:
         if not (number := parse(text)):
@@ -113,8 +109,8 @@ def _print_contestants(context: click.Context, parameter: click.Parameter, wante
 
 
 NAMES = _list_of("name", str, "epoll,poll")
-COUNTS = _list_of("n", _count, "0,1000")
-POSITIVE_COUNTS = _list_of("n", _positive(_count), "10,50")
+COUNTS = _list_of("n", partial(parse_whole, minimum=0), "0,1000")
+POSITIVE_COUNTS = _list_of("n", partial(parse_whole, minimum=1), "10,50")
 SIZES = _list_of("size", _positive(parse_size), "64,10KiB")
 POSITIVE_TIME = Parsed("time", _positive(parse_time))
 

@@ -59,18 +59,19 @@ class Word(click.Choice[str]):
 
 def whole(minimum: int, maximum: int | None = None) -> Parsed:
     """Make the type of a whole number within bounds, both included."""
-    bounds = f", at least {minimum}" if maximum is None else f" from {minimum} to {maximum}"
+    return Parsed("n", partial(parse_whole, minimum=minimum, maximum=maximum))
 
-    def parse(text: str) -> int:
-        try:
-            number = int(text)
-        except ValueError:
-            number = minimum - 1
-        if number < minimum or (maximum is not None and number > maximum):
-            raise ConfigurationError(f"{as_given(text)}: must be a whole number{bounds}")
-        return number
 
-    return Parsed("n", parse)
+def parse_whole(text: str, *, minimum: int, maximum: int | None = None) -> int:
+    """Read a whole number within bounds, both included."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = minimum - 1
+    if number < minimum or (maximum is not None and number > maximum):
+        bounds = f", at least {minimum}" if maximum is None else f" from {minimum} to {maximum}"
+        raise ConfigurationError(f"{as_given(text)}: must be a whole number{bounds}")
+    return number
 
 
 def _number(text: str) -> float:

@@ -22,6 +22,7 @@ LARGEST_DATAGRAM = 65_507
 
 LOWEST_RATE = 0.001
 HIGHEST_RATE = 1e9
+RATE_BOUNDS = f"must be from {LOWEST_RATE:g} to {HIGHEST_RATE:,.0f} messages per second, for example 5000"
 
 DURATION = 10.0
 """Default measuring time in seconds, without --count."""
@@ -157,7 +158,7 @@ def _contradictions(target: Target, o: Options) -> Iterator[tuple[object, str]]:
     yield o.duration is not None and not o.duration, "--duration 0: must be greater than 0, for example 10s"
     yield (
         o.rate is not None and not LOWEST_RATE <= o.rate <= HIGHEST_RATE,
-        f"--rate {o.rate}: must be from {LOWEST_RATE:g} to {HIGHEST_RATE:,.0f} messages per second, for example 5000",
+        f"--rate {o.rate or 0:g}: {RATE_BOUNDS}",
     )
     yield o.arrivals and not paced, f"--arrivals {o.arrivals}: needs --rate or --find-rate, for example --rate 5000"
     yield o.find_rate and o.rate is not None, "--find-rate and --rate exclude each other"

@@ -58,6 +58,8 @@ def parse_target(text: str) -> Target:
             raise _wrong(text, "missing path" if not rest else "the path contains a NUL byte")
         return Target(transport, path=rest)
     host, colon, port = rest.rpartition(":")
+    if not colon and rest.isdecimal():
+        raise _wrong(text, f"missing host, for example {scheme}:{LOOPBACK}:{rest}")
     if not colon:
         raise _wrong(text, f"missing port, for example {scheme}:{rest or 'localhost'}:8888")
     return Target(transport, _host(text, host), _port(text, port))

@@ -80,7 +80,7 @@ class OptionsTests(SynchronousTestCase):
         for target, options, named in (
             (TCP, Options(duration=1.0, count=1), "--duration and --count exclude each other"),
             (TCP, Options(duration=0.0), "--duration 0: must be greater than 0, for example"),
-            (TCP, Options(rate=0.0), "--rate 0.0: must be from 0.001 to 1,000,000,000 messages per second"),
+            (TCP, Options(rate=0.0), "--rate 0: must be from 0.001 to 1,000,000,000 messages per second"),
             (TCP, Options(rate=float("inf")), "--rate"),
             (TCP, Options(rate=float("nan")), "--rate"),
             (TCP, Options(arrivals="poisson"), "--arrivals"),

@@ -68,6 +68,8 @@ class TargetTests(SynchronousTestCase):
             ("localhost:8888", "TARGET localhost:8888: unknown transport 'localhost'"),
             ("tpc:localhost:1", "did you mean 'tcp'?"),
             ("tcp:localhost", "missing port, for example tcp:localhost:8888"),
+            ("tcp:8888", "missing host, for example tcp:127.0.0.1:8888"),
+            ("udp:7", "missing host, for example udp:127.0.0.1:7"),
             ("tcp::80", "missing host"),
             ("tcp:a b:80", "'a b' is not a host name"),
             ("tcp:\udcff:80", r"TARGET 'tcp:\xff:80': '\xff' is not a host name"),

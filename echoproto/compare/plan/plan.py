@@ -10,7 +10,7 @@ from attrs import evolve, field, frozen
 
 from echoproto.compare.results import Cell
 from echoproto.errors import ConfigurationError
-from echoproto.load.options import LARGEST_DATAGRAM, SMALLEST_DATAGRAM
+from echoproto.load.options import HIGHEST_RATE, LARGEST_DATAGRAM, LOWEST_RATE, RATE_BOUNDS, SMALLEST_DATAGRAM
 
 SAMPLE = 0.6
 """Seconds that a sample takes besides warm-up and measuring: a server starts, the generator does, both end."""
@@ -120,8 +120,8 @@ def check_cell(cell: Cell) -> None:
         (cell.idle < 0, f"idle {cell.idle}: must be at least 0"),
         (cell.size_bytes < 1, f"size {cell.size_bytes}: must be at least 1 byte, for example 64"),
         (
-            cell.rate is not None and not 0 < cell.rate < float("inf"),
-            f"rate {cell.rate}: must be greater than 0 messages per second, for example 2000",
+            cell.rate is not None and not LOWEST_RATE <= cell.rate <= HIGHEST_RATE,
+            f"rate {cell.rate or 0:g}: {RATE_BOUNDS}",
         ),
         (udp and (cell.idle or cell.churn), f"{'idle' if cell.idle else 'churn'} needs connections, and UDP has none"),
         (

@@ -80,7 +80,7 @@ class Connection:
 
     @property
     def events(self) -> int:
-        """What to wait for."""
+        """Return the events to wait for."""
         if self.refused:
             return selectors.EVENT_READ
         return self.channel.events(sending=self.sent < self.schedule.size, reading=self.reading)

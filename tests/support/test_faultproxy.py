@@ -18,11 +18,11 @@ from tests.support.faultproxy import FaultProxy, Link
 from tests.support.schedule import Fault, FaultKind, Way
 
 TCP_INFO_DATA_SEGS_IN = 152
-"""Where in Linux's struct tcp_info (linux/tcp.h) the number of segments stands that had data in them."""
+"""Offset of the number of data segments in Linux's struct tcp_info (linux/tcp.h)."""
 
 
 def quiet(end: socket.socket, seconds: float) -> bool:
-    """Whether nothing can be read within some seconds."""
+    """Return true if nothing can be read within some seconds."""
     return not select.select([end], [], [], seconds)[0]
 
 
@@ -43,7 +43,7 @@ class ProxyCase(SynchronousTestCase):
         return client, server, link
 
     def passed(self, link: Link) -> tuple[int, int]:
-        """How many bytes have passed it each way."""
+        """Return the number of forwarded bytes in each direction."""
         return link.up.passed, link.down.passed
 
     def assert_soon(self, measure: Callable[[], object], expected: object) -> None:
@@ -119,7 +119,7 @@ class NoFaultTests(ProxyCase):
         self.assertEqual(receive(client, 19_999), payload(20_000)[1:])
 
     def test_who_does_not_read_is_felt_by_who_sends(self) -> None:
-        """What the proxy itself keeps is one read; all else is the kernel's."""
+        """The proxy itself buffers one read, and the kernel all else."""
         client, _, link = self.link()
         client.settimeout(0.3)
         with contextlib.suppress(TimeoutError):

@@ -51,7 +51,7 @@ class DrawTests(SynchronousTestCase):
 class FaultTests(SynchronousTestCase):
     @given(strategies.integers(), strategies.integers(0, 1 << 30))
     def test_within_its_bounds(self, seed: int, maximum: int) -> None:
-        """What takes longest of all takes about a second."""
+        """The slowest schedule takes about a second."""
         schedule = draw(seed, maximum, FAULTS)
         fault = schedule.fault
         self.assertTrue(0 <= fault.at <= schedule.size)

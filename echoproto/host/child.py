@@ -1,11 +1,11 @@
 """
-Child processes that do not outlive whoever started them, and import nothing from the current folder.
+Child processes that do not outlive their parent, and import nothing from the current folder.
 
-`Child` is a server: a command of the user's or of the catalogue, which may do anything. A process of its own, the
-`echoproto.host.watcher`, ends it with all that it has started, even if this process is killed.
+`Child` is a server, started by a command of the user or of the catalogue, whose behaviour is unknown. A separate
+process, the `echoproto.host.watcher`, ends the server and its descendants, even if this process is killed.
 
-`python` and `environment` start a Python process with a module of ours. Python puts the current folder, in which a
-``socket.py`` of anybody may lie, first in the path of ``-c`` and ``-m``; with ``-P`` it does not.
+`python` and `environment` start a Python process with a module of this package. With ``-c`` and ``-m``, Python puts
+the current folder first in its path, where any ``socket.py`` would be imported; ``-P`` prevents that.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from typing import Any
 from echoproto.errors import EchoError
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-"""Folder, or archive, that this package is in."""
+"""Folder or archive of this package."""
 
 WATCH = "import sys; sys.path.append(sys.argv.pop()); from echoproto.host.watcher import main; main()"
-"""Program of a watcher. It is isolated (-I, -S), and so has only the standard library in its path."""
+"""Program of a watcher, which runs isolated (-I, -S) with only the standard library in its path."""
 
 
 class CannotStart(EchoError):
@@ -36,26 +36,26 @@ class CannotStart(EchoError):
 
 
 def python(module: str, *words: str) -> list[str]:
-    """The command line of a Python process that runs a module of ours."""
+    """Return the command line of a Python process that runs a module of this package."""
     return [sys.executable, "-P", "-m", module, *words]
 
 
 def environment() -> dict[str, str]:
-    """The environment of such a process: it finds the modules that this one does, but none of the current folder."""
+    """Return the environment of such a process, with this process's path and without the current folder."""
     return {**os.environ, "PYTHONPATH": os.pathsep.join([*filter(None, sys.path), ROOT])}
 
 
 class Child:
     """
-    A running command, with all that it starts; a context manager that ends them.
+    A running command and its descendants; a context manager that ends them.
 
-    A terminal's Ctrl-C does not reach it.
+    Ctrl-C at a terminal does not reach them.
 
-    :param words: its command line.
-    :param output: descriptor that its standard output and error output go to.
-    :param seconds: time that its processes have to end after SIGTERM, before they get SIGKILL.
-    :ivar pid: the process id of the command itself.
-    :raises CannotStart: if there is no such program, or it may not be run.
+    :param words: command line.
+    :param output: descriptor for standard output and standard error.
+    :param seconds: time between SIGTERM and SIGKILL.
+    :ivar pid: process id of the command itself.
+    :raises CannotStart: if the program is missing or not executable.
     """
 
     def __init__(self, words: Sequence[str], output: int, *, seconds: float) -> None:
@@ -97,24 +97,24 @@ class Child:
         Wait for the end of the command.
 
         :param seconds: time limit.
-        :return: its exit status, negative if it was killed by a signal; ``None`` if it still runs.
+        :return: its exit status, negative for a signal; ``None`` if it still runs.
         """
         if self._status is None:
             self._status = self._receive(seconds).get("status")
         return self._status
 
     def end(self) -> None:
-        """End the command and all that it has started, unless that is done."""
-        with suppress(OSError):  # the watcher has ended, or this was called before
+        """End the command and its descendants, if they still run."""
+        with suppress(OSError):  # the watcher has ended already
             self._control.sendall(b"end\n")
         try:
             self._watcher.wait()
-        finally:  # at a KeyboardInterrupt, the end of the socket has the watcher hurry
+        finally:  # after a KeyboardInterrupt, closing the socket makes the watcher hurry
             self._control.close()
             self._watcher.wait()
 
     def _receive(self, seconds: float | None) -> dict[str, Any]:
-        """The next report of the watcher; an empty one, if there is none in time."""
+        """Return the next report of the watcher; an empty one at the time limit."""
         deadline = None if seconds is None else time.monotonic() + seconds
         while b"\n" not in self._received:
             self._control.settimeout(None if deadline is None else max(0.0, deadline - time.monotonic()))
@@ -124,7 +124,7 @@ class Child:
                 return {}
             finally:
                 self._control.settimeout(None)
-            if not received:  # the watcher was killed; so is the server, by the kernel
+            if not received:  # the watcher was killed, and the kernel kills the server, too
                 return {"status": -signal.SIGKILL, "error": "its watcher was killed"}
             self._received += received
         line, _, self._received = self._received.partition(b"\n")

@@ -15,20 +15,20 @@ from echoproto.host.limits import Cores
 PACKAGES = ("echoproto", "hdrhistogram", "twisted", "uvloop")
 
 CPU_INFO = "/proc/cpuinfo"
-"""Linux's; elsewhere, `platform` has to do."""
+"""File of Linux with the processor's name; other systems have only that of `platform`."""
 
 
 GOVERNOR = "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"
 
 SYSCTLS = ("net/core/somaxconn", "net/ipv4/ip_local_port_range")
-"""Limits of the kernel that a server or the generator may meet."""
+"""Kernel limits that a server or the generator may reach."""
 
 
 def environment(cores: Cores | None = None) -> dict[str, str | int]:
     """
-    Return all of it, as text and numbers; without the name of the machine, which is private.
+    Return the environment as text and numbers, without the machine's name, which is private.
 
-    :param cores: processors that a comparison's servers and the generator run on; ``None`` for any.
+    :param cores: processors of the servers and the generator of a comparison; ``None`` for any.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     found: dict[str, str | int] = {
@@ -51,7 +51,7 @@ def environment(cores: Cores | None = None) -> dict[str, str | int]:
 
 
 def _cpu() -> str:
-    """Return the processor's name, as far as the system tells it."""
+    """Return the processor's name, or its architecture if the name is unknown."""
     if os.path.exists(CPU_INFO):
         with open(CPU_INFO, encoding="utf-8", errors="replace") as file:
             for line in file:
@@ -68,7 +68,7 @@ def _version(package: str) -> str:
 
 
 def _read(path: str) -> str:
-    """Return the text of a file of the system; "unknown" if there is none."""
+    """Return the text of a system file; "unknown" if the file is missing."""
     try:
         with open(path, encoding="ascii") as file:
             return " ".join(file.read().split())

@@ -1,5 +1,5 @@
 """
-Files that a command reads and writes: checked before the run, and nothing is overwritten unasked.
+Input and output files of a command: checked before the run, and overwritten only on request.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from echoproto.errors import ConfigurationError, OutputError
 STANDARD_OUTPUT = "-"
 
 OVERWRITE = "--overwrite"
-"""The option that has files replaced."""
+"""Option that permits to replace files."""
 
 PROBE_FILE = ".echoproto"
-"""Made in a folder, and removed, to see whether files can be made there."""
+"""Name of a file that is created and removed to test a folder."""
 
 STANDARD_STREAMS = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
 
 DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/([0-9]{1,9})")
-"""The name of a descriptor that this process was started with, as in ``3>file`` and ``>(gzip)``."""
+"""Path of a descriptor inherited by this process, as in ``3>file`` and ``>(gzip)``."""
 
 
 def named(path: str | None) -> str | None:
-    """Return an option's path, or `STANDARD_OUTPUT` for another name of that."""
+    """Return the path of an option, with every name of standard output as `STANDARD_OUTPUT`."""
     return STANDARD_OUTPUT if path is not None and descriptor_of(path) == 1 else path
 
 
 def descriptor_of(path: str) -> int | None:
-    """Return the descriptor of this process that a path names, or ``None``."""
+    """Return the descriptor named by a path, or ``None``."""
     if path in STANDARD_STREAMS:
         return STANDARD_STREAMS[path]
     return int(found[1]) if (found := DESCRIPTOR.fullmatch(path)) else None
@@ -44,9 +44,9 @@ def descriptor_of(path: str) -> int | None:
 
 def why_not(path: str) -> str:
     """
-    Find out why a file can't be written, without changing an existing one.
+    Check that a file can be written, without changing an existing one.
 
-    :return: the reason, or nothing if it can be.
+    :return: reason why it can't be written, or nothing.
     """
     if (descriptor := descriptor_of(path)) is not None:
         return _why_not_open(descriptor)
@@ -75,7 +75,7 @@ def _why_not_open(descriptor: int) -> str:
 
 
 def _why_not_made(path: str) -> str:
-    """Make a file, and remove it: nothing else tells whether it can be made."""
+    """Create a file and remove it, the only reliable check."""
     place = os.path.realpath(path)
     folder = os.path.dirname(place)
     if not path:
@@ -92,11 +92,11 @@ def _why_not_made(path: str) -> str:
 
 def check(outputs: Mapping[str, str | None], *, overwrite: bool) -> None:
     """
-    Check that each output has a place of its own, and overwrites nothing unasked.
+    Check that no two outputs share a file, and that none overwrites a file without permission.
 
-    :param outputs: options and the paths that they give.
-    :param overwrite: allow to replace files.
-    :raise ConfigurationError: if two of them are one, or a file is there.
+    :param outputs: paths by option.
+    :param overwrite: true to permit replacing files.
+    :raise ConfigurationError: if two outputs share a file, or a file exists.
     """
     places: dict[object, str] = {}
     given = {option: path for option, path in outputs.items() if path and path != os.devnull}
@@ -111,7 +111,7 @@ def check(outputs: Mapping[str, str | None], *, overwrite: bool) -> None:
 
 
 def _place(path: str) -> object:
-    """Return a value that is equal for all names of one file."""
+    """Return the identity of a file, equal for all its names."""
     if path == STANDARD_OUTPUT:
         return path
     try:
@@ -123,9 +123,9 @@ def _place(path: str) -> object:
 
 def save(path: str, data: bytes) -> str:
     """
-    Write a file, or to standard output.
+    Write a file or standard output.
 
-    :return: why it can't be written, or nothing.
+    :return: reason why it can't be written, or nothing.
     """
     if path == STANDARD_OUTPUT:
         return _print(data)
@@ -134,7 +134,7 @@ def save(path: str, data: bytes) -> str:
         _write(path, data)
     except OSError as error:
         if made:
-            with suppress(OSError):  # half a file is none
+            with suppress(OSError):  # half a file is useless
                 os.unlink(path)
         return error.strerror or str(error)
     return ""
@@ -143,7 +143,7 @@ def save(path: str, data: bytes) -> str:
 def _print(data: bytes) -> str:
     try:
         if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.buffer.write(data)  # whatever text its encoding has
+            sys.stdout.buffer.write(data)  # bypasses the encoding of its text
         else:
             sys.stdout.write(data.decode())
         sys.stdout.flush()
@@ -155,11 +155,11 @@ def _print(data: bytes) -> str:
 
 
 def _write(path: str, data: bytes) -> None:
-    if (descriptor := descriptor_of(path)) is not None:  # to open it by its name would cut off what it holds
+    if (descriptor := descriptor_of(path)) is not None:  # opening it by name would truncate the file
         with open(os.dup(descriptor), "wb") as file:
             file.write(data)
         return
-    # Without O_NONBLOCK, to open a named pipe waits for a reader, who may never come.
+    # Without O_NONBLOCK, opening a named pipe would wait for a reader, perhaps forever.
     with open(path, "wb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK, 0o666)) as file:
         os.set_blocking(file.fileno(), True)
         file.write(data)
@@ -167,9 +167,9 @@ def _write(path: str, data: bytes) -> None:
 
 def save_whole(folder: str, name: str, data: str | bytes) -> None:
     """
-    Write a file whole, or not at all: what was there before stays until then.
+    Write or replace a file atomically.
 
-    :raise OutputError: if that can't be done.
+    :raise OutputError: if it can't be written.
     """
     path = os.path.join(folder, name)
     new = f"{path}.new"
@@ -201,9 +201,9 @@ def remove(folder: str, name: str) -> None:
 
 def check_kept(folder: str, names: Iterable[str]) -> None:
     """
-    Check that no file of some names would be overwritten.
+    Check that none of these files exists in the folder.
 
-    :raise ConfigurationError: if one would be; the error names it.
+    :raise ConfigurationError: if one exists; the error names it.
     """
     for name in names:
         if os.path.lexists(os.path.join(folder, name)):
@@ -212,9 +212,9 @@ def check_kept(folder: str, names: Iterable[str]) -> None:
 
 def check_folder(folder: str) -> None:
     """
-    Check before the run that results can be written, and create the folder.
+    Create the folder of the results, and check that files can be written there.
 
-    :raise ConfigurationError: if they can't; the error says why.
+    :raise ConfigurationError: if they can't; the error gives the reason.
     """
     if not folder:
         raise ConfigurationError("--output '': names no folder")
@@ -229,7 +229,7 @@ def check_folder(folder: str) -> None:
 
 
 def unused(folder: str) -> str:
-    """Return a folder that does not exist: this one, or the same with a number."""
+    """Return the path of a folder that does not exist: this one, with a number if it exists."""
     found, number = folder, 1
     while os.path.lexists(found):
         number += 1
@@ -241,14 +241,14 @@ def read_text(path: str, most: int) -> str:
     """
     Read a file of UTF-8 text.
 
-    A pipe is read, too, such as that of ``<(zcat results.json.gz)``; a named one without a writer is empty.
+    The file may be a pipe, such as that of ``<(zcat results.json.gz)``; a named pipe without a writer is empty.
 
-    :param most: bytes that it may have.
+    :param most: maximum bytes.
     :raise OSError: if it can't be read.
-    :raise ConfigurationError: if it has more bytes.
+    :raise ConfigurationError: if it is too large.
     :raise ValueError: if it is not UTF-8.
     """
-    # Without O_NONBLOCK, to open a named pipe waits for a writer, who may never come.
+    # Without O_NONBLOCK, opening a named pipe would wait for a writer, perhaps forever.
     with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
         os.set_blocking(file.fileno(), True)
         large = os.fstat(file.fileno()).st_size > most

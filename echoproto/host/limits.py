@@ -17,19 +17,19 @@ TASKS = ("/proc/sys/kernel/threads-max", "/proc/sys/kernel/pid_max", "/sys/fs/cg
 SIBLINGS = "/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
 
 UNLIMITED = 1 << 20
-"""Stands for the limit where a system sets none: more than it can hold."""
+"""Number in place of a missing limit, beyond the capacity of any system."""
 
 SPARE_DESCRIPTORS = 100
 """Descriptors of a process besides the sockets of a load."""
 
 VERSION_1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
-"""Files of a control group with its limit and its use, and the field of ``memory.stat`` that can be reclaimed."""
+"""Files with limit and use of a control group, version 1, and the field of ``memory.stat`` that is reclaimable."""
 
 VERSION_2 = ("memory.max", "memory.current", "inactive_file")
 
 
 def _numbers(path: str) -> list[int]:
-    """Return the numbers in a file of the system; none if there is no such file, or if it says "max"."""
+    """Return the numbers in a system file; none if the file is missing, or contains "max"."""
     try:
         with open(path, encoding="ascii") as file:
             return [int(word) for word in file.read().replace("-", ",").replace(",", " ").split() if word.isdecimal()]
@@ -45,10 +45,10 @@ def _limit(kind: int) -> int:
 @frozen(kw_only=True)
 class Machine:
     """
-    The limits that servers meet.
+    The limits for servers on this machine.
 
-    :ivar descriptors: of one process.
-    :ivar tasks: threads and processes that may be started.
+    :ivar descriptors: maximum descriptors of a process.
+    :ivar tasks: maximum threads and processes.
     :ivar memory: available bytes.
     """
 
@@ -58,7 +58,7 @@ class Machine:
 
 
 def machine() -> Machine:
-    """Return the limits as they are now."""
+    """Return the current limits."""
     tasks = [number for path in TASKS for number in _numbers(path)]
     return Machine(
         descriptors=max_descriptors(),
@@ -68,19 +68,19 @@ def machine() -> Machine:
 
 
 def max_descriptors() -> int:
-    """Return the most descriptors that a process may have."""
+    """Return the maximum number of descriptors of a process."""
     return _limit(resource.RLIMIT_NOFILE)
 
 
 def local_ports() -> int | None:
-    """Return the number of ports that connections from one address may have; ``None`` if the system does not tell."""
+    """Return the number of ephemeral ports per address; ``None`` if unknown."""
     ports = _numbers(PORT_RANGE)
     return ports[1] - ports[0] + 1 if ports else None
 
 
 @contextmanager
 def descriptors(sockets: int) -> Iterator[None]:
-    """Raise the limit of descriptors to so many sockets and what else a process needs, or to the most that it may."""
+    """Raise the limit of descriptors for a number of sockets and `SPARE_DESCRIPTORS`, as far as permitted."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = min(sockets + SPARE_DESCRIPTORS, max_descriptors())
     if soft == resource.RLIM_INFINITY or soft >= needed:
@@ -95,10 +95,10 @@ def descriptors(sockets: int) -> Iterator[None]:
 
 def available(groups: str = "/proc/self/cgroup", mounts: str = "/sys/fs/cgroup") -> int:
     """
-    Bytes that can be had without swapping: of the machine, and of the control groups that this process is in.
+    Return the bytes available without swapping, on this machine and within this process's control groups.
 
-    :param groups: file that names them (cgroups(7)).
-    :param mounts: folder where they are mounted.
+    :param groups: file that lists the control groups (cgroups(7)).
+    :param mounts: folder of their mounts.
     """
     import psutil  # of an extra, without which contestants are listed all the same
 
@@ -106,7 +106,7 @@ def available(groups: str = "/proc/self/cgroup", mounts: str = "/sys/fs/cgroup")
 
 
 def _left(groups: str, mounts: str) -> Iterator[int]:
-    """Yield the memory that each visible control group leaves, from the innermost to the root."""
+    """Yield the memory available in each visible control group, from the innermost to the root."""
     if not os.path.exists(groups):
         return
     with open(groups, encoding="utf-8", errors="surrogateescape") as file:
@@ -117,7 +117,7 @@ def _left(groups: str, mounts: str) -> Iterator[int]:
         root, names = (f"{mounts}/memory", VERSION_1) if controllers else (mounts, VERSION_2)
         parts = [part for part in path.split("/") if part not in {"", ".."}]
         for depth in range(len(parts), -1, -1):
-            with suppress(OSError):  # not mounted here, or not with the controller of memory
+            with suppress(OSError):  # not mounted here, or without the memory controller
                 yield from _left_by(os.path.join(root, *parts[:depth]), *names)
 
 
@@ -126,14 +126,14 @@ def _left_by(folder: str, limit: str, use: str, reclaimable: str) -> Iterator[in
     for name in (limit, use, "memory.stat"):
         with open(f"{folder}/{name}", encoding="ascii") as file:
             texts.append(file.read())
-    if texts[0].strip().isdigit():  # else "max": there is none
+    if texts[0].strip().isdigit():  # else "max": no limit
         cached = re.search(rf"^{reclaimable} (\d+)$", texts[2], re.MULTILINE)
         yield int(texts[0]) - int(texts[1]) + (int(cached[1]) if cached else 0)
 
 
 @frozen
 class Cores:
-    """The processors that servers run on, and those of the generator."""
+    """The processors of the servers and of the generator."""
 
     server: int
     client: int
@@ -144,16 +144,16 @@ class Cores:
 
 def cores() -> Cores | None:
     """
-    A core for servers, and another one for the generator.
+    Choose a core for the servers and another one for the generator.
 
-    :return: ``None`` where there are not two, or a process can't be bound to one.
+    :return: ``None`` without two cores, or without processor affinity.
     """
     if not hasattr(os, "sched_getaffinity"):
         return None
     allowed = sorted(os.sched_getaffinity(0))
     if len(allowed) < 2:  # noqa: PLR2004 - one for each
         return None
-    # The first one is where systems deal with most interrupts: it is not the server's.
+    # Most systems handle interrupts on the first core, so the server does not get it.
     others = [number for number in allowed[1:] if number not in _numbers(SIBLINGS.format(allowed[0]))]
     return Cores((others or allowed)[-1], allowed[0])
 
@@ -161,9 +161,9 @@ def cores() -> Cores | None:
 @contextmanager
 def pinned(cores: Iterable[int] | None) -> Iterator[None]:
     """
-    Have this thread, and the processes that it starts, run on some processors only, where the system can (Linux).
+    Pin this thread and the processes that it starts to processors, where the system can (Linux).
 
-    :param cores: their numbers, or ``None`` for any.
+    :param cores: numbers of the processors, or ``None`` for any.
     """
     if cores is None or not hasattr(os, "sched_setaffinity"):
         yield

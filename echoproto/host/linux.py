@@ -1,5 +1,5 @@
 """
-Two requests of Linux's prctl(2) that keep a child process from outliving its parent.
+Two options of prctl(2) on Linux that keep a child process from outliving its parent.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ LINUX = sys.platform.startswith("linux")
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
-"""Their numbers in linux/prctl.h."""
+"""Numbers of these options in linux/prctl.h."""
 
 
 def adopt_orphans() -> None:
     """
     Become the parent of every descendant whose own parent ends, in place of process 1.
 
-    :raise OSError: if the kernel refuses it.
+    :raise OSError: if the kernel refuses.
     """
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
 def end_with_parent() -> None:
     """
-    Have the kernel send SIGKILL to this process when the thread that started it ends, even across an exec.
+    Request a SIGKILL from the kernel for the end of the thread that started this process, even across an exec.
 
-    :raise OSError: if the kernel refuses it.
+    :raise OSError: if the kernel refuses.
     """
     _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 

@@ -1,5 +1,5 @@
 """
-A server that a command starts on this machine: waited for until it listens, and ended with all that it has started.
+A server on this machine, started by a command: the wait until it listens, and its end with all its descendants.
 """
 
 from __future__ import annotations
@@ -20,38 +20,38 @@ from echoproto.host.signals import StopRequest
 HOST = "127.0.0.1"
 
 START_SECONDS = 15.0
-"""Time that a server has until it listens."""
+"""Time limit for a server to listen."""
 
 END_SECONDS = 5.0
-"""Time that it has to end, with all that it has started, before they are killed."""
+"""Time between SIGTERM and SIGKILL for a server and its descendants."""
 
 POLL_SECONDS = 0.02
-"""Time between two looks whether it listens, or has ended."""
+"""Time between two checks for a listening or ended server."""
 
 FOREGROUND_HINT = "; it has to stay in the foreground, as 'twistd -n' does"
-"""A server that has ended without a fault is likely to have become a daemon."""
+"""Hint for a server that ended with status 0, most likely because it became a daemon."""
 
 PROBE = b"is anybody there?"
-"""The datagram whose echo tells that a server is up."""
+"""Datagram whose echo shows that a server is up."""
 
 PORTS = range(20_000, 32_768)
-"""No system gives these to connections by itself (Linux: from 32768 on): none is taken before the server is up."""
+"""Ports for servers, below the ephemeral ports of all systems (Linux: from 32768 on): no connection takes one."""
 
 
 class NoFreePort(EchoError):
-    """All ports that a server may be given are taken; the status is that of a client limit."""
+    """Error: all `PORTS` are taken. The status is that of a client limit."""
 
     exit_status = 4
 
 
 class ServerFailed(EchoError):
-    """A server can't be started, has ended, or does not listen; the status is that of an unreachable target."""
+    """Error: a server can't be started, has ended, or does not listen. The status is that of an unreachable target."""
 
     exit_status = 3
 
 
 class StartInterrupted(EchoError):
-    """The user has asked for an end before the server listened."""
+    """Error: the user interrupted the start of a server."""
 
     exit_status = INTERRUPTED
 
@@ -81,20 +81,20 @@ def serving(
     end_seconds: float = END_SECONDS,
 ) -> Iterator[int]:
     """
-    Run a server, and give its process id.
+    Run a server, and yield its process id.
 
-    A terminal's Ctrl-C, which is for the command, does not reach it. It ends with all that it has started, also when
-    the command is killed (`echoproto.host.watcher`).
+    Ctrl-C at a terminal reaches the command, but not the server. The server ends with all its descendants, even if the
+    command is killed (`echoproto.host.watcher`).
 
-    :param words: its command line.
-    :param listens: tells whether it can be used already, such as `accepts` or `echoes`.
-    :param name: the server's name in errors.
-    :param stop: ends the waiting.
-    :param cores: processors that it runs on, or ``None`` for any.
-    :param start_seconds: time limit until it listens.
-    :param end_seconds: time that its processes have to end before they are killed.
+    :param words: command line of the server.
+    :param listens: check for readiness, such as `accepts` or `echoes_datagrams`.
+    :param name: name of the server in errors.
+    :param stop: request that ends the wait.
+    :param cores: processors of the server, or ``None`` for any.
+    :param start_seconds: time limit for the server to listen.
+    :param end_seconds: time between SIGTERM and SIGKILL.
     :raise ServerFailed: if it can't be started, ends at once, or does not listen.
-    :raise StartInterrupted: if ``stop`` was requested before it listens.
+    :raise StartInterrupted: if ``stop`` was requested before it listened.
     """
     with tempfile.TemporaryFile() as output:
         try:
@@ -112,7 +112,7 @@ def serving(
 def _wait_until_it_listens(
     server: Child, listens: Callable[[], bool], stop: StopRequest, seconds: float
 ) -> tuple[str, str] | None:
-    """Return what has happened instead, and a hint."""
+    """Wait for the server; return ``None``, or a failure and a hint."""
     deadline = time.monotonic() + seconds
     ready = False
     while time.monotonic() < deadline:
@@ -120,14 +120,14 @@ def _wait_until_it_listens(
             raise StartInterrupted("interrupted before the server listened")
         if (status := server.wait(POLL_SECONDS)) is not None:
             return f"ended with status {status}", "" if status else FOREGROUND_HINT
-        if ready:  # and is still there: a daemon would listen when what has started it is about to end
+        if ready:  # and still running: a daemon's parent would have ended by now
             return None
         ready = listens()
     return f"did not listen on its port within {seconds:.0f} s", ""
 
 
 def accepts(host: str, port: int) -> bool:
-    """Tell whether a server accepts a connection."""
+    """Return true if a server accepts a connection."""
     with suppress(OSError):
         socket.create_connection((host, port), timeout=1).close()
         return True
@@ -135,7 +135,7 @@ def accepts(host: str, port: int) -> bool:
 
 
 def echoes_datagrams(host: str, port: int) -> bool:
-    """Tell whether a server echoes a datagram."""
+    """Return true if a server echoes a datagram."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.settimeout(0.1)
         client.connect((host, port))

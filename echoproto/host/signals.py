@@ -1,7 +1,7 @@
 """
-Requests to stop: by Ctrl-C, or since time is up.
+Requests to stop: by a signal, or by a deadline.
 
-The first Ctrl-C asks for an end in order; another one, a second later or more, means now.
+The first Ctrl-C requests an orderly stop. Another one, at least a second later, stops at once.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ which signals a command and then its process group; ending at once would lose th
 
 
 class StopRequest(Protocol):
-    """Anything that may ask for an end."""
+    """A source of a request to stop."""
 
     @property
     def requested(self) -> bool:
-        """True once it does."""
+        """True once a stop is requested."""
 
 
 @frozen
 class Deadline:
     """
-    A request to stop as soon as another one is made, or time is up.
+    A request to stop at a deadline, or with another request.
 
-    :ivar end: when it is up, by the monotonic clock.
+    :ivar end: deadline by the monotonic clock.
     """
 
     other: StopRequest
@@ -41,20 +41,20 @@ class Deadline:
 
     @property
     def left(self) -> float:
-        """Seconds until then, 0 or more."""
+        """Seconds until the deadline, 0 or more."""
         return max(0.0, self.end - time.monotonic())
 
     @property
     def requested(self) -> bool:
-        """True once it is made."""
+        """True after the deadline, or once the other stop is requested."""
         return self.other.requested or not self.left
 
 
 class Interruption:
     """
-    Takes the signals that end a process, while it is entered.
+    A context manager that turns the signals that end a process into requests to stop.
 
-    :ivar requested: true once one has come.
+    :ivar requested: true after the first signal.
     """
 
     def __init__(self) -> None:
@@ -64,7 +64,7 @@ class Interruption:
 
     def __enter__(self) -> Interruption:
         for number in SIGNALS:
-            # What is ignored, as SIGHUP under nohup, stays so.
+            # Ignored signals stay ignored, such as SIGHUP under nohup.
             if signal.getsignal(number) is not signal.SIG_IGN:
                 self._before[number] = signal.signal(number, self._come)
         return self

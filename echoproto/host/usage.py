@@ -1,5 +1,5 @@
 """
-Resources that a server uses under load: processor, memory, context switches.
+Resource usage of a server under load: CPU time, memory, context switches.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from attrs import frozen
 from echoproto.host.linux import LINUX
 
 SWITCHES = re.compile(rb"voluntary_ctxt_switches:\s*(\d+)")
-"""In /proc/PID/task/TID/status; the second line that has it in it is of the involuntary ones."""
+"""Context switches in /proc/PID/task/TID/status: first the voluntary, then the ``nonvoluntary`` ones."""
 
 
 @frozen
 class Use:
     """
-    Resources that a process and its descendants have used up to a moment.
+    Resource usage of a process and its descendants.
 
-    :ivar seconds: of CPU time; of processes that have ended, as far as they were waited for.
-    :ivar ended: seconds of these, which are in ``seconds``, too.
-    :ivar memory: bytes that are resident now; what several processes share is counted once, where the system tells.
-    :ivar voluntary: context switches in which a thread waited.
-    :ivar involuntary: those in which its processor was taken from it.
+    :ivar seconds: CPU time, including that of ended processes that were waited for.
+    :ivar ended: CPU time of these ended processes.
+    :ivar memory: resident bytes; on Linux, shared memory of several processes counts once.
+    :ivar voluntary: context switches of threads that waited.
+    :ivar involuntary: context switches by preemption.
     """
 
     seconds: float = 0.0
@@ -49,9 +49,9 @@ class Use:
 
 class Server:
     """
-    A process that is looked at, with those that it has started.
+    A server process and its descendants.
 
-    :param pid: of the process.
+    :param pid: process id of the server.
     """
 
     def __init__(self, pid: int) -> None:
@@ -60,9 +60,9 @@ class Server:
 
     def use(self, *, memory: bool = True) -> Use:
         """
-        Return the resources used so far; after its end, those of the last look.
+        Return the resource usage so far; after the server's end, the last known one.
 
-        :param memory: whether to look at that, too, which takes long if there are many processes.
+        :param memory: true to include memory, which is slow with many processes.
         """
         with suppress(psutil.NoSuchProcess):
             processes = [self._process, *self._process.children(recursive=True)]
@@ -82,11 +82,11 @@ def _uses(processes: list[psutil.Process], *, memory: bool) -> Iterator[Use]:
             yield Use(own + ended, ended, held, *_switches(process))
         except psutil.NoSuchProcess:
             if not number:
-                raise  # what it has started goes on its own then, and is no part of it any more
+                raise  # without the server itself, its descendants are no part of it
 
 
 def _precise_seconds(pid: int) -> float | None:
-    """The CPU time of a process in ns, not in ticks of 10 ms, where the system has a clock for it (Linux)."""
+    """Return the CPU time of a process with ns precision, not in ticks of 10 ms; ``None`` except on Linux."""
     if not LINUX:
         return None
     try:
@@ -103,13 +103,13 @@ def _memory(process: psutil.Process, *, shared: bool) -> int:
 
 
 def _switches(process: psutil.Process) -> tuple[int, int]:
-    """Voluntary and involuntary ones, of all threads."""
+    """Return voluntary and involuntary context switches of all threads."""
     if not LINUX:
         found = process.num_ctx_switches()
         return found.voluntary, found.involuntary
     voluntary = involuntary = 0
     folder = f"/proc/{process.pid}/task"
-    with suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+    with suppress(FileNotFoundError, ProcessLookupError):  # the process has ended
         for thread in os.listdir(folder):
             with suppress(FileNotFoundError, ProcessLookupError), open(f"{folder}/{thread}/status", "rb") as file:
                 one, other = SWITCHES.findall(file.read())

@@ -1,29 +1,29 @@
 """
-The watcher: a process between a command and a server that it started, which ends the server's whole tree.
+The watcher: a process between a command and its server that ends the server's whole process tree.
 
-The command may be killed by SIGKILL, and then can end nothing itself. The server may daemonize, leave its process
-group, or ignore SIGTERM. So the command (`echoproto.host.child`) starts a watcher, and the watcher starts the server:
+A command killed by SIGKILL can end nothing itself. The server may daemonize, leave its process group, or ignore
+SIGTERM. So the command (`echoproto.host.child`) starts a watcher, and the watcher starts the server:
 
-- The watcher's standard input is one end of a socket pair; the command holds the other. A message on it, or its end
-  when the command is gone, tells the watcher to end the tree.
-- On Linux the watcher is a *subreaper*: every descendant whose own parent ends becomes the watcher's child. Nothing can
-  leave the tree, and the tree is gone exactly when the watcher has no children left.
-- Elsewhere the tree is the server's process group, and all whose parents lead to the watcher; a process that has
-  left both before it is looked for is missed.
+- The watcher's standard input is one end of a socket pair; the command holds the other. A message from the command, or
+  the end of the socket when the command is gone, makes the watcher end the tree.
+- On Linux the watcher is a *subreaper*: every descendant whose own parent ends becomes the watcher's child. No process
+  can leave the tree, and the tree is gone exactly when the watcher has no children left.
+- Elsewhere the tree is the server's process group and the watcher's descendants. A process that left both before a
+  look at the tree is missed.
 
 ==============  ==========================================  ==========================================================
-state           ends with                                   then
+State           Ends with                                   Then
 ==============  ==========================================  ==========================================================
 starting        the server runs, or could not be started    its process id, or the error, is reported
-serving         a message, the end of the socket, SIGTERM   SIGTERM to the tree; the time to end is the one asked for,
+serving         a message, the end of the socket, SIGTERM   SIGTERM to the tree, with the time limit of the command,
                                                             or `ORPHAN_SECONDS` if the command is gone
-ending          the tree is gone, or the time is over       SIGKILL to what is left, again and again
-killing         the tree is gone, or `KILL_SECONDS` passed  what can't be killed is named on standard error
+ending          the tree is gone, or the time is over       SIGKILL to the remaining processes, repeatedly
+killing         the tree is gone, or `KILL_SECONDS` passed  the remaining processes are named on standard error
 ==============  ==========================================  ==========================================================
 
 When the server itself ends, in any state, its status is reported, and the state stays.
 
-This module needs nothing but the standard library, so that a watcher starts quickly and takes little memory.
+This module needs only the standard library, so that a watcher starts quickly and takes little memory.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ from typing import Any, NamedTuple
 from echoproto.host.linux import LINUX, adopt_orphans, end_with_parent
 
 ORPHAN_SECONDS = 1.0
-"""Seconds that a server has between SIGTERM and SIGKILL when the command that started it is gone."""
+"""Seconds between SIGTERM and SIGKILL if the command is gone."""
 
 KILL_SECONDS = 10.0
-"""Seconds after which a tree that SIGKILL does not end is given up."""
+"""Seconds of SIGKILL after which the watcher gives up a tree."""
 
 LOOK_SECONDS = 0.05
-"""Seconds between two looks at a tree whose end nothing tells."""
+"""Seconds between two looks at a tree whose end no event announces."""
 
 END_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -61,9 +61,10 @@ class Process(NamedTuple):
     """
     A process of this machine.
 
-    :ivar pid: its process id; ``parent`` is that of its parent.
-    :ivar group: its process group.
-    :ivar ended: whether it is a zombie.
+    :ivar pid: process id.
+    :ivar parent: process id of its parent.
+    :ivar group: process group.
+    :ivar ended: true for a zombie.
     """
 
     pid: int
@@ -73,16 +74,16 @@ class Process(NamedTuple):
 
 
 def processes() -> Iterator[Process]:
-    """All processes of this machine."""
+    """Yield all processes of this machine."""
     if not LINUX:
         yield from _processes_of_ps()
         return
     for name in os.listdir("/proc"):
-        # It may have ended since.
+        # The process may have ended.
         with suppress(FileNotFoundError, ProcessLookupError):
             if name.isdecimal():
                 with open(f"/proc/{name}/stat", "rb") as file:
-                    state, parent, group = file.read().rpartition(b")")[2].split()[:3]  # the name may hold anything
+                    state, parent, group = file.read().rpartition(b")")[2].split()[:3]  # the name may contain ")"
                 yield Process(int(name), int(parent), int(group), state in {b"Z", b"X"})
 
 
@@ -95,9 +96,9 @@ def _processes_of_ps() -> Iterator[Process]:
 
 def members(root: int, group: int, found: list[Process]) -> set[int]:
     """
-    The processes of a tree that have not ended.
+    Return the running processes of a tree.
 
-    :param root: the process id of its watcher, which is no member.
+    :param root: process id of its watcher, which is no member.
     :param group: its process group.
     :param found: all processes.
     """
@@ -115,11 +116,11 @@ def members(root: int, group: int, found: list[Process]) -> set[int]:
 
 class Watcher:
     """
-    Starts a server, and ends its tree.
+    The watcher of a server.
 
-    :param control: the socket to the command.
-    :param words: the server's command line.
-    :param seconds: time between SIGTERM and SIGKILL when the command asks for the end.
+    :param control: socket to the command.
+    :param words: command line of the server.
+    :param seconds: time between SIGTERM and SIGKILL if the command requests the end.
     """
 
     def __init__(self, control: socket.socket, words: list[str], seconds: float) -> None:
@@ -135,14 +136,14 @@ class Watcher:
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, self._take_signal)
         for number in END_SIGNALS:
-            if signal.getsignal(number) is not signal.SIG_IGN:  # which the server is to inherit
+            if signal.getsignal(number) is not signal.SIG_IGN:  # the server inherits ignored signals
                 signal.signal(number, self._take_signal)
 
     def _take_signal(self, number: int, frame: FrameType | None) -> None:
         self._stopping |= number in END_SIGNALS
 
     def run(self) -> None:
-        """Start the server, and wait until its tree has to end, and has ended."""
+        """Start the server, wait for a reason to end its tree, and end it."""
         try:
             if LINUX:
                 adopt_orphans()
@@ -165,7 +166,7 @@ class Watcher:
             self._reap()
         asked = not self._stopping and self._hear()
         self._end(self._seconds if asked else ORPHAN_SECONDS)
-        server.returncode = 0  # it was waited for here
+        server.returncode = 0  # `_reap` has waited for it
 
     def _end(self, seconds: float) -> None:
         """End the tree."""
@@ -188,18 +189,18 @@ class Watcher:
         """
         Wait for a signal.
 
-        :param listen: whether to wait for the command, too.
-        :return: true if the command has sent something, or is gone.
+        :param listen: true to wait for the command, too.
+        :return: true if the command has sent a message, or is gone.
         """
         if not LINUX:
-            seconds = LOOK_SECONDS if seconds is None else min(seconds, LOOK_SECONDS)  # orphans end unheard
+            seconds = LOOK_SECONDS if seconds is None else min(seconds, LOOK_SECONDS)  # orphans end without a signal
         ready, _, _ = select.select([self._woken, *([self._control.fileno()] if listen else [])], [], [], seconds)
         with suppress(BlockingIOError):
             os.read(self._woken, MESSAGE_BYTES)
         return self._control.fileno() in ready
 
     def _hear(self) -> bool:
-        """Return whether the command has sent a message; otherwise it is gone."""
+        """Return true if the command has sent a message, false if it is gone."""
         try:
             return bool(self._control.recv(MESSAGE_BYTES))
         except ConnectionError:
@@ -207,9 +208,9 @@ class Watcher:
 
     def _reap(self) -> bool:
         """
-        Wait for the children that have ended, and report the end of the server.
+        Reap ended children, and report the end of the server.
 
-        :return: true if there are others.
+        :return: true if children are left.
         """
         try:
             while (ended := os.waitpid(-1, os.WNOHANG))[0]:
@@ -220,34 +221,34 @@ class Watcher:
         return True
 
     def _runs(self) -> bool:
-        """Return whether any process of the tree is left."""
+        """Return true if any process of the tree is left."""
         left = self._reap()
         return left if LINUX else bool(self._members())
 
     def _members(self) -> set[int]:
-        """The tree; elsewhere than on Linux, also of what has been seen in it before."""
+        """Return the tree; except on Linux, including running processes that were members before."""
         found = list(processes())
         self._seen |= members(os.getpid() if LINUX else self._server, self._server, found)
         self._seen &= {process.pid for process in found if not process.ended}
         return self._seen
 
     def _signal(self, number: signal.Signals) -> None:
-        """Send a signal to the server's process group at once, and then to all others of the tree."""
-        tree = self._members()  # before any of it ends, and those whom it has started get other parents
-        with suppress(ProcessLookupError, PermissionError):  # macOS says the latter of a group that has ended
+        """Send a signal to the server's process group at once, then to the rest of the tree."""
+        tree = self._members()  # before a process ends and its children get another parent
+        with suppress(ProcessLookupError, PermissionError):  # macOS raises the latter for an ended group
             os.killpg(self._server, number)
         for pid in tree:
-            with suppress(ProcessLookupError, PermissionError):  # another user's, which is named when all is over
+            with suppress(ProcessLookupError, PermissionError):  # the end names another user's process
                 if os.getpgid(pid) != self._server:
                     os.kill(pid, number)
 
     def _tell(self, **report: Any) -> None:
-        with suppress(ConnectionError):  # the command is gone, which its end of the socket tells next
+        with suppress(ConnectionError):  # the command is gone, as the next event shows
             self._control.sendall(json.dumps(report).encode() + b"\n")
 
 
 def main() -> None:
-    """Read from standard input what to start, and do it."""
+    """Read the request from standard input, and run its watcher."""
     with socket.socket(fileno=os.dup(0)) as control:
         request = b""
         while not request.endswith(b"\n"):

@@ -20,7 +20,7 @@ SCHEMA_VERSION = 2
 """Version of the schema; it rises when a key goes or changes its meaning, not when a key is added."""
 
 NOT_POSSIBLE = "not possible"
-"""Verdict of a sample that can't be taken here; all others are a `LoadVerdict`."""
+"""Verdict on a sample that can't be taken here; all other verdicts are a `LoadVerdict`."""
 
 MAX_FIGURE = 1e15
 """The largest accepted figure, so that sums and ratios stay finite."""
@@ -76,12 +76,12 @@ def _pairs(given: Iterable[Iterable[Any]]) -> tuple[tuple[float, int], ...]:
 @frozen
 class Contestant:
     """
-    One server that is compared with others.
+    A server in the comparison.
 
-    :ivar name: in tables, and on the command line.
-    :ivar group: its origin: ``echoproto``, ``twisted``, ``asyncio``, ``uvloop``, ``socketserver``, or ``command``.
-    :ivar command: words of the command that starts it; ``{port}`` is the port of 127.0.0.1 to listen on.
-    :ivar description: a few words.
+    :ivar name: name in tables and on the command line.
+    :ivar group: origin: ``echoproto``, ``twisted``, ``asyncio``, ``uvloop``, ``socketserver``, or ``command``.
+    :ivar command: words of its command line; ``{port}`` is the port of 127.0.0.1 to listen on.
+    :ivar description: description in a few words.
     """
 
     name: Name
@@ -99,8 +99,8 @@ class Cell:
     :ivar size_bytes: size of a message.
     :ivar idle: further connections without messages.
     :ivar transport: ``tcp``, ``tls`` or ``udp``.
-    :ivar rate: messages a second over all connections; ``None`` for as many as come back.
-    :ivar churn: ``None``, or how each message's own connection is closed: ``fin`` or ``reset``.
+    :ivar rate: messages per second over all connections; ``None`` for a closed loop.
+    :ivar churn: ``None``, or the closing of a connection per message: ``fin`` or ``reset``.
     """
 
     connections: Positive = 50
@@ -165,7 +165,7 @@ class Calls:
     why: str = ""
 
 
-@frozen(kw_only=True, slots=False)  # for the index, which is made when it is first asked for
+@frozen(kw_only=True, slots=False)  # for the index, which is made on first use
 class Results:
     """
     A whole comparison.
@@ -200,7 +200,7 @@ class Results:
 
     @cached_property
     def _index(self) -> Mapping[tuple[str, Cell], Sequence[Sample]]:
-        """The samples by contestant and cell, each by round."""
+        """Samples by contestant and cell, in the order of rounds."""
         found: dict[tuple[str, Cell], list[Sample]] = {}
         for sample in sorted(self.samples, key=lambda sample: sample.round):
             found.setdefault((sample.contestant, sample.cell), []).append(sample)

@@ -100,7 +100,7 @@ def available(groups: str = "/proc/self/cgroup", mounts: str = "/sys/fs/cgroup")
     :param groups: file that lists the control groups (cgroups(7)).
     :param mounts: folder of their mounts.
     """
-    import psutil  # of an extra, without which contestants are listed all the same
+    import psutil  # an optional dependency; the list of contestants does not need it
 
     return max(0, min([psutil.virtual_memory().available, *_left(groups, mounts)]))
 

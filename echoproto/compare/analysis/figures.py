@@ -1,8 +1,8 @@
 """
 The figures of a comparison: one table of all contestants under all loads, judged once.
 
-Tables, page, pictures, advice, ranking and regression read this table; none of them judges samples anew. The verdict
-on a contestant under a load is the first of these that holds:
+Tables, page, pictures, advice, ranking and regression read this table; none of them judges samples again. The verdict
+on a contestant under a load is the first of these that applies:
 
 #. Not measured, not possible or failed, with the reason: one round with a failed echo is enough, and it has no figures.
 #. Client-bound: the generator was the bottleneck, for it or for the baseline. Then their throughputs mean nothing, and
@@ -63,7 +63,7 @@ class Figure:
         return self.verdict.kind.void
 
     def median(self, measure: Measure) -> float | None:
-        """Return the median of a measure over all rounds; ``None`` if it was measured in none."""
+        """Return the median of a measure over all rounds; ``None`` if no round has it."""
         spread = self.spreads.get(measure)
         return spread.median if spread else None
 
@@ -112,7 +112,7 @@ def _spread(samples: tuple[Sample, ...], measure: Measure) -> Spread | None:
 
 
 def _verdict(results: Results, contestant: str, cell: Cell) -> Verdict:
-    """Judge a contestant that has figures."""
+    """Judge a contestant with figures."""
     samples, others, measure = results.of(contestant, cell), results.of(results.baseline, cell), measure_of(cell)
     if contestant == results.baseline:
         return Verdict(Kind.BASELINE, measure, Kind.CLIENT_BOUND.value if _client_bound(samples) else "")
@@ -134,7 +134,7 @@ def _client_bound(samples: tuple[Sample, ...]) -> bool:
 
 
 def _void(samples: tuple[Sample, ...], cell: Cell) -> Verdict | None:
-    """Judge a contestant that has no figures; ``None`` if it has some."""
+    """Judge a contestant without figures; ``None`` if it has some."""
     impossible = [sample for sample in samples if sample.verdict == NOT_POSSIBLE]
     failed = [sample for sample in samples if sample.verdict not in MEASURED | {NOT_POSSIBLE}]
     if not samples:

@@ -92,7 +92,7 @@ def measure_of(cell: Cell) -> Measure:
 
 
 def values(samples: Iterable[Sample], measure: Measure) -> list[tuple[int, float]]:
-    """Return the round and the value of each sample that has one."""
+    """Return round and value of each sample with a value."""
     return [(sample.round, value) for sample in samples if (value := measure.of(sample)) is not None]
 
 

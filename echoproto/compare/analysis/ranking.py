@@ -67,7 +67,7 @@ def rank(figures: Figures, cell: Cell, names: Container[str]) -> Ranking | None:
     """
     Rank some contestants under a load.
 
-    :return: ``None`` if none of them has figures there.
+    :return: the ranking, or ``None`` if no contestant has figures.
     """
     usable = {each.contestant.name: each for each in figures.under(cell) if each.contestant.name in names}
     usable = {name: each for name, each in usable.items() if not each.void}

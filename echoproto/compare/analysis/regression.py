@@ -123,7 +123,7 @@ def _kind(ratio: Ratio) -> Kind:
 
 
 def _relative(figure: Figure, yardstick: Iterable[Figure], measure: Measure) -> tuple[float, ...]:
-    """Return the value of each round as a multiple of the geometric mean of the yardstick's, if there is one."""
+    """Return the value of each round, divided by the geometric mean of the yardstick if there is one."""
     theirs = [dict(values(each.samples, measure)) for each in yardstick]
     found = []
     for number, value in values(figure.samples, measure):

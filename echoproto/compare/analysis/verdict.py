@@ -34,7 +34,7 @@ class Kind(Enum):
 
     @property
     def void(self) -> bool:
-        """True if there are no figures for a table or a picture."""
+        """True if the contestant has no figures."""
         return self in {Kind.NOT_MEASURED, Kind.NOT_POSSIBLE, Kind.FAILED}
 
 
@@ -65,7 +65,7 @@ class Verdict:
 
     @property
     def better(self) -> bool:
-        """True if it is better than the baseline, beyond doubt."""
+        """True if the contestant is significantly better than the baseline."""
         return (
             self.kind is Kind.DIFFERENT
             and self.ratio is not None

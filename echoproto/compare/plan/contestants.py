@@ -16,7 +16,7 @@ from echoproto.host.limits import Machine
 from echoproto.reactors.selection import auto_name, candidates
 
 REACTORS = ("epoll", "poll", "select", "kqueue", "asyncio", "uvloop", "lean-epoll", "lean-poll", "lean-kqueue")
-"""Those that servers run on; of others, nobody has asked how fast they are."""
+"""Reactors in the catalogue: those that servers use."""
 
 SERVERS = "{python} -P -m echoproto.compare.servers."
 
@@ -29,7 +29,7 @@ LARGEST_SET = 1024
 """FD_SETSIZE: select(2) takes descriptors below it only."""
 
 OWN_DESCRIPTORS = 40
-"""Descriptors of a server besides connections, at the most."""
+"""Maximum descriptors of a server besides its connections."""
 
 THREAD = 64 << 10
 """Bytes of memory that a thread of the standard library's server takes, at the least."""

@@ -19,7 +19,7 @@ from echoproto.compare.results import Cell
 from echoproto.units import counted, show_time
 
 ON_TWISTED = ("echoproto", "twisted")
-"""Groups of contestants between which a switch chooses; others are other programs."""
+"""Groups of contestants that differ only by an option; all others are other programs."""
 
 MAX_UNNAMED_SPREAD = 5
 """Maximum difference in percentage points between the worst and the best load without naming them."""
@@ -28,7 +28,7 @@ MAX_UNNAMED_SPREAD = 5
 @frozen
 class Advice:
     """
-    A few lines under one heading.
+    Lines under one heading.
     """
 
     title: str
@@ -36,7 +36,7 @@ class Advice:
 
 
 def advise(figures: Figures) -> tuple[Advice, ...]:
-    """Return all advice that the figures give."""
+    """Return the advice that follows from the figures."""
     groups = {each.name: each.group for each in figures.results.contestants}
     on_twisted = [name for name, group in groups.items() if group in ON_TWISTED]
     rankings = _rankings(figures, groups)
@@ -55,7 +55,7 @@ def _rankings(figures: Figures, names: Container[str]) -> dict[Cell, Ranking]:
 
 
 def _which(figures: Figures, rankings: Mapping[Cell, Ranking]) -> Iterator[str]:
-    """Yield a line for each stretch of cells in which the same contestants are best."""
+    """Yield a line for each stretch of cells with the same best contestants."""
     along = axis(figures.results.cells)
     for cells in panels(figures.results.cells, along).values():
         for stretch in _stretches([rankings[cell] for cell in cells if cell in rankings]):
@@ -69,7 +69,7 @@ def _which(figures: Figures, rankings: Mapping[Cell, Ranking]) -> Iterator[str]:
 
 
 def _stretches(rankings: Sequence[Ranking]) -> list[list[Ranking]]:
-    """Part successive rankings into stretches, each with a contestant that is among the best in all of it."""
+    """Split successive rankings into stretches, each with a contestant among the best throughout."""
     stretches: list[list[Ranking]] = []
     common: set[str] = set()
     for ranking in rankings:
@@ -85,7 +85,7 @@ def _stretches(rankings: Sequence[Ranking]) -> list[list[Ranking]]:
 
 
 def _load(first: Cell, last: Cell, along: str | None) -> str:
-    """Describe the cells from one to another."""
+    """Describe a range of cells."""
     if along is None or first == last:
         return describe(first)
     words = WORDS[along]
@@ -98,7 +98,7 @@ def _any_of(names: Sequence[str]) -> str:
 
 
 def _span(values: Sequence[float], measure: Measure) -> str:
-    """Write the smallest and the largest of some values, to three digits, with their unit."""
+    """Format the range of values to three digits, with their unit."""
     show = _show_number if measure.more_is_better else show_time
     return f"{'–'.join(dict.fromkeys((show(min(values)), show(max(values)))))} {measure.name}"
 

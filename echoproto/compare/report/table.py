@@ -1,5 +1,5 @@
 """
-A comparison at the terminal: a table for each cell, the advice, and the changes since an earlier run.
+The report of a comparison at the terminal: a table per cell, the advice, and the changes since an earlier run.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from echoproto.terminal import Column, Row, print_table
 from echoproto.units import counted
 
 INDENT = 2
-"""Columns that everything below a headline is moved to the right."""
+"""Columns of indentation below a headline."""
 
 TITLES = ("echoes/s", "p50", "p99", "CPU/echo", "memory/conn.")
-"""Titles of the columns with figures, in the order of `MEASURES`."""
+"""Titles of the figure columns, in the order of `MEASURES`."""
 
 STYLES = {
     Kind.FAILED: "bold red",
@@ -39,7 +39,7 @@ STYLES = {
 
 
 def print_results(console: Console, figures: Figures, advice: Sequence[Advice]) -> None:
-    """Print all of it; whatever others have written is text, and nothing else."""
+    """Print tables and advice; foreign text is printed without markup."""
     console.print(Text(headline(figures.results), style="bold"), soft_wrap=True)
     for cell in figures.results.cells:
         console.print()
@@ -65,7 +65,7 @@ def print_changes(console: Console, changes: Sequence[Change]) -> None:
 
 
 def changes_headline(changes: Sequence[Change]) -> str:
-    """Count those that have become worse by more than is tolerated, in one line."""
+    """Return the number of regressions beyond the tolerance, as one line."""
     worse = sum(change.regression for change in changes)
     if not changes:
         return "nothing that both runs have measured is to be judged"
@@ -86,7 +86,7 @@ def _print(console: Console, text: Text) -> None:
 
 
 def _print_cell(console: Console, figures: Figures, cell: Cell) -> None:
-    """Print the best one first, those without figures last."""
+    """Print the table of a cell: the best contestant first, those without figures last."""
     measure = measure_of(cell)
 
     def order(figure: Figure) -> float:
@@ -108,6 +108,6 @@ def _style(verdict: Verdict) -> str:
 
 
 def medians(figure: Figure) -> list[str]:
-    """Write the medians over all rounds, in the order of `TITLES`; empty texts for those that are unknown."""
+    """Format the medians over all rounds, in the order of `TITLES`; unknown ones are empty."""
     found = [(measure, figure.median(measure)) for measure in MEASURES]
     return ["" if value is None else measure.show(value) for measure, value in found]

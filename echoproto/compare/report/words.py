@@ -1,5 +1,5 @@
 """
-The cells of a comparison in words, and the setting along which they lie.
+The cells of a comparison in words, and their axis in a picture.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from echoproto.compare.results import Cell
 from echoproto.units import counted, show_size
 
 AXES = ("idle", "size_bytes", "connections", "rate")
-"""Settings that a picture can have as its axis: of those that vary most, the first."""
+"""Settings that can be the axis of a picture, in order of preference."""
 
 
 def _connections(number: int) -> str:
@@ -40,20 +40,20 @@ WORDS: dict[str, Callable[[Any], str]] = {
     "rate": _rate,
     "churn": _churn,
 }
-"""Writers of each setting, in the order in which they are told."""
+"""Formatters of settings, in the order of a description."""
 
 UNTOLD = {"transport": "tcp", "idle": 0, "rate": None, "churn": None}
-"""Usual values, which are not told."""
+"""Default values, which a description omits."""
 
 
 def show_value(cell: Cell, name: str) -> str:
-    """Write the bare value of a setting, for an axis."""
+    """Format the bare value of a setting for an axis."""
     value = getattr(cell, name)
     return "no rate" if value is None else show_size(value) if name == "size_bytes" else f"{value:,.10g}"
 
 
 def varying(cells: Iterable[Cell]) -> tuple[str, ...]:
-    """Return the settings that are not the same in all of some cells."""
+    """Return the settings that vary between cells."""
     seen = [attrs.asdict(cell) for cell in cells]
     return tuple(name for name in WORDS if len({each[name] for each in seen}) > 1)
 
@@ -62,7 +62,7 @@ def describe(cell: Cell, without: str | None = None) -> str:
     """
     Describe a cell.
 
-    :param without: a setting that is not told.
+    :param without: a setting to omit.
     """
     told = [name for name in WORDS if name != without and (name not in UNTOLD or getattr(cell, name) != UNTOLD[name])]
     return _words(cell, told)
@@ -74,7 +74,7 @@ def _words(cell: Cell, names: Iterable[str]) -> str:
 
 def labels(cells: Sequence[Cell]) -> dict[Cell, str]:
     """
-    Name each of some cells by its difference from the first.
+    Name each cell by its difference from the first.
 
     :param cells: one or more.
     """

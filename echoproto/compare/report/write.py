@@ -55,7 +55,7 @@ def write(figures: Figures, folder: str | None, console: Console, changes: Seque
 
 def _draw(figures: Figures, folder: str, advice: Sequence[Advice], changes: Sequence[Change]) -> None:
     """Write pictures and page."""
-    # Only here, since altair takes a second to import, and need not be there.
+    # Imported late: altair is optional, and takes a second to import.
     from echoproto.compare.report.page import page
     from echoproto.compare.report.pictures.gallery import pictures
     from echoproto.pages import vega

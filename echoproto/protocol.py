@@ -23,6 +23,7 @@ from twisted.internet.interfaces import (
     IHalfCloseableProtocol,
     IHandshakeListener,
     IPushProducer,
+    ISSLTransport,
     ITCPTransport,
 )
 from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
@@ -109,7 +110,7 @@ class Echo(Protocol):
     _owed: int
 
     _receive: Callable[[bytes], None] | None
-    """Receiver of the first data, and of data during a drain, in place of the echo itself."""
+    """Receiver of data during a drain, in place of the echo itself."""
 
     def __init__(self) -> None:
         # All attributes are set here: the dictionaries of instances share their keys, except keys added later, which
@@ -132,15 +133,19 @@ class Echo(Protocol):
         self.factory.add(self)
         if self.opens_when_made:
             self.open()
+            # Twisted's own TLS makes a connection before the handshake. A greeting would pause a producer then, and
+            # with it the reads of the handshake.
+            if not ISSLTransport.providedBy(self.transport):
+                self.start_flow_control()
 
     def handshakeCompleted(self) -> None:
-        """Open after the TLS handshake, as a method of `IHandshakeListener`."""
+        """Open after the TLS handshake, and start flow control, as a method of `IHandshakeListener`."""
         if not self.opens_when_made:
             self.open()
+        self.start_flow_control()
 
     def open(self) -> None:
         """Send the greeting, and accept data."""
-        self._receive = self._receive_first
         self.factory.opened(self)
         try:
             greeting = self.factory.greeting_for(self)
@@ -153,8 +158,9 @@ class Echo(Protocol):
 
     def start_flow_control(self) -> None:
         """Make the transport its own producer, so that it does not read while its send buffer exceeds 64 KiB."""
-        self._flow_controlled = True
-        self.transport.registerProducer(self.transport, True)
+        if not self._flow_controlled:
+            self._flow_controlled = True
+            self.transport.registerProducer(self.transport, True)
 
     def stop_flow_control(self) -> None:
         """Unregister that producer before the end: a transport waits forever for a paused one (Twisted #6461)."""
@@ -170,17 +176,6 @@ class Echo(Protocol):
             self.transport.write(data)
         else:
             self._receive(data)
-
-    def _receive_first(self, data: bytes) -> None:
-        """
-        Start flow control, then echo.
-
-        Twisted's own TLS makes a connection before the handshake. A greeting would then pause a producer, and with it
-        the reads of the handshake. The first data comes after the handshake.
-        """
-        self._receive = None
-        self.start_flow_control()
-        Echo.dataReceived(self, data)
 
     def readConnectionLost(self) -> None:
         """Handle the peer's half-close: the peer may still read, so send the buffered bytes, then close."""

@@ -5,11 +5,12 @@ from typing import Any, cast
 from unittest import mock
 
 from twisted.internet.error import ConnectionDone, ConnectionLost
-from twisted.internet.interfaces import IHalfCloseableProtocol, IHandshakeListener
+from twisted.internet.interfaces import IHalfCloseableProtocol, IHandshakeListener, ISSLTransport
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import directlyProvides
 from zope.interface.verify import verifyObject
 
 from echoproto import GREETING, Echo, EchoFactory
@@ -118,15 +119,28 @@ class EchoTests(SynchronousTestCase):
         self.assertEqual(connection.bytes_received, 1263)
 
     def test_flow_control(self) -> None:
-        """B1: from the first data on, the transport is its own producer: it stops reading when it can't send."""
+        """
+        B1: the transport is its own producer, so that it stops reading when it can't send.
+
+        It is so before the first data, which a subclass may handle by itself.
+        """
         connection, transport = connect(EchoFactory(b""), mock.Mock())
-        self.assertEqual(transport.method_calls, [])
+        self.assertEqual(transport.method_calls, [mock.call.registerProducer(transport, True)])
         connection.dataReceived(b"one")
         connection.dataReceived(b"two")
         self.assertEqual(
             transport.method_calls,
             [mock.call.registerProducer(transport, True), mock.call.write(b"one"), mock.call.write(b"two")],
         )
+
+    def test_flow_control_over_twisted_s_own_tls(self) -> None:
+        """Only after the handshake, whose reads the greeting would pause."""
+        transport = mock.Mock()
+        directlyProvides(transport, ISSLTransport)
+        connection, _ = connect(EchoFactory(), transport)
+        self.assertEqual(transport.method_calls, [mock.call.write(b"Hello\n")])
+        connection.handshakeCompleted()
+        self.assertEqual(transport.method_calls[1:], [mock.call.registerProducer(transport, True)])
 
     def test_it_opens_after_the_handshake(self) -> None:
         """Its greeting may depend on that."""
@@ -156,9 +170,11 @@ class EchoTests(SynchronousTestCase):
         connection.close()
         self.assertEqual(transport.calls[2:], ["loseConnection"], "it is a producer no more")
 
-    def test_the_end_without_data(self) -> None:
+    def test_the_end_in_the_handshake(self) -> None:
         """There is no producer yet."""
-        connection, transport = connect(EchoFactory())
+        connection, transport = EchoFactory().buildProtocol(None), Transport()
+        connection.opens_when_made = False
+        connection.makeConnection(transport)
         connection.readConnectionLost()
         self.assertEqual(transport.calls, ["loseConnection"])
 
@@ -221,7 +237,7 @@ class DrainTests(SynchronousTestCase):
     def test_nothing_in_flight(self) -> None:
         connection, transport = connect(EchoFactory(b""))
         connection.drain(0)
-        self.assertEqual(transport.calls, ["resumeProducing", "loseWriteConnection"])
+        self.assertEqual(transport.calls, ["unregisterProducer", "resumeProducing", "loseWriteConnection"])
         self.assertTrue(connection.half_closed)
         connection.dataReceived(b"late")
         self.assertEqual(transport.value(), b"")

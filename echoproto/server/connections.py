@@ -108,6 +108,10 @@ class ConnectionFactory(EchoFactory):
         self.table = Connections(seconds)
 
     @override
+    def logPrefix(self) -> str:
+        return EchoFactory.__name__  # as the log has always named the factory of a port
+
+    @override
     def add(self, connection: Echo) -> None:
         self.table.add(connection)
         super().add(connection)

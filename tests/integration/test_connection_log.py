@@ -15,6 +15,7 @@ class ConnectionLogTests(TwistdCase):
             exchange(client, b"x")
         server.stop()
         self.assertEqual([line for line in server.lines if "onnect" in line], [])
+        self.assertTrue(any("EchoFactory starting on " in line for line in server.lines), server.lines)
 
     def test_a_higher_rate_of_lines(self) -> None:
         """400 connections take far less than a minute, in which the default rate would add 60 lines to its burst."""

@@ -5,7 +5,7 @@ Runs trial on each reactor, pytest once, and the tests of pytest-twisted on each
 only once, under trial; tests that start processes run once on each reactor, under trial or pytest.
 The default is all reactors of this platform; on Linux, kqueue runs on the emulation in tests/emulation. With
 ``--quick``, trial runs once, on the default reactor, without the slowest tests: the commands of the guide, pages in a
-browser, leftovers of killed commands, and the commands in ``checks``.
+browser, leftovers of killed commands, comparisons, workers under twistd, and ``checks``.
 
 Prints the begin and end of each part, and the progress of all; keeps the output of each part in the folder ``_suite``.
 Lists failures and skipped tests at the end, with a count of all tests. In CI (with ``CI`` in the environment), a
@@ -41,6 +41,7 @@ CONSOLE_BLOCKS = "tests.integration.test_console_blocks"
 
 LONG = (
     *("tests.checks", "tests.integration.test_children", "tests.integration.test_compare_html", CONSOLE_BLOCKS),
+    *("tests.integration.test_compare_command", "tests.integration.test_workers_as_a_service"),
     *("tests.integration.test_load_html", "tests.integration.test_soak"),
 )
 """Tests that take longest, for what few changes reach; a quick run leaves them out."""

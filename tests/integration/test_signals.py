@@ -1,4 +1,4 @@
-"""What signals do while it serves, on each reactor, beside those that stop it."""
+"""Signals while it serves, on each reactor, beside those that stop it."""
 
 import os
 import signal

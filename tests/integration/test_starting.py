@@ -1,4 +1,4 @@
-"""How it starts and becomes a daemon on each reactor, in a folder of its own."""
+"""The start, and the start as a daemon, on each reactor, in a folder of its own."""
 
 import contextlib
 import os

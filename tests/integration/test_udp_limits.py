@@ -1,4 +1,4 @@
-"""Who gets no reply over UDP, and errors that cost one."""
+"""Sources that get no reply over UDP, and errors that cost one."""
 
 import contextlib
 import os
@@ -96,7 +96,7 @@ class ForgedTests(UDPCase):
         self.assertEqual(self.counted(server), (sum(expected.values()) + 1, 1, expected, {}))
 
     def replies(self, sniffer: Sniffer, port: int, *, of: socket.socket) -> int:
-        """How many datagrams a server has sent; those that were forged to look like its own are not counted."""
+        """Number of datagrams that a server has sent, without those forged to look like its own."""
         sent = sniffer.sent()
         self.assertIn((port, of.getsockname()[1]), sent)
         return sum(source == port and target != port for source, target in sent)

@@ -1,4 +1,4 @@
-"""What becomes of the file of a Unix socket when its server stops."""
+"""The file of a Unix socket after its server has stopped."""
 
 import os
 import signal

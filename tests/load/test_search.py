@@ -187,7 +187,7 @@ class FindRateTests(SynchronousTestCase):
     @given(strategies.floats(100, 1_000_000))
     @settings(deadline=None, max_examples=20)
     def test_the_knee_of_a_server(self, knee: float) -> None:
-        """What is reported is the step that held the highest rate."""
+        """The report is that of the step that held the highest rate."""
 
         def answer(rate: float) -> dict[str, object]:
             return {"response_time": times(1000, 0.001 if rate <= knee else 0.01), "sent": int(rate)}

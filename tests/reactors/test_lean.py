@@ -1,4 +1,4 @@
-"""What is lean about the lean reactors; that they are good ones is for Twisted's own tests (checks/conformance.py)."""
+"""Turns and events of the lean reactors; Twisted's own tests cover the rest (checks/conformance.py)."""
 
 import socket
 import sys

@@ -95,7 +95,7 @@ class LoopTests(SynchronousTestCase):
         self.assertEqual(self.seen, [b"a"])
 
     def test_added_before_it_is_renewed(self) -> None:
-        """What uvloop has closed is no obstacle for another watch of the same descriptor."""
+        """A handle closed by uvloop does not prevent another watch of the same descriptor."""
 
         def write() -> None:
             self.seen.append("w")

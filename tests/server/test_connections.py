@@ -90,7 +90,7 @@ class ConnectionsTests(SynchronousTestCase):
         self.assertEqual([*self.table], [connection])
 
     def test_it_is_ahead_of_observers(self) -> None:
-        """What they do, such as to stop looking when there are no connections, depends on the table."""
+        """Observers depend on the table, such as the deadlines, which stop their checks when it is empty."""
         observer = Watching(self.factory)
         self.factory.observers = (observer,)
         self.connect().connectionLost(Failure(ConnectionDone()))

@@ -1,10 +1,8 @@
 """
 A load over TCP, TLS or a Unix socket: the policy of its streams.
 
-Theory of operation
-===================
-
-Three layers move the bytes, and none of them calls the layer above. Each returns its result or raises an OSError:
+Theory of operation. Three layers move the bytes, and none of them calls the layer above. Each returns its result or
+raises an OSError:
 
 - a `echoproto.load.client.connection.Connection` is a socket, and knows no messages;
 - `echoproto.load.client.messages.Messages` are bytes in flight, and know no socket;
@@ -44,11 +42,9 @@ it, `Streams.fill` moves messages to the fast path, and `echoproto.load.client.f
 the methods here. It hands every exception to the rule back to them. The methods of `Messages` that need the bytes in
 flight leave the fast path first.
 
-Two orders matter:
-
-- A failed stream hands its waiting messages to other streams, which may fail in turn. `OpenLoop` does this in a loop,
-  not by recursion. So a descriptor can be closed before its event is handled.
-- A connection is closed before its stream goes on, because with churn the stream opens the next one at once.
+Two orders matter. A failed stream hands its waiting messages to other streams, which may fail in turn; `OpenLoop` does
+this in a loop, not by recursion, so a descriptor can be closed before its event is handled. And a connection is closed
+before its stream goes on, because with churn the stream opens the next one at once.
 """
 
 from __future__ import annotations

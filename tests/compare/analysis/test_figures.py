@@ -41,7 +41,7 @@ class FiguresTests(SynchronousTestCase):
         self.assertEqual([measure for measure in MEASURES if measure in figure.spreads], list(MEASURES[:-1]))
 
     def test_void(self) -> None:
-        """What a contestant that failed has done is in no table or picture."""
+        """Results of a contestant that failed are in no table or picture."""
         figure = judge(changed(RESULTS, "threads", verdict="lost", why="7 bytes")).at("threads", CELL)
         self.assertEqual((figure.void, figure.spreads, figure.median(THROUGHPUT)), (True, {}, None))
         self.assertFalse(judge(RESULTS).at("threads", CELL).void)

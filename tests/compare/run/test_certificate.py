@@ -18,7 +18,7 @@ class CertificateTests(SynchronousTestCase):
         self.assertNotEqual(make_pem(), make_pem())
 
     def test_without_an_extra(self) -> None:
-        """That of the servers, too, none of which could start."""
+        """The reason of the servers, too; none of them could start."""
         for missing in ("trustme", "OpenSSL"):
             with patch.dict(sys.modules, {missing: None}):
                 error = self.assertRaises(ConfigurationError, make_pem)

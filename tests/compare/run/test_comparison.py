@@ -110,7 +110,7 @@ class GeneratorTests(SynchronousTestCase):
         return str(caught.exception)
 
     def test_descriptors(self) -> None:
-        """What is too few, how many it takes, and how to have them."""
+        """The limit, the number needed, and the way to get it."""
         _check_generator([Cell(connections=800, idle=100)], evolve(PLENTY, descriptors=1_000))
         said = self.complaint(1_000, 1_000)
         for part in ("1,100 descriptors", "may have 1,000", "ulimit -Hn 1100"):

@@ -201,7 +201,7 @@ class FastPathTests(SynchronousTestCase):
 class WrongTests(SynchronousTestCase):
     @given(sizes, cuts, strategies.data())
     def test_one_wrong_byte(self, size: tuple[int, int], lengths: list[int], data: strategies.DataObject) -> None:
-        """What is given back begins at or before the wrong byte, and `position` tells where."""
+        """The returned bytes begin at or before the wrong byte, and `position` tells where."""
         messages = make(size=size)
         sent = send(messages, 4)
         place = data.draw(strategies.integers(0, len(sent) - 1))

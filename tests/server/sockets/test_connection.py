@@ -487,7 +487,7 @@ class ReadingTests(TransportCase):
 
 
 class QueuesTests(TransportCase):
-    """What limits and counters ask of each transport."""
+    """The methods of each transport for limits and counters."""
 
     def test_interface(self) -> None:
         for kind in (TCPConnection, BufferedTCPConnection, UnixConnection, BufferedUnixConnection):

@@ -50,7 +50,7 @@ class RemoveTests(SocketFileCase):
         self.assertTrue(self.answers())
 
     def test_only_once(self) -> None:
-        """What comes later with the same inode is not ours any more."""
+        """A later file with the same inode is not ours any more."""
         file = self.file()
         file.remove()
         self.other()
